@@ -1,0 +1,86 @@
+"""Checks of what the user hands in; every message names parameter, value, permitted range and remedy."""
+
+from typing import Any
+
+import numpy as np
+
+from ._arrays import is_jax
+
+# Squares and products of four such numbers still fit into a double.
+LARGEST = 1e30
+LARGEST_SIZE = 2**53
+
+
+def _show(value: Any) -> str:
+    text = repr(value) if np.ndim(value) == 0 else f"an array of shape {np.shape(value)}"
+    return text if len(text) < 80 else text[:77] + "..."
+
+
+def _first(array: np.ndarray, bad: np.ndarray) -> str:
+    """The first offending value, with its place if the parameter is an array."""
+    where = np.argwhere(bad)[0]
+    value = array[tuple(where)]
+    return f"{value:g}" + (f" (at index {tuple(map(int, where))})" if array.ndim else "")
+
+
+def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, remedy: str = "") -> Any:
+    """A real number or array within [low, high], as float64; JAX values pass unread."""
+    if is_jax(value):
+        return value
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+        array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a real number or an array of them, got {_show(value)}.") from None
+    with np.errstate(invalid="ignore"):
+        bad = ~((array >= low) & (array <= high))
+    if bad.any():
+        tail = f" {remedy}" if remedy else ""
+        raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {_first(array, bad)}.{tail}")
+    return float(array) if array.ndim == 0 else array
+
+
+def size(name: str, value: Any, low: int = 1) -> Any:
+    """A whole number of at least `low`, or an array of them (floats with integer values are welcome)."""
+    array = real(name, value, low=low, high=LARGEST_SIZE, remedy=f"Give a whole number of at least {low}.")
+    if is_jax(array):
+        return array
+    fractional = np.asarray(array) != np.floor(array)
+    if fractional.any():
+        got = _first(np.asarray(array), fractional)
+        raise ValueError(f"{name} must be a whole number of at least {low}, got {got}. Round it first.")
+    return int(array) if np.ndim(array) == 0 else array
+
+
+def vector(name: str, value: Any, dim: int | None = None) -> np.ndarray:
+    """A finite vector (dim,)."""
+    array = real(name, value)
+    if np.ndim(array) != 1 or (dim is not None and np.shape(array)[-1] != dim):
+        wanted = "(dim,)" if dim is None else f"({dim},)"
+        raise ValueError(
+            f"{name} must be a vector of shape {wanted}, got shape {np.shape(array)}. "
+            f"All means, classifiers and covariances of one problem share one dimension."
+        )
+    return array
+
+
+def broadcastable(**values: Any) -> tuple[int, ...]:
+    """The common shape of the named parameters."""
+    try:
+        return np.broadcast_shapes(*(np.shape(v) for v in values.values()))
+    except ValueError:
+        shapes = ", ".join(f"{k}: {np.shape(v)}" for k, v in values.items() if np.ndim(v))
+        raise ValueError(
+            f"parameters must broadcast against each other, got shapes {shapes}. "
+            f"Add axes with x[:, None] so that they do."
+        ) from None
+
+
+def choice(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
+    """One of the allowed words."""
+    if value not in allowed:
+        words = ", ".join(repr(a) for a in allowed)
+        raise ValueError(f"{name} must be one of {words}, got {_show(value)}.")
+    return value

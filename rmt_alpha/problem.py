@@ -1,0 +1,188 @@
+"""`TransferProblem`: the one object that theory and simulation both take."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import _checks as check
+from ._arrays import is_jax, pytree
+from .geometry import Covariance, Geometry
+
+NUMBERS = ("n_source", "n_target", "dim", "mu", "mu_orth", "beta", "gamma_source", "gamma_target")
+
+
+@pytree
+@dataclass(frozen=True, eq=False)
+class TransferProblem:
+    r"""Ridge fine-tuning of w = α·w̃ + a, from a source task to a target task.
+
+    Two balanced classes y = ±1 with x = y·μ + C̃^{1/2}z at the source and x = y·μ_β + C^{1/2}z at the target, where
+
+    .. math:: μ_β = β μ + \sqrt{1-β^2}\, μ_⊥, \qquad μ_⊥ ⟂ μ.
+
+    Every number may be an array; they broadcast, and so do the results.
+
+    | field | symbol | permitted |
+    |---|---|---|
+    | `n_source`, `n_target` | N, n: sample sizes | whole, ≥ 1 |
+    | `dim` | p | whole, ≥ 2 |
+    | `mu`, `mu_orth` | ‖μ‖, ‖μ_⊥‖, in units of the noise | ≥ 0 |
+    | `beta` | β: alignment of the two tasks | −1 … 1 |
+    | `gamma_source`, `gamma_target` | γ̃, γ: ridge penalties | ≥ 0 (0: ridgeless, not at n = p) |
+
+    `from_means` and `from_source` build problems with arbitrary means, covariances or a fixed source classifier.
+    Notation: arXiv 2510.21345, section 3. Raises ValueError or TypeError, naming the parameter.
+    """
+
+    n_source: Any
+    n_target: Any
+    dim: Any
+    mu: Any
+    mu_orth: Any
+    beta: Any
+    gamma_source: Any
+    gamma_target: Any
+    geometry: Geometry | None = field(default=None, metadata={"static": True})
+
+    def __post_init__(self) -> None:
+        set_ = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731 (the way into a frozen dataclass)
+        set_("n_target", check.size("n_target", self.n_target))
+        set_("gamma_target", check.real("gamma_target", self.gamma_target, low=0))
+        if self.has_trained_source:
+            set_("n_source", check.size("n_source", self.n_source))
+            set_("gamma_source", check.real("gamma_source", self.gamma_source, low=0))
+        if self.geometry is None:
+            set_("dim", check.size("dim", self.dim, low=2))
+            set_("mu", check.real("mu", self.mu, low=0, remedy="It is the norm of the source mean."))
+            set_("mu_orth", check.real("mu_orth", self.mu_orth, low=0, remedy="It is the norm of the orthogonal part."))
+            set_("beta", check.real("beta", self.beta, low=-1, high=1, remedy="It is a cosine."))
+        check.broadcastable(**self._numbers(), **self._source_axes())
+        self._check_ridgeless("target")
+        if self.has_trained_source:
+            self._check_ridgeless("source")
+
+    @classmethod
+    def from_means(
+        cls,
+        mean_source: Any,
+        mean_target: Any,
+        *,
+        n_source: Any,
+        n_target: Any,
+        gamma_source: Any,
+        gamma_target: Any,
+        cov_source: Any = None,
+        cov_target: Any = None,
+    ) -> TransferProblem:
+        """Arbitrary means (p,) and covariances: None is the identity, (p,) a spectrum, (p, p) a matrix.
+
+        Sample sizes and penalties may be arrays. Source and target covariances need not commute. Pass the same array
+        object for both covariances to have it decomposed once.
+        """
+        mean_target = check.vector("mean_target", mean_target)
+        dim = mean_target.shape[0]
+        target = Covariance(cov_target, dim, "cov_target")
+        source = target if cov_source is cov_target else Covariance(cov_source, dim, "cov_source")
+        geometry = Geometry(mean_target, target, check.vector("mean_source", mean_source, dim), source)
+        return cls(n_source, n_target, dim, None, None, None, gamma_source, gamma_target, geometry)
+
+    @classmethod
+    def from_source(
+        cls, w_source: Any, mean_target: Any, *, n_target: Any, gamma_target: Any, cov_target: Any = None
+    ) -> TransferProblem:
+        """A fixed, arbitrary source classifier w̃ (p,); leading axes (..., p) broadcast with the numbers."""
+        mean_target = check.vector("mean_target", mean_target)
+        dim = mean_target.shape[0]
+        w_source = np.asarray(check.real("w_source", w_source))
+        if w_source.ndim == 0 or w_source.shape[-1] != dim:
+            raise ValueError(
+                f"w_source must have shape ({dim},) or (..., {dim}), like mean_target, got {w_source.shape}."
+            )
+        geometry = Geometry(mean_target, Covariance(cov_target, dim, "cov_target"), w_source=w_source)
+        return cls(None, n_target, dim, None, None, None, None, gamma_target, geometry)
+
+    @property
+    def has_trained_source(self) -> bool:
+        """Is w̃ the random outcome of a source stage (rather than a given vector)?"""
+        return self.geometry is None or self.geometry.w_source is None
+
+    @property
+    def is_isotropic(self) -> bool:
+        """Are both covariances the identity?"""
+        return self.geometry is None or self.geometry.is_isotropic
+
+    @property
+    def aspect_source(self) -> Any:
+        """η̃ = p/N."""
+        return self.dim / self.n_source
+
+    @property
+    def aspect_target(self) -> Any:
+        """η = p/n."""
+        return self.dim / self.n_target
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The common shape of all parameters."""
+        return check.broadcastable(**self._numbers(), **self._source_axes())
+
+    @property
+    def mean_products(self) -> tuple[Any, Any, Any]:
+        """‖μ‖², ⟨μ, μ_β⟩ and ‖μ_β‖²: all that the isotropic problem knows of its means. A fixed source w̃ takes the place of μ."""
+        if self.geometry is None:
+            mu2 = self.mu * self.mu
+            orthogonal = (1 - self.beta) * (1 + self.beta) * self.mu_orth * self.mu_orth
+            return mu2, self.beta * mu2, self.beta * self.beta * mu2 + orthogonal
+        geometry = self.geometry
+        first = geometry.mean_source if self.has_trained_source else geometry.w_source
+        second = geometry.mean_target
+        assert first is not None
+        return np.sum(first * first, axis=-1), np.sum(first * second, axis=-1), np.sum(second * second)
+
+    def cells(self) -> Iterator[TransferProblem]:
+        """The problem's scalar cells, in C order."""
+        if not self.shape:
+            yield self
+            return
+        numbers = {k: np.broadcast_to(v, self.shape) for k, v in self._numbers().items()}
+        for index in np.ndindex(self.shape):
+            yield dataclasses.replace(
+                self, geometry=self._geometry_at(index), **{k: v[index].item() for k, v in numbers.items()}
+            )
+
+    def _geometry_at(self, index: tuple[int, ...]) -> Geometry | None:
+        if self.geometry is None or self.geometry.w_source is None or self.geometry.w_source.ndim == 1:
+            return self.geometry
+        w = self.geometry.w_source
+        return dataclasses.replace(self.geometry, w_source=np.broadcast_to(w, (*self.shape, w.shape[-1]))[index])
+
+    def _numbers(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in NUMBERS if getattr(self, name) is not None}
+
+    def _source_axes(self) -> dict[str, Any]:
+        """A stand-in with the leading axes of w̃, for broadcasting."""
+        if self.geometry is None or self.geometry.w_source is None:
+            return {}
+        return {"w_source": self.geometry.w_source[..., 0]}
+
+    def _check_ridgeless(self, stage: str) -> None:
+        """γ = 0 has no limit at n = p, nor where the covariance is singular."""
+        gamma, n = getattr(self, f"gamma_{stage}"), getattr(self, f"n_{stage}")
+        if is_jax(gamma, n, self.dim) or np.all(gamma):
+            return
+        if np.any((np.asarray(gamma) == 0) & (np.asarray(n) == np.asarray(self.dim))):
+            raise ValueError(
+                f"gamma_{stage} must be positive where n_{stage} equals dim, got 0: the ridgeless limit diverges "
+                f"at the interpolation threshold. Choose gamma_{stage} > 0 or another sample size."
+            )
+        cov = getattr(self.geometry, f"cov_{stage}", None)
+        if cov is not None and cov.is_singular:
+            raise ValueError(
+                f"gamma_{stage} must be positive where cov_{stage} is singular, got 0. "
+                f"Choose gamma_{stage} > 0, or drop the directions without noise."
+            )

@@ -1,0 +1,1 @@
+"""Exact finite-size simulation: the witness of every formula."""

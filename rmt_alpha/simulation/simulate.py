@@ -1,0 +1,172 @@
+"""`simulate`: picks the engine, hands out the random streams, gathers trials; `compare` sets it against theory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from .. import _checks as check
+from .._arrays import pytree
+from ..moments import LARGEST_ALPHA, Moments, ScoreForm
+from ..problem import TransferProblem
+from . import chain, dense
+
+METHODS = ("auto", "chain", "dense")
+QUANTITIES = ("mean", "variance", "accuracy", "risk")
+
+
+@pytree
+@dataclass(frozen=True)
+class SimulatedMoments(Moments):
+    """Averages over `n_trials` draws of the exact conditional moments, with their standard errors."""
+
+    mean_se: Any
+    variance_se: Any
+    accuracy_se: Any
+    risk_se: Any
+    n_trials: int = field(metadata={"static": True})
+    method: str = field(metadata={"static": True})
+
+
+@pytree
+@dataclass(frozen=True)
+class ZScores:
+    """(simulated − theoretical)/standard error, for each quantity."""
+
+    mean: Any
+    variance: Any
+    accuracy: Any
+    risk: Any
+
+    @property
+    def max_abs(self) -> float:
+        """The largest |z| of all."""
+        return float(max(np.max(np.abs(getattr(self, f.name))) for f in fields(self)))
+
+
+def simulate(
+    problem: TransferProblem,
+    alpha: Any,
+    *,
+    n_trials: int = 100,
+    seed: int = 0,
+    method: str = "auto",
+    noise: str | dense.Noise = "gaussian",
+    labels: str = "balanced",
+) -> SimulatedMoments:
+    """Average the exact conditional moments of w_α over independent trainings.
+
+    | parameter | meaning |
+    |---|---|
+    | `alpha` | broadcasts against the problem's arrays; every α shares the same draws |
+    | `n_trials` | trainings per problem, ≥ 2 |
+    | `seed` | trial i of seed s is the same whatever else is computed |
+    | `method` | "chain" (exact in O(depth); C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies) |
+    | `noise` | "gaussian", "rademacher", "student" (5 degrees of freedom, unit variance), or a function (rng, shape) → array |
+    | `labels` | "balanced" or "random" |
+
+    Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
+    """
+    alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
+    n_trials = check.size("n_trials", n_trials, low=2)
+    method = pick_method(problem, method, noise, labels)
+    shape = check.broadcastable(alpha=alpha, problem=np.broadcast_to(0, problem.shape))
+    alphas = np.broadcast_to(alpha, shape)
+    padded = (1,) * (len(shape) - len(problem.shape)) + problem.shape
+    average, error = np.empty((2, len(QUANTITIES), *shape))
+    for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
+        # A problem's axis of length one meets a whole axis of α.
+        place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
+        result = _average(cell, alphas[place], n_trials, seed, method, noise, labels)
+        average[:, *place], error[:, *place] = result
+    return SimulatedMoments(*_numbers(average), *_numbers(error), n_trials, method)
+
+
+def draw(
+    problem: TransferProblem,
+    *,
+    n_trials: int = 100,
+    seed: int = 0,
+    method: str = "auto",
+    noise: str | dense.Noise = "gaussian",
+    labels: str = "balanced",
+) -> ScoreForm:
+    """The score forms of single trainings, c (2, n_trials) and M (2, 2, n_trials), of a scalar problem: the law of every α at once."""
+    if problem.shape:
+        raise ValueError(f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells().")
+    n_trials = check.size("n_trials", n_trials)
+    method = pick_method(problem, method, noise, labels)
+    chunks = list(_chunks(problem, n_trials, seed, method, noise, labels))
+    return ScoreForm(np.concatenate([f.c for f in chunks], -1), np.concatenate([f.M for f in chunks], -1))
+
+
+def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str) -> str:
+    """The engine that "auto" stands for; ValueError where the chain was asked for and does not apply."""
+    check.choice("method", method, METHODS)
+    check.choice("labels", labels, dense.LABELS)
+    if not callable(noise):
+        check.choice("noise", noise, tuple(dense.NOISE))
+    reasons = []
+    if not problem.is_isotropic:
+        reasons.append("identity covariances")
+    if noise != "gaussian":
+        reasons.append("Gaussian noise")
+    if np.any(np.asarray(problem.gamma_target) == 0) or (
+        problem.has_trained_source and np.any(np.asarray(problem.gamma_source) == 0)
+    ):
+        reasons.append("positive penalties")
+    if np.any(np.asarray(problem.dim) < 2):
+        reasons.append("dim ≥ 2")
+    if method == "chain" and reasons:
+        raise ValueError(f"method 'chain' needs {' and '.join(reasons)}, which this problem lacks. Use method='dense'.")
+    return "dense" if method == "dense" or reasons else "chain"
+
+
+def compare(theory: Moments, simulated: SimulatedMoments) -> ZScores:
+    """z-scores of a simulation against theory: (simulated − theory)/standard error.
+
+    Theory is exact in the limit only: at small dimension many trials resolve its O(1/p) distance.
+    """
+    errors = [getattr(simulated, f"{q}_se") for q in QUANTITIES]
+    if any(np.any(np.asarray(e) == 0) for e in errors):
+        raise ValueError("simulated has a standard error of 0, so there is no z-score. Use more trials or another problem.")
+    values = ((getattr(simulated, q) - getattr(theory, q)) / e for q, e in zip(QUANTITIES, errors, strict=True))
+    return ZScores(*values)
+
+
+def _chunks(
+    problem: TransferProblem, n_trials: int, seed: int, method: str, noise: Any, labels: str
+) -> Iterator[ScoreForm]:
+    """Trials 0 … n_trials−1 in chunks of `chain.TRIALS`."""
+    for chunk in range(-(-n_trials // chain.TRIALS)):
+        trials = range(chunk * chain.TRIALS, min((chunk + 1) * chain.TRIALS, n_trials))
+        if method == "dense":
+            yield dense.draw(problem, seed, trials, noise, labels)
+        else:
+            form = chain.draw(problem, seed, chunk)
+            yield ScoreForm(form.c[..., : len(trials)], form.M[..., : len(trials)])
+
+
+def _average(
+    problem: TransferProblem, alpha: np.ndarray, n_trials: int, seed: int, method: str, noise: Any, labels: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard error of each quantity, (4, *alpha.shape), merged chunk by chunk (Chan, Golub & LeVeque)."""
+    count, mean, M2 = 0, np.zeros((len(QUANTITIES), *alpha.shape)), 0.0
+    for form in _chunks(problem, n_trials, seed, method, noise, labels):
+        m = form.moments(alpha[..., None])
+        values = np.stack([getattr(m, q) for q in QUANTITIES])
+        size = values.shape[-1]
+        center = values.mean(axis=-1)
+        shift = center - mean
+        M2 = M2 + ((values - center[..., None]) ** 2).sum(-1) + shift**2 * (count * size / (count + size))
+        mean = mean + shift * (size / (count + size))
+        count += size
+    return mean, np.sqrt(M2 / (count - 1) / count)
+
+
+def _numbers(arrays: np.ndarray) -> list[Any]:
+    """Rows as arrays, or as plain floats where they are scalar."""
+    return [row if np.ndim(row) else float(row) for row in arrays]

@@ -1,0 +1,1 @@
+"""Closed forms and fixed points of the high-dimensional limit."""

@@ -1,0 +1,120 @@
+"""`predict` and `optimal_alpha`: a source stage (or a fixed source), then a target stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._arrays import asarray, namespace
+from ..moments import Moments, Optimum, ScoreForm, optimum
+from ..problem import NUMBERS, TransferProblem
+from . import equivalents
+from .stage import Functionals, score_form, unanchored
+
+
+def predict(problem: TransferProblem, alpha: Any) -> Moments:
+    """Asymptotic mean, variance, accuracy and risk of w_α.
+
+    Parameters: the problem, and α, which broadcasts against the problem's arrays. Returns `Moments` of that common shape.
+    Exact as n, N, p → ∞ at fixed ratios; `rmt_alpha.simulate` is its witness. Raises ValueError on a non-finite α.
+    (arXiv 2510.21345, section 3; general covariances: theory.md, section 2.)
+    """
+    return transfer_form(problem).moments(alpha)
+
+
+def optimal_alpha(problem: TransferProblem) -> Optimum:
+    """The best and the worst α, the accuracy there, and the α of least risk, each with the problem's shape."""
+    return optimum(transfer_form(problem))
+
+
+def transfer_form(problem: TransferProblem) -> ScoreForm:
+    """The score's law for every α at once."""
+    return score_form(isotropic_functionals(problem) if problem.is_isotropic else general_functionals(problem))
+
+
+def _numbers(problem: TransferProblem) -> dict[str, Any]:
+    """The problem's numbers as floating-point arrays of one namespace."""
+    values = {name: getattr(problem, name) for name in NUMBERS if getattr(problem, name) is not None}
+    xp = namespace(*values.values())
+    return {name: asarray(xp, value) for name, value in values.items()}
+
+
+def source_moments(problem: TransferProblem) -> tuple[Any, Any]:
+    r"""s = ⟨E w̃, μ_β⟩ and q = E‖w̃‖² of an isotropic problem's source.
+
+    .. math:: \tilde m = \frac{μ^2}{μ^2+1+\tildeκ}, \quad s = \tilde m \frac{⟨μ,μ_β⟩}{μ^2}, \quad
+              q = \frac{\tilde m^2/μ^2 + (1-\tilde h)(1-\tilde m)^2}{\tilde h}
+    """
+    uu, uv, _ = problem.mean_products
+    if not problem.has_trained_source:
+        return uv, uu
+    x = _numbers(problem)
+    kappa, h, one_minus_h = equivalents.isotropic(x["dim"] / x["n_source"], x["gamma_source"])
+    e, sigma2 = unanchored(Functionals(kappa, h, one_minus_h, uu / (1 + kappa), uu / (1 + kappa) ** 2))
+    scale = e / (1 + kappa)
+    return uv * scale, uu * scale * scale + sigma2 * one_minus_h
+
+
+def isotropic_functionals(problem: TransferProblem) -> Functionals:
+    """C = C̃ = I, where R is the number 1/(1+κ)."""
+    x = _numbers(problem)
+    vv = problem.mean_products[2]
+    s, q = source_moments(problem)
+    kappa, h, one_minus_h = equivalents.isotropic(x["dim"] / x["n_target"], x["gamma_target"])
+    R = 1 / (1 + kappa)
+    return Functionals(kappa, h, one_minus_h, vv * R, vv * R * R, s * R, s * R * R, q * R * R)
+
+
+def general_functionals(problem: TransferProblem) -> Functionals:
+    r"""Any two covariances, each in its own eigenbasis.
+
+    The source enters through its mean and its noise, Ω̃ = (σ̃²/N) R̃C̃R̃, whose overlap with the target's RCR is
+
+    .. math:: \mathrm{tr}(RCR\,Ω̃) = \frac{\tildeσ^2}{N} \sum_{ij} \frac{λ_i}{(λ_i+κ)^2} ⟨u_i, ũ_j⟩^2 \frac{\tildeλ_j}{(\tildeλ_j+\tildeκ)^2}.
+    """
+    geometry = problem.geometry
+    assert geometry is not None
+    x = _numbers(problem)
+    target = geometry.cov_target
+    mu = target.to_eigenbasis(geometry.mean_target)
+    lam = target.eigenvalues
+    kappa, h, one_minus_h = equivalents.general(lam, x["n_target"], x["gamma_target"])
+    xp = namespace(kappa)
+    R = 1 / (lam + kappa[..., None])
+    RCR = lam * R * R
+    if geometry.w_source is not None:
+        w = target.to_eigenbasis(geometry.w_source)
+        noise: Any = 0.0
+    else:
+        source, mean_source = geometry.cov_source, geometry.mean_source
+        assert source is not None and mean_source is not None
+        lam_s, mu_s = source.eigenvalues, source.to_eigenbasis(mean_source)
+        kappa_s, h_s, one_minus_h_s = equivalents.general(lam_s, x["n_source"], x["gamma_source"])
+        R_s = 1 / (lam_s + kappa_s[..., None])
+        RCR_s = lam_s * R_s * R_s
+        e, sigma2 = unanchored(
+            Functionals(kappa_s, h_s, one_minus_h_s, xp.sum(mu_s**2 * R_s, -1), xp.sum(mu_s**2 * RCR_s, -1))
+        )
+        w = _change_basis(R_s * mu_s, source.basis, target.basis) * e[..., None]
+        O = geometry.overlap
+        noise = sigma2 / x["n_source"] * xp.sum(RCR * (RCR_s if O is None else RCR_s @ O.T), -1)
+    return Functionals(
+        kappa,
+        h,
+        one_minus_h,
+        xp.sum(mu**2 * R, -1),
+        xp.sum(mu**2 * RCR, -1),
+        xp.sum(mu * R * w, -1),
+        xp.sum(mu * RCR * w, -1),
+        xp.sum(RCR * w * w, -1) + noise,
+    )
+
+
+def _change_basis(v: Any, source: np.ndarray | None, target: np.ndarray | None) -> Any:
+    """Coordinates in the source's eigenbasis → coordinates in the target's."""
+    if source is target:
+        return v
+    v = v if source is None else v @ source.T
+    return v if target is None else v @ target
+
