@@ -1,72 +1,46 @@
 """One code for numbers, NumPy arrays and JAX tracers.
 
 Plain numbers and NumPy arrays are computed by NumPy in double precision, whatever the user's JAX
-settings. As soon as one argument is a JAX array or tracer the same functions run in `jax.numpy`, so
-they jit, vmap and differentiate. JAX itself is imported only if the user has imported it: nobody can
-hand us a JAX array before that.
+settings. As soon as one argument is a JAX array or tracer the same functions run in `jax.numpy`, in the
+user's precision, so they jit, vmap and differentiate.
 """
 
 import dataclasses
-import sys
 from typing import Any
 
+import jax
 import numpy as np
+from jax import tree_util
 from scipy import special
-
-_pending: list[type] = []
 
 
 def pytree(cls: type) -> type:
-    """Register a dataclass as a JAX pytree, now or as soon as JAX is imported.
+    """Register a dataclass as a JAX pytree; fields with `metadata={"static": True}` travel as auxiliary data."""
+    static = [f.name for f in dataclasses.fields(cls) if f.metadata.get("static")]
+    dynamic = [f.name for f in dataclasses.fields(cls) if not f.metadata.get("static")]
 
-    Fields declared with `metadata={"static": True}` travel as auxiliary data.
-    """
-    _pending.append(cls)
-    register_pytrees()
+    def flatten(obj: Any) -> tuple[tuple, tuple]:
+        return tuple(getattr(obj, name) for name in dynamic), tuple(getattr(obj, name) for name in static)
+
+    def unflatten(aux: tuple, children: tuple) -> Any:
+        # Not through __init__: inside a transformation the leaves may be placeholders, which no validation could read.
+        obj = object.__new__(cls)
+        for name, value in (*zip(dynamic, children, strict=True), *zip(static, aux, strict=True)):
+            object.__setattr__(obj, name, value)
+        return obj
+
+    tree_util.register_pytree_node(cls, flatten, unflatten)
     return cls
-
-
-def register_pytrees() -> None:
-    """Register the waiting classes if the user has imported JAX in the meantime."""
-    if not _pending or "jax" not in sys.modules:
-        return
-    from jax import tree_util
-
-    while _pending:
-        cls = _pending.pop()
-        fields = dataclasses.fields(cls)
-        static = [f.name for f in fields if f.metadata.get("static")]
-        dynamic = [f.name for f in fields if not f.metadata.get("static")]
-
-        def flatten(obj: Any, dynamic=dynamic, static=static):
-            children = tuple(getattr(obj, name) for name in dynamic)
-            return children, tuple(getattr(obj, name) for name in static)
-
-        def unflatten(aux, children, cls=cls, dynamic=dynamic, static=static):
-            # Not through __init__: inside a transformation the leaves may be tracers or placeholders,
-            # which no validation could read.
-            obj = object.__new__(cls)
-            for name, value in (*zip(dynamic, children, strict=True), *zip(static, aux, strict=True)):
-                object.__setattr__(obj, name, value)
-            return obj
-
-        tree_util.register_pytree_node(cls, flatten, unflatten)
 
 
 def is_jax(*values: Any) -> bool:
     """Is one of the values a JAX array or tracer?"""
-    register_pytrees()
-    jax = sys.modules.get("jax")
-    return jax is not None and any(isinstance(v, jax.Array) for v in values)
+    return any(isinstance(v, jax.Array) for v in values)
 
 
 def namespace(*values: Any) -> Any:
     """`jax.numpy` if one of the values is a JAX array or tracer, else `numpy`."""
-    if is_jax(*values):
-        import jax.numpy as jnp
-
-        return jnp
-    return np
+    return jax.numpy if is_jax(*values) else np
 
 
 def asarray(xp: Any, value: Any) -> Any:
@@ -76,8 +50,9 @@ def asarray(xp: Any, value: Any) -> Any:
 
 def normal_cdf(x: Any) -> Any:
     """Φ(x), the standard normal distribution function."""
-    if is_jax(x):
-        from jax.scipy.special import ndtr
+    return jax.scipy.special.ndtr(x) if is_jax(x) else special.ndtr(x)
 
-        return ndtr(x)
-    return special.ndtr(x)
+
+def plain(x: Any) -> Any:
+    """Arrays as they are, NumPy scalars as Python's own numbers."""
+    return x if is_jax(x) or np.ndim(x) else np.asarray(x).item()

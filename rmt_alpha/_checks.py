@@ -73,8 +73,7 @@ def broadcastable(**values: Any) -> tuple[int, ...]:
     except ValueError:
         shapes = ", ".join(f"{k}: {np.shape(v)}" for k, v in values.items() if np.ndim(v))
         raise ValueError(
-            f"parameters must broadcast against each other, got shapes {shapes}. "
-            f"Add axes with x[:, None] so that they do."
+            f"parameters must broadcast against each other, got shapes {shapes}. Add axes with x[:, None] so that they do."
         ) from None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import _checks as check
-from ._arrays import asarray, namespace, normal_cdf, pytree
+from ._arrays import asarray, namespace, normal_cdf, plain, pytree
 
 LARGEST_ALPHA = 1e100
 
@@ -45,7 +45,7 @@ def moments(mean: Any, variance: Any) -> Moments:
             "the score's law left the range of double precision (variance "
             f"{np.min(variance):g} … {np.max(variance):g}). Rescale the problem: norms, penalties and α nearer to one."
         )
-    return Moments(mean, variance, accuracy, variance + (1 - mean) ** 2)
+    return Moments(*map(plain, (mean, variance, accuracy, variance + (1 - mean) ** 2)))
 
 
 @pytree
@@ -125,4 +125,4 @@ def optimum(form: ScoreForm) -> Optimum:
     at_min = M[0, 0] + 2 * min_risk * M[0, 1] + min_risk * min_risk * M[1, 1]
     risk = at_min + (1 - c[0] - min_risk * c[1]) ** 2
     accuracy = normal_cdf(xp.where(at_infinity, limit, snr))
-    return Optimum(best, -_ratio(xp, c[0], c[1]), accuracy, at_infinity, min_risk, risk)
+    return Optimum(*map(plain, (best, -_ratio(xp, c[0], c[1]), accuracy, at_infinity, min_risk, risk)))

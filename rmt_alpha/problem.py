@@ -100,9 +100,7 @@ class TransferProblem:
         dim = mean_target.shape[0]
         w_source = np.asarray(check.real("w_source", w_source))
         if w_source.ndim == 0 or w_source.shape[-1] != dim:
-            raise ValueError(
-                f"w_source must have shape ({dim},) or (..., {dim}), like mean_target, got {w_source.shape}."
-            )
+            raise ValueError(f"w_source must have shape ({dim},) or (..., {dim}), like mean_target, got {w_source.shape}.")
         geometry = Geometry(mean_target, Covariance(cov_target, dim, "cov_target"), w_source=w_source)
         return cls(None, n_target, dim, None, None, None, None, gamma_target, geometry)
 
@@ -151,9 +149,7 @@ class TransferProblem:
             return
         numbers = {k: np.broadcast_to(v, self.shape) for k, v in self._numbers().items()}
         for index in np.ndindex(self.shape):
-            yield dataclasses.replace(
-                self, geometry=self._geometry_at(index), **{k: v[index].item() for k, v in numbers.items()}
-            )
+            yield dataclasses.replace(self, geometry=self._geometry_at(index), **{k: v[index].item() for k, v in numbers.items()})
 
     def _geometry_at(self, index: tuple[int, ...]) -> Geometry | None:
         if self.geometry is None or self.geometry.w_source is None or self.geometry.w_source.ndim == 1:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import pytree
+from .._arrays import plain, pytree
 from ..moments import LARGEST_ALPHA, Moments, ScoreForm
 from ..problem import TransferProblem
 from . import chain, dense
@@ -82,7 +82,7 @@ def simulate(
         place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
         result = _average(cell, alphas[place], n_trials, seed, method, noise, labels)
         average[:, *place], error[:, *place] = result
-    return SimulatedMoments(*_numbers(average), *_numbers(error), n_trials, method)
+    return SimulatedMoments(*map(plain, average), *map(plain, error), n_trials, method)
 
 
 def draw(
@@ -137,9 +137,7 @@ def compare(theory: Moments, simulated: SimulatedMoments) -> ZScores:
     return ZScores(*values)
 
 
-def _chunks(
-    problem: TransferProblem, n_trials: int, seed: int, method: str, noise: Any, labels: str
-) -> Iterator[ScoreForm]:
+def _chunks(problem: TransferProblem, n_trials: int, seed: int, method: str, noise: Any, labels: str) -> Iterator[ScoreForm]:
     """Trials 0 … n_trials−1 in chunks of `chain.TRIALS`."""
     for chunk in range(-(-n_trials // chain.TRIALS)):
         trials = range(chunk * chain.TRIALS, min((chunk + 1) * chain.TRIALS, n_trials))
@@ -165,8 +163,3 @@ def _average(
         mean = mean + shift * (size / (count + size))
         count += size
     return mean, np.sqrt(M2 / (count - 1) / count)
-
-
-def _numbers(arrays: np.ndarray) -> list[Any]:
-    """Rows as arrays, or as plain floats where they are scalar."""
-    return [row if np.ndim(row) else float(row) for row in arrays]

@@ -78,9 +78,7 @@ def _newton(xp: Any, lam: np.ndarray, n: Any, gamma: Any) -> Any:
     from jax import lax
 
     fixed = [lax.stop_gradient(x) for x in (n, gamma, start)]
-    kappa = lax.fori_loop(
-        0, NEWTON_STEPS, lambda _, k: xp.maximum(_newton_step(xp, lam, fixed[0], fixed[1], k), 0.0), fixed[2]
-    )
+    kappa = lax.fori_loop(0, NEWTON_STEPS, lambda _, k: xp.maximum(_newton_step(xp, lam, fixed[0], fixed[1], k), 0.0), fixed[2])
     # Two differentiable steps at the root carry exact first and second derivatives (implicit function theorem).
     for _ in range(2):
         kappa = _newton_step(xp, lam, n, gamma, kappa)
