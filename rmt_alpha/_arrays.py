@@ -24,7 +24,7 @@ def pytree(cls: type) -> type:
 
     def unflatten(aux: tuple, children: tuple) -> Any:
         # Not through __init__: inside a transformation the leaves may be placeholders, which no validation could read.
-        obj = object.__new__(cls)
+        obj: Any = object.__new__(cls)
         for name, value in (*zip(dynamic, children, strict=True), *zip(static, aux, strict=True)):
             object.__setattr__(obj, name, value)
         return obj

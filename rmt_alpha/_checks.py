@@ -77,6 +77,17 @@ def broadcastable(**values: Any) -> tuple[int, ...]:
         ) from None
 
 
+def ridgeless(stage: str, gamma: Any, n: Any, dim: Any) -> None:
+    """γ = 0 has no limit at n = p."""
+    if is_jax(gamma, n, dim):
+        return
+    if np.any((np.asarray(gamma) == 0) & (np.asarray(n) == np.asarray(dim))):
+        raise ValueError(
+            f"gamma_{stage} must be positive where n_{stage} equals dim, got 0: the ridgeless limit diverges at the "
+            f"interpolation threshold. Choose gamma_{stage} > 0 or another sample size."
+        )
+
+
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
     """One of the allowed words."""
     if value not in allowed:

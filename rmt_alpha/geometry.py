@@ -100,14 +100,16 @@ class Geometry:
 
     @cached_property
     def overlap(self) -> np.ndarray | None:
-        """O_ij = ⟨u_i, ũ_j⟩² between the eigenvectors of C and C̃, so that tr f(C) g(C̃) = f(λ)ᵀ O g(λ̃); None where both share one basis."""
+        """O_ij = ⟨u_i, ũ_j⟩² between the eigenvectors of C and C̃, so that tr f(C) g(C̃) = f(λ)ᵀ O g(λ̃).
+
+        None where both share one basis.
+        """
         assert self.cov_source is not None
         target, source = self.cov_target.basis, self.cov_source.basis
         if self.cov_target is self.cov_source or (target is None and source is None):
             return None
-        if target is None:
-            return np.square(source)
-        return np.square(target.T if source is None else target.T @ source)
+        identity = np.eye(self.cov_target.dim)
+        return np.square((identity if target is None else target.T) @ (identity if source is None else source))
 
     @cached_property
     def fingerprint(self) -> bytes:

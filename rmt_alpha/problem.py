@@ -100,7 +100,9 @@ class TransferProblem:
         dim = mean_target.shape[0]
         w_source = np.asarray(check.real("w_source", w_source))
         if w_source.ndim == 0 or w_source.shape[-1] != dim:
-            raise ValueError(f"w_source must have shape ({dim},) or (..., {dim}), like mean_target, got {w_source.shape}.")
+            raise ValueError(
+                f"w_source must have shape ({dim},) or (..., {dim}), like mean_target, got {w_source.shape}."
+            )
         geometry = Geometry(mean_target, Covariance(cov_target, dim, "cov_target"), w_source=w_source)
         return cls(None, n_target, dim, None, None, None, None, gamma_target, geometry)
 
@@ -149,7 +151,9 @@ class TransferProblem:
             return
         numbers = {k: np.broadcast_to(v, self.shape) for k, v in self._numbers().items()}
         for index in np.ndindex(self.shape):
-            yield dataclasses.replace(self, geometry=self._geometry_at(index), **{k: v[index].item() for k, v in numbers.items()})
+            yield dataclasses.replace(
+                self, geometry=self._geometry_at(index), **{k: v[index].item() for k, v in numbers.items()}
+            )
 
     def _geometry_at(self, index: tuple[int, ...]) -> Geometry | None:
         if self.geometry is None or self.geometry.w_source is None or self.geometry.w_source.ndim == 1:
@@ -169,15 +173,9 @@ class TransferProblem:
     def _check_ridgeless(self, stage: str) -> None:
         """γ = 0 has no limit at n = p, nor where the covariance is singular."""
         gamma, n = getattr(self, f"gamma_{stage}"), getattr(self, f"n_{stage}")
-        if is_jax(gamma, n, self.dim) or np.all(gamma):
-            return
-        if np.any((np.asarray(gamma) == 0) & (np.asarray(n) == np.asarray(self.dim))):
-            raise ValueError(
-                f"gamma_{stage} must be positive where n_{stage} equals dim, got 0: the ridgeless limit diverges "
-                f"at the interpolation threshold. Choose gamma_{stage} > 0 or another sample size."
-            )
+        check.ridgeless(stage, gamma, n, self.dim)
         cov = getattr(self.geometry, f"cov_{stage}", None)
-        if cov is not None and cov.is_singular:
+        if cov is not None and cov.is_singular and not is_jax(gamma) and np.any(np.asarray(gamma) == 0):
             raise ValueError(
                 f"gamma_{stage} must be positive where cov_{stage} is singular, got 0. "
                 f"Choose gamma_{stage} > 0, or drop the directions without noise."

@@ -21,7 +21,9 @@ def ridge_path(X: np.ndarray, y: np.ndarray, gamma: float, anchors: np.ndarray |
     return _with_anchors(_solve(X, targets, n * gamma), anchors)
 
 
-def ridge_from_gram(gram: np.ndarray, moment: np.ndarray, penalty: float, anchors: np.ndarray | None = None) -> np.ndarray:
+def ridge_from_gram(
+    gram: np.ndarray, moment: np.ndarray, penalty: float, anchors: np.ndarray | None = None
+) -> np.ndarray:
     """`ridge_path` from the sufficient statistics XᵀX (p, p) and Xᵀy (p,) or (p, d), with penalty nγ."""
     anchors = np.empty((len(gram), 0)) if anchors is None else anchors
     targets = np.column_stack([moment, -(gram @ anchors)])

@@ -139,7 +139,9 @@ def _freedom(p: int, n: int, k: int, level: np.ndarray) -> np.ndarray:
     return np.column_stack([a[:, None] - np.arange(k), b])
 
 
-def _level_block(p: int, n: int, k: int, first: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _level_block(
+    p: int, n: int, k: int, first: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The random entries of X̂ on `LEVELS` levels: a–b within a level (levels, k, trials), and from a level to the next the strict
     lower triangle (levels, k(k−1)/2, trials) and the diagonal (levels, k+1, trials). Entries of directions that Z has no room for are 0.
     """

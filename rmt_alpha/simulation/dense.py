@@ -51,7 +51,9 @@ def draw(problem: TransferProblem, seed: int, trials: range, noise: str | Noise,
     return ScoreForm(np.stack([c for c, _ in forms], -1), np.stack([M for _, M in forms], -1))
 
 
-def _trial(problem: TransferProblem, rng: np.random.Generator, law: Noise, labels: str) -> tuple[np.ndarray, np.ndarray]:
+def _trial(
+    problem: TransferProblem, rng: np.random.Generator, law: Noise, labels: str
+) -> tuple[np.ndarray, np.ndarray]:
     mean_source, mean_target, cov_source, cov_target = vectors(problem)
     if problem.has_trained_source:
         w = _stage(rng, problem.n_source, mean_source, cov_source, problem.gamma_source, law, labels)

@@ -94,9 +94,11 @@ def draw(
     noise: str | dense.Noise = "gaussian",
     labels: str = "balanced",
 ) -> ScoreForm:
-    """The score forms of single trainings, c (2, n_trials) and M (2, 2, n_trials), of a scalar problem: the law of every α at once."""
+    """The score forms of single trainings of a scalar problem, c (2, n_trials) and M (2, 2, n_trials): every α at once."""
     if problem.shape:
-        raise ValueError(f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells().")
+        raise ValueError(
+            f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells()."
+        )
     n_trials = check.size("n_trials", n_trials)
     method = pick_method(problem, method, noise, labels)
     chunks = list(_chunks(problem, n_trials, seed, method, noise, labels))
@@ -132,12 +134,16 @@ def compare(theory: Moments, simulated: SimulatedMoments) -> ZScores:
     """
     errors = [getattr(simulated, f"{q}_se") for q in QUANTITIES]
     if any(np.any(np.asarray(e) == 0) for e in errors):
-        raise ValueError("simulated has a standard error of 0, so there is no z-score. Use more trials or another problem.")
+        raise ValueError(
+            "simulated has a standard error of 0, so there is no z-score. Use more trials or another problem."
+        )
     values = ((getattr(simulated, q) - getattr(theory, q)) / e for q, e in zip(QUANTITIES, errors, strict=True))
     return ZScores(*values)
 
 
-def _chunks(problem: TransferProblem, n_trials: int, seed: int, method: str, noise: Any, labels: str) -> Iterator[ScoreForm]:
+def _chunks(
+    problem: TransferProblem, n_trials: int, seed: int, method: str, noise: Any, labels: str
+) -> Iterator[ScoreForm]:
     """Trials 0 … n_trials−1 in chunks of `chain.TRIALS`."""
     for chunk in range(-(-n_trials // chain.TRIALS)):
         trials = range(chunk * chain.TRIALS, min((chunk + 1) * chain.TRIALS, n_trials))

@@ -73,12 +73,15 @@ def _newton(xp: Any, lam: np.ndarray, n: Any, gamma: Any) -> Any:
             kappa = np.where((gamma == 0) & (kappa < 1e-18 * lam.min()), 0.0, kappa)
         raise ArithmeticError(
             f"the fixed point for kappa did not settle in {NEWTON_STEPS} steps (last change "
-            f"{np.max(np.abs(kappa - previous)):.3g}): n lies at the rank of the covariance and gamma at 0. Choose a larger gamma."
+            f"{np.max(np.abs(kappa - previous)):.3g}): n lies at the rank of the covariance and gamma at 0. "
+            f"Choose a larger gamma."
         )
     from jax import lax
 
     fixed = [lax.stop_gradient(x) for x in (n, gamma, start)]
-    kappa = lax.fori_loop(0, NEWTON_STEPS, lambda _, k: xp.maximum(_newton_step(xp, lam, fixed[0], fixed[1], k), 0.0), fixed[2])
+    kappa = lax.fori_loop(
+        0, NEWTON_STEPS, lambda _, k: xp.maximum(_newton_step(xp, lam, fixed[0], fixed[1], k), 0.0), fixed[2]
+    )
     # Two differentiable steps at the root carry exact first and second derivatives (implicit function theorem).
     for _ in range(2):
         kappa = _newton_step(xp, lam, n, gamma, kappa)

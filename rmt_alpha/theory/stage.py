@@ -11,15 +11,13 @@ where (w̃ mean, Ω̃) is the law of the anchor. Stages compose: the source is a
 anchored at α times what the source returned.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._arrays import namespace
 from ..moments import ScoreForm
 
 
-@dataclass(frozen=True)
-class Functionals:
+class Functionals(NamedTuple):
     """The numbers through which a stage sees its mean μ and its anchor's law.
 
     | field | meaning |

@@ -93,7 +93,9 @@ def general_functionals(problem: TransferProblem) -> Functionals:
         kappa_s, h_s, one_minus_h_s = equivalents.general(lam_s, x["n_source"], x["gamma_source"])
         R_s = 1 / (lam_s + kappa_s[..., None])
         RCR_s = lam_s * R_s * R_s
-        e, sigma2 = unanchored(Functionals(kappa_s, h_s, one_minus_h_s, xp.sum(mu_s**2 * R_s, -1), xp.sum(mu_s**2 * RCR_s, -1)))
+        e, sigma2 = unanchored(
+            Functionals(kappa_s, h_s, one_minus_h_s, xp.sum(mu_s**2 * R_s, -1), xp.sum(mu_s**2 * RCR_s, -1))
+        )
         w = _change_basis(R_s * mu_s, source.basis, target.basis) * e[..., None]
         O = geometry.overlap
         noise = sigma2 / x["n_source"] * xp.sum(RCR * (RCR_s if O is None else RCR_s @ O.T), -1)

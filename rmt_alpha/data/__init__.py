@@ -1,0 +1,5 @@
+"""Real data sets: found in $RMT_ALPHA_DATA or fetched from their public home, verified by hash, loaded."""
+
+from .amazon import DOMAINS as DOMAINS
+from .amazon import load_amazon as load_amazon
+from .files import DataUnavailableError as DataUnavailableError

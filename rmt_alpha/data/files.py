@@ -1,0 +1,53 @@
+"""Find or fetch a data file, and hand out its bytes only if their hash is right."""
+
+import hashlib
+import os
+from pathlib import Path
+
+VARIABLE = "RMT_ALPHA_DATA"
+
+
+class DataUnavailableError(LookupError):
+    """A data set is neither on this machine nor to be had from its public home; the message says what to do."""
+
+
+def read_verified(relative: str, url: str, sha256: str) -> bytes:
+    """The bytes of a data file.
+
+    Looks in $RMT_ALPHA_DATA/`relative`, then fetches `url` into pooch's cache. Raises DataUnavailableError where neither is to be had,
+    ValueError where the hash is wrong: such a file is never read.
+    """
+    root = os.environ.get(VARIABLE)
+    if root is not None and (Path(root) / relative).is_file():
+        path = Path(root) / relative
+    else:
+        path = _fetch(relative, url, sha256, root)
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"{path} has SHA-256 {found}, expected {sha256}: it is truncated or altered. Delete it and fetch it again from {url}."
+        )
+    return content
+
+
+def _fetch(relative: str, url: str, sha256: str, root: str | None) -> Path:
+    import pooch  # imported here: it brings `requests`, which nobody with local data needs
+
+    try:
+        return Path(
+            pooch.retrieve(
+                url,
+                known_hash=f"sha256:{sha256}",
+                fname=relative.replace("/", "-"),
+                path=pooch.os_cache("rmt_alpha"),
+                downloader=pooch.HTTPDownloader(timeout=20),
+            )
+        )
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors; ValueError: the hash of what was fetched
+        looked = f"not in ${VARIABLE}={root}" if root else f"${VARIABLE} is not set"
+        reason = str(error).splitlines()[0][:200]
+        raise DataUnavailableError(
+            f"{relative} cannot be had: {looked}, and fetching {url} failed ({type(error).__name__}: {reason}). "
+            f"Connect to a network, or put the file into a folder and set {VARIABLE} to it."
+        ) from error
