@@ -82,7 +82,9 @@ def simulate(
         place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
         result = _average(cell, alphas[place], n_trials, seed, method, noise, labels)
         average[:, *place], error[:, *place] = result
-    return SimulatedMoments(*map(plain, average), *map(plain, error), n_trials, method)
+    values = dict(zip(QUANTITIES, map(plain, average), strict=True))
+    errors = {f"{q}_se": plain(e) for q, e in zip(QUANTITIES, error, strict=True)}
+    return SimulatedMoments(**values, **errors, n_trials=n_trials, method=method)
 
 
 def draw(

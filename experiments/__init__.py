@@ -1,0 +1,15 @@
+"""One figure or table a file: sweep → data file → picture. `python -m experiments [NAME …]`."""
+
+NAMES = (
+    "accuracy_vs_alpha",
+    "optimal_alpha_vs_beta",
+    "optimal_alpha_given_source",
+    "optimal_alpha_map",
+    "score_distribution",
+    "moments_vs_gamma",
+    "regression_risk",
+    "finite_size",
+    "amazon_accuracy_vs_alpha",
+    "amazon_table",
+    "amazon_scores",
+)
