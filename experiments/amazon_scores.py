@@ -28,8 +28,9 @@ def run(lab: Lab) -> None:
             s = pooled[:, 0] + alpha * pooled[:, 1]
             density, edges = np.histogram(s, 50, density=True)
             law = {"mean": np.mean([t.mean[i] for t in theory]), "variance": np.mean([t.variance[i] for t in theory])}
-            bars = {"left": edges[:-1], "right": edges[1:], "density": density}
-            frames.append(pd.DataFrame({"source": source, "target": target, "alpha": alpha, **bars, **law, "empirical_mean": s.mean(), "empirical_variance": s.var()}))  # fmt: skip
+            bars = {"source": source, "target": target, "alpha": alpha} | {"left": edges[:-1], "right": edges[1:]}
+            measured = {"density": density, "empirical_mean": s.mean(), "empirical_variance": s.var()}
+            frames.append(pd.DataFrame(bars | measured | law))
     data = lab.table(pd.concat(frames))
     draw(lab, data)
     ratio = np.sqrt(data.empirical_variance / data.variance)

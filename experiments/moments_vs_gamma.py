@@ -39,5 +39,5 @@ def draw(lab: Lab, curves: pd.DataFrame, sims: pd.DataFrame) -> None:
             )
             plotting.simulation_points(ax, point.gamma, point[quantity], point[f"{quantity}_se"], i)
         ax.set(xlabel="γ", xscale="log", ylabel=quantity, yscale="log" if quantity == "risk" else "linear")
-    axes[0, 1].legend(loc="upper left", fontsize=6.5)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     lab.picture(fig)

@@ -12,6 +12,7 @@ import numpy as np
 from .._arrays import asarray, namespace
 
 NEWTON_STEPS = 200
+SETTLED = 1e-10  # the last step of a quadratic iteration: what is left is of the order of its square
 
 
 def isotropic(eta: Any, gamma: Any) -> tuple[Any, Any, Any]:
@@ -67,7 +68,7 @@ def _newton(xp: Any, lam: np.ndarray, n: Any, gamma: Any) -> Any:
         kappa = start
         for _ in range(NEWTON_STEPS):
             previous, kappa = kappa, np.maximum(_newton_step(np, lam, n, gamma, kappa), 0.0)
-            if np.all(np.abs(kappa - previous) <= 4e-16 * previous):
+            if np.all(np.abs(kappa - previous) <= SETTLED * previous):
                 return kappa
             # κ → 0 (ridgeless, n > p): past this it no longer differs from 0 beside any eigenvalue.
             kappa = np.where((gamma == 0) & (kappa < 1e-18 * lam.min()), 0.0, kappa)

@@ -71,7 +71,7 @@ def general_functionals(problem: TransferProblem) -> Functionals:
 
     The source enters through its mean and its noise, Ω̃ = (σ̃²/N) R̃C̃R̃, whose overlap with the target's RCR is
 
-    .. math:: \mathrm{tr}(RCR\,Ω̃) = \frac{\tildeσ^2}{N} \sum_{ij} \frac{λ_i}{(λ_i+κ)^2} ⟨u_i, ũ_j⟩^2 \frac{\tildeλ_j}{(\tildeλ_j+\tildeκ)^2}.
+    .. math:: \mathrm{tr}(RCR\,Ω̃) = \frac{\tildeσ^2}{N} \sum_{ij} \frac{λ_i}{(λ_i+κ)^2} ⟨u_i, ũ_j⟩^2 \frac{\tildeλ_j}{(\tildeλ_j+\tildeκ)^2}
     """
     geometry = problem.geometry
     assert geometry is not None
