@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
                 raise
         rows.append(claim(lab, time.perf_counter() - start))
     table = markdown(rows)
-    print(table)
+    print(table, end="")
     if not options.names:  # a run of some leaves the table of all alone
         trials = "" if options.trials is None else f" --trials {options.trials}"
         text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND}\n\n{table}"

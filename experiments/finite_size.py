@@ -24,7 +24,10 @@ def run(lab: Lab) -> None:
     large = data[data.dim >= 100_000]
     lab.check(large.difference / large.se)
     resolved = data[np.abs(data.difference) > 3 * data.se]
-    slopes = {"difference": slope(resolved.dim, np.abs(resolved.difference)), "spread": slope(data.dim, data.spread)}
+    slopes = {
+        "difference": slope(resolved.dim, np.abs(resolved.difference), resolved.se),
+        "spread": slope(data.dim, data.spread, data.spread),
+    }
     draw(lab, data, slopes)
     lab.remark(
         f"Fitted slopes: {slopes['difference']:.2f} for the distance ({len(resolved)} sizes where it exceeds 3 s.e.), "
@@ -33,8 +36,9 @@ def run(lab: Lab) -> None:
     )
 
 
-def slope(x, y) -> float:
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0]) if len(x) > 1 else float("nan")
+def slope(x, y, se) -> float:
+    """The weighted least-squares slope in logarithms."""
+    return float(np.polyfit(np.log(x), np.log(y), 1, w=y / se)[0]) if len(x) > 1 else float("nan")
 
 
 def draw(lab: Lab, data: pd.DataFrame, slopes: dict[str, float]) -> None:

@@ -18,23 +18,23 @@ def run(lab: Lab) -> None:
     for shape, (n, p, d) in enumerate(SHAPES):
         for beta in BETAS:
             key = {"shape": shape, "beta": beta}
-            problem = make(n, p, d, beta, lab.seed)
+            problem = make(n, p, d, beta, lab.seed, 1)
             sim = simulate_regression(problem, points, n_trials=lab.trials(400), seed=lab.seed)
             risk, best = predict_regression(problem, alpha).risk, optimal_alpha_regression(problem)
             curves.append(pd.DataFrame({**key, "alpha": alpha, "risk": risk, "best": best}))
             sims.append(pd.DataFrame({**key, "alpha": points, "risk": sim.risk, "risk_se": sim.risk_se}))
-            large = make(LARGE * n, LARGE * p, d, beta, lab.seed)
+            large = make(n, p, d, beta, lab.seed, LARGE)
             sim = simulate_regression(large, points, n_trials=lab.trials(40), seed=lab.seed)
             lab.check((sim.risk - predict_regression(large, points).risk) / sim.risk_se)
     draw(lab, lab.table(pd.concat(curves)), lab.table(pd.concat(sims), "simulation"))
     lab.remark(f"Points at the published size; z at {LARGE} times it.")
 
 
-def make(n: int, p: int, d: int, beta: float, seed: int) -> RegressionProblem:
-    """W_t = β W_s + an independent part orthogonal to W_s, each with d·200 as its expected squared norm."""
-    W_s, B = np.random.default_rng([seed, p, d]).standard_normal((2, d, p)) * np.sqrt(200 / p)
+def make(n: int, p: int, d: int, beta: float, seed: int, factor: int) -> RegressionProblem:
+    """W_t = β W_s + a part orthogonal to W_s, standard normal at the published size; `factor` times it keeps their norms."""
+    W_s, B = np.random.default_rng([seed, p, d]).standard_normal((2, d, factor * p)) / np.sqrt(factor)
     B -= W_s * np.sum(B * W_s) / np.sum(W_s * W_s)
-    return RegressionProblem(W_s, beta * W_s + B, n, gamma_target=0.01, sigma=0.5)
+    return RegressionProblem(W_s, beta * W_s + B, factor * n, gamma_target=0.01, sigma=0.5)
 
 
 def draw(lab: Lab, curves: pd.DataFrame, sims: pd.DataFrame) -> None:

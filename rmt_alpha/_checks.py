@@ -12,7 +12,7 @@ LARGEST_SIZE = 2**53
 
 
 def _show(value: Any) -> str:
-    text = repr(value) if np.ndim(value) == 0 else f"an array of shape {np.shape(value)}"
+    text = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) and value.ndim else repr(value)
     return text if len(text) < 80 else text[:77] + "..."
 
 

@@ -99,7 +99,8 @@ def _ratio(xp: Any, numerator: Any, denominator: Any) -> Any:
     """numerator/denominator; ±inf over zero, and 0 for 0/0 (every α is as good: take the smallest)."""
     safe = xp.where(denominator == 0, 1.0, denominator)
     at_zero = xp.where(numerator == 0, 0.0, xp.copysign(xp.inf, numerator))
-    return xp.where(denominator == 0, at_zero, numerator / safe)
+    with np.errstate(over="ignore"):  # beyond the largest double: ±inf
+        return xp.where(denominator == 0, at_zero, numerator / safe)
 
 
 def optimum(form: ScoreForm) -> Optimum:

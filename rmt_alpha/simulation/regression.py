@@ -19,6 +19,7 @@ def simulate_regression(problem: RegressionProblem, alpha: Any, *, n_trials: int
     """
     alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
     n_trials = check.size("n_trials", n_trials, low=2)
+    seed = check.size("seed", seed, low=0)
     for name in ("n_target", "gamma_target", "sigma"):
         if np.ndim(getattr(problem, name)):
             raise ValueError(

@@ -72,6 +72,7 @@ def simulate(
     """
     alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
     n_trials = check.size("n_trials", n_trials, low=2)
+    seed = check.size("seed", seed, low=0)
     method = pick_method(problem, method, noise, labels)
     shape = check.broadcastable(alpha=alpha, problem=np.broadcast_to(0, problem.shape))
     alphas = np.broadcast_to(alpha, shape)
@@ -102,6 +103,7 @@ def draw(
             f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells()."
         )
     n_trials = check.size("n_trials", n_trials)
+    seed = check.size("seed", seed, low=0)
     method = pick_method(problem, method, noise, labels)
     chunks = list(_chunks(problem, n_trials, seed, method, noise, labels))
     return ScoreForm(np.concatenate([f.c for f in chunks], -1), np.concatenate([f.M for f in chunks], -1))
