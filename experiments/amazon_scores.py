@@ -26,7 +26,8 @@ def run(lab: Lab) -> None:
         pooled = np.concatenate(scores)
         for i, alpha in enumerate(ALPHAS):
             s = pooled[:, 0] + alpha * pooled[:, 1]
-            edges = np.linspace(*np.quantile(s, (0.002, 0.998)), 51)  # a few rows score far outside
+            low, high = np.quantile(s, (0.002, 0.998))  # a few rows score far outside
+            edges = np.linspace(low, high, 51)
             density = np.histogram(s, edges)[0] / len(s) / np.diff(edges)
             law = {"mean": np.mean([t.mean[i] for t in theory]), "variance": np.mean([t.variance[i] for t in theory])}
             bars = {"source": source, "target": target, "alpha": alpha} | {"left": edges[:-1], "right": edges[1:]}

@@ -16,8 +16,8 @@ def run(lab: Lab) -> None:
     curves, sims = [], []
     for setting, (N, n, p, alpha, beta, mu, mu_orth) in enumerate(SETTINGS):
 
-        def problem(gamma, sizes=(N, n, p), means=(mu, mu_orth, beta)):
-            return TransferProblem(*sizes, *means, gamma_source=1, gamma_target=gamma)
+        def problem(gamma, N=N, n=n, p=p, mu=mu, mu_orth=mu_orth, beta=beta):
+            return TransferProblem(N, n, p, mu, mu_orth, beta, gamma_source=1, gamma_target=gamma)
 
         theory = predict(problem(line), alpha)
         sim = simulate(problem(points), alpha, n_trials=lab.trials(512), seed=lab.seed)

@@ -94,3 +94,12 @@ def test_import_is_quick():
         for _ in range(5)
     ]
     assert min(runs) < 1.0
+
+
+def test_a_problem_made_before_jax_is_imported_is_a_pytree():
+    code = (
+        "import rmt_alpha; p = rmt_alpha.TransferProblem(200, 20, 40, 1, 1, .5, 1, 1); import sys; assert 'jax' not in sys.modules;"
+        "import jax; print(float(jax.jit(rmt_alpha.predict)(p, 1.0).accuracy) - rmt_alpha.predict(p, 1.0).accuracy)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert abs(float(done.stdout)) < 1e-6

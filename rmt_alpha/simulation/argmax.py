@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from ..moments import ScoreForm
 from ..problem import TransferProblem
@@ -30,6 +30,8 @@ def simulate_optimal_alpha(problem: TransferProblem, **options: Any) -> Simulate
 
     .. math:: \mathrm{se}(θ) = \frac{\mathrm{sd}(f_i'(θ))}{\sqrt{T}\,|F''(θ)|}, \qquad \mathrm{se}(α) = (1+α^2)\,\mathrm{se}(θ).
     """
+    from scipy import optimize  # a tenth of a second to import, and only this function needs it
+
     form = draw(problem, **options)
     coarse = int(np.argmax([_accuracies(form, angle).mean() for angle in ANGLES]))
     low, high = ANGLES[max(coarse - 1, 0)], ANGLES[min(coarse + 1, len(ANGLES) - 1)]
