@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         except Exception as error:  # the others still run; the failure is told in the table and by the exit status
             failed.append(name)
             lab.remarks = [f"FAILED: {type(error).__name__}: {error}"]
-            if options.names:
-                raise
+            traceback.print_exc()
         rows.append(claim(lab, time.perf_counter() - start))
     table = markdown(rows)
     print(table, end="")

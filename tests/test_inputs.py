@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rmt_alpha import ScoreForm, TransferProblem, compare, draw, optimal_alpha, predict, simulate
+from rmt_alpha import ScoreForm, TransferProblem, draw, optimal_alpha, predict, simulate
 
 GOOD = dict(n_source=50, n_target=20, dim=30, mu=1.0, mu_orth=1.0, beta=0.5, gamma_source=1.0, gamma_target=1.0)
 
@@ -110,14 +110,6 @@ def test_bad_options_of_simulate():
 def test_drawing_needs_one_problem():
     with pytest.raises(ValueError, match=r"problem must be scalar .*got shape \(2,\)"):
         draw(TransferProblem(**(GOOD | {"beta": np.array([0.1, 0.2])})))
-
-
-def test_compare_without_spread():
-    problem = TransferProblem(**GOOD)
-    simulated = simulate(problem, 1.0, n_trials=4)
-    object.__setattr__(simulated, "mean_se", 0.0)
-    with pytest.raises(ValueError, match="simulated has a standard error of 0"):
-        compare(predict(problem, 1.0), simulated)
 
 
 def test_several_sources_need_as_many_alphas():

@@ -49,6 +49,14 @@ def test_chain_and_dense_draw_from_one_law(name):
             assert stats.ks_2samp(a, b).pvalue > 0.01 / 144
 
 
+@pytest.mark.parametrize("gamma", [1e-4, 1e-6, 1e-9])
+def test_the_recursion_is_stable_at_the_interpolation_threshold(gamma):
+    threshold = problem(n_source=500, n_target=100, dim=100, gamma_source=1.0, gamma_target=gamma)
+    first, second = (draw(threshold, n_trials=1024, method=m).moments(1.0) for m in ("chain", "dense"))
+    for quantity in ("mean", "variance"):
+        assert stats.ks_2samp(getattr(first, quantity), getattr(second, quantity)).pvalue > 0.01 / 6
+
+
 def test_fixed_source_chain_and_dense_draw_from_one_law():
     rng = np.random.default_rng(0)
     w, mean = rng.standard_normal((2, 120)) / 10
@@ -205,3 +213,11 @@ def test_full_depth_is_exact():
         full = chain.draw(scalar, 0, 0)
     plain = chain.draw(scalar, 0, 0)
     np.testing.assert_array_equal(full.c, plain.c)
+
+
+def test_a_saturated_accuracy_compares_as_equal():
+    easy = problem(mu=100, mu_orth=100, n_source=60, n_target=20, dim=30, gamma_source=1.0, gamma_target=0.1)
+    z = compare(predict(easy, 1.0), simulate(easy, 1.0, n_trials=50))
+    assert z.accuracy == 0.0
+    wrong = dataclasses.replace(predict(easy, 1.0), accuracy=0.9)
+    assert abs(compare(wrong, simulate(easy, 1.0, n_trials=50)).accuracy) > 1e6

@@ -15,6 +15,7 @@ from ..problem import TransferProblem
 from . import chain, dense
 
 METHODS = ("auto", "chain", "dense")
+ROUNDING = 1e-12
 QUANTITIES = ("mean", "variance", "accuracy", "risk")
 
 
@@ -134,15 +135,16 @@ def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str) 
 def compare(theory: Moments, simulated: SimulatedMoments) -> ZScores:
     """z-scores of a simulation against theory: (simulated − theory)/standard error.
 
-    Theory is exact in the limit only: at small dimension many trials resolve its O(1/p) distance.
+    Theory is exact in the limit only: at small dimension many trials resolve its O(1/p) distance. Rounding, 1e-12 of the
+    value, counts as an error too, so that a saturated accuracy (no spread at all) compares as equal.
     """
-    errors = [getattr(simulated, f"{q}_se") for q in QUANTITIES]
-    if any(np.any(np.asarray(e) == 0) for e in errors):
-        raise ValueError(
-            "simulated has a standard error of 0, so there is no z-score. Use more trials or another problem."
-        )
-    values = ((getattr(simulated, q) - getattr(theory, q)) / e for q, e in zip(QUANTITIES, errors, strict=True))
-    return ZScores(*values)
+    return ZScores(*(_z(getattr(theory, q), getattr(simulated, q), getattr(simulated, f"{q}_se")) for q in QUANTITIES))
+
+
+def _z(theory: Any, simulated: Any, se: Any) -> Any:
+    difference = np.asarray(simulated) - theory
+    error = np.hypot(se, ROUNDING * np.abs(theory))
+    return plain(np.divide(difference, error, out=np.copysign(np.inf, difference), where=error > 0) * (difference != 0))
 
 
 def _chunks(
