@@ -131,10 +131,9 @@ def _bartlett(rng: np.random.Generator, n: int, mean: np.ndarray, cov: Covarianc
     p = len(mean)
     X, y = np.zeros((p + 1, p)), np.zeros(p + 1)
     rng.standard_normal(out=X[0])
-    for i in range(1, p):
-        X[i + 1, :i] = rng.standard_normal(i)
     X[1:][np.diag_indices(p)] = np.sqrt(2 * rng.standard_gamma((n - 1 - np.arange(p)) / 2))
-    X[1:] = X[1:].T
+    for i in range(p - 1):
+        rng.standard_normal(out=X[i + 1, i + 1 :])
     X = cov.square_root_times(X)
     X[0] += np.sqrt(n) * mean
     y[0] = np.sqrt(n)
