@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 from scipy import linalg
 
@@ -48,6 +47,8 @@ def _solve(X: Any, targets: Any, penalty: float) -> Any:
 
 def _spd_solve(gram: Any, penalty: float, targets: Any) -> Any:
     if is_jax(gram):
+        import jax
+
         factor = jax.scipy.linalg.cho_factor(gram + penalty * jax.numpy.eye(len(gram), dtype=gram.dtype), lower=True)
         return jax.scipy.linalg.cho_solve(factor, targets)
     # Transposed, a symmetric matrix has the layout that LAPACK overwrites in place.

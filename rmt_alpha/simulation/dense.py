@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-import jax
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
@@ -108,7 +107,7 @@ def _stage(
 ) -> np.ndarray:
     """Train on n fresh samples; never more than one block of them, or a few min(n, p)² numbers, in memory."""
     p = len(mean)
-    put: Any = np.asarray if backend == "numpy" else jax.numpy.asarray
+    put = _put(backend)
     anchors = None if anchors is None else put(anchors)
     if n <= p:
         X, y = _samples(rng, n, 0, mean, cov, law, labels)
@@ -119,6 +118,15 @@ def _stage(
         gram += X.T @ X
         moment += X.T @ put(y)
     return np.asarray(ridge_from_gram(gram, moment, n * gamma, anchors), dtype=float)
+
+
+def _put(backend: str) -> Callable[[np.ndarray], Any]:
+    """The way onto the backend's device."""
+    if backend == "numpy":
+        return np.asarray
+    import jax  # only here: it takes half a second
+
+    return jax.numpy.asarray
 
 
 def _bartlett(rng: np.random.Generator, n: int, mean: np.ndarray, cov: Covariance) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .._arrays import asarray, namespace
 from ..moments import Moments, Optimum, ScoreForm, optimum
 from ..problem import NUMBERS, TransferProblem
