@@ -99,17 +99,30 @@ class Geometry:
         return self.cov_target.is_identity and (self.cov_source is None or self.cov_source.is_identity)
 
     @cached_property
-    def overlap(self) -> np.ndarray | None:
-        """O_ij = ⟨u_i, ũ_j⟩² between the eigenvectors of C and C̃, so that tr f(C) g(C̃) = f(λ)ᵀ O g(λ̃).
+    def mean_coordinates(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Target and source mean, each in the eigenbasis of its own covariance."""
+        target = self.cov_target.to_eigenbasis(self.mean_target)
+        if self.cov_source is None or self.mean_source is None:
+            return target, None
+        return target, self.cov_source.to_eigenbasis(self.mean_source)
 
-        None where both share one basis.
-        """
+    @cached_property
+    def transition(self) -> np.ndarray | None:
+        """UᵀŨ, from coordinates in the source's eigenbasis to coordinates in the target's; None where both share one."""
         assert self.cov_source is not None
         target, source = self.cov_target.basis, self.cov_source.basis
         if self.cov_target is self.cov_source or (target is None and source is None):
             return None
         identity = np.eye(self.cov_target.dim)
-        return np.square((identity if target is None else target.T) @ (identity if source is None else source))
+        return (identity if target is None else target.T) @ (identity if source is None else source)
+
+    @cached_property
+    def overlap(self) -> np.ndarray | None:
+        """O_ij = ⟨u_i, ũ_j⟩² between the eigenvectors of C and C̃, so that tr f(C) g(C̃) = f(λ)ᵀ O g(λ̃).
+
+        None where both share one basis.
+        """
+        return None if self.transition is None else np.square(self.transition)
 
     @cached_property
     def fingerprint(self) -> bytes:

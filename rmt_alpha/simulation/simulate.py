@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,7 @@ from . import chain, dense
 METHODS = ("auto", "chain", "dense")
 ROUNDING = 1e-12
 QUANTITIES = ("mean", "variance", "accuracy", "risk")
+PIECE = {"chain": chain.TRIALS, "dense": 16}  # trials computed, and handed to a worker, at once
 
 
 @pytree
@@ -57,6 +62,8 @@ def simulate(
     method: str = "auto",
     noise: str | dense.Noise = "gaussian",
     labels: str = "balanced",
+    backend: str = "numpy",
+    workers: int = 1,
 ) -> SimulatedMoments:
     """Average the exact conditional moments of w_α over independent trainings.
 
@@ -68,6 +75,8 @@ def simulate(
     | `method` | "chain" (exact in O(depth); C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies) |
     | `noise` | "gaussian", "rademacher", "student" (5 degrees of freedom, unit variance), or a function (rng, shape) → array |
     | `labels` | "balanced" or "random" |
+    | `backend` | what the dense engine solves with: "numpy", or "jax" on its default device in its default precision |
+    | `workers` | processes; no bit of the result depends on them. They take a second to start |
 
     Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
     """
@@ -75,15 +84,19 @@ def simulate(
     n_trials = check.size("n_trials", n_trials, low=2)
     seed = check.size("seed", seed, low=0)
     method = pick_method(problem, method, noise, labels)
+    workers = check.size("workers", workers)
+    check.choice("backend", backend, dense.BACKENDS)
     shape = check.broadcastable(alpha=alpha, problem=np.broadcast_to(0, problem.shape))
     alphas = np.broadcast_to(alpha, shape)
     padded = (1,) * (len(shape) - len(problem.shape)) + problem.shape
     average, error = np.empty((2, len(QUANTITIES), *shape))
-    for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
-        # A problem's axis of length one meets a whole axis of α.
-        place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
-        result = _average(cell, alphas[place], n_trials, seed, method, noise, labels)
-        average[:, *place], error[:, *place] = result
+    engine = partial(_form, seed=seed, method=method, noise=noise, labels=labels, backend=backend)
+    pieces = _pieces(n_trials, method)
+    with _mapper(workers) as map_:
+        for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
+            # A problem's axis of length one meets a whole axis of α.
+            place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
+            average[:, *place], error[:, *place] = _merge(map_(partial(_summary, engine, cell, alphas[place]), pieces))
     values = dict(zip(QUANTITIES, map(plain, average), strict=True))
     errors = {f"{q}_se": plain(e) for q, e in zip(QUANTITIES, error, strict=True)}
     return SimulatedMoments(**values, **errors, n_trials=n_trials, method=method)
@@ -97,6 +110,8 @@ def draw(
     method: str = "auto",
     noise: str | dense.Noise = "gaussian",
     labels: str = "balanced",
+    backend: str = "numpy",
+    workers: int = 1,
 ) -> ScoreForm:
     """The score forms of single trainings of a scalar problem, c (2, n_trials) and M (2, 2, n_trials): every α at once."""
     if problem.shape:
@@ -105,9 +120,13 @@ def draw(
         )
     n_trials = check.size("n_trials", n_trials)
     seed = check.size("seed", seed, low=0)
+    workers = check.size("workers", workers)
+    check.choice("backend", backend, dense.BACKENDS)
     method = pick_method(problem, method, noise, labels)
-    chunks = list(_chunks(problem, n_trials, seed, method, noise, labels))
-    return ScoreForm(np.concatenate([f.c for f in chunks], -1), np.concatenate([f.M for f in chunks], -1))
+    engine = partial(_form, seed=seed, method=method, noise=noise, labels=labels, backend=backend)
+    with _mapper(workers) as map_:
+        forms = list(map_(partial(engine, problem), _pieces(n_trials, method)))
+    return ScoreForm(np.concatenate([f.c for f in forms], -1), np.concatenate([f.M for f in forms], -1))
 
 
 def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str) -> str:
@@ -147,31 +166,50 @@ def _z(theory: Any, simulated: Any, se: Any) -> Any:
     return plain(np.divide(difference, error, out=np.copysign(np.inf, difference), where=error > 0) * (difference != 0))
 
 
-def _chunks(
-    problem: TransferProblem, n_trials: int, seed: int, method: str, noise: Any, labels: str
-) -> Iterator[ScoreForm]:
-    """Trials 0 … n_trials−1 in chunks of `chain.TRIALS`."""
-    for chunk in range(-(-n_trials // chain.TRIALS)):
-        trials = range(chunk * chain.TRIALS, min((chunk + 1) * chain.TRIALS, n_trials))
-        if method == "dense":
-            yield dense.draw(problem, seed, trials, noise, labels)
-        else:
-            form = chain.draw(problem, seed, chunk)
-            yield ScoreForm(form.c[..., : len(trials)], form.M[..., : len(trials)])
+def _pieces(n_trials: int, method: str) -> list[range]:
+    """Trials 0 … n_trials−1 in the pieces that are computed at once."""
+    size = PIECE[method]
+    return [range(start, min(start + size, n_trials)) for start in range(0, n_trials, size)]
 
 
-def _average(
-    problem: TransferProblem, alpha: np.ndarray, n_trials: int, seed: int, method: str, noise: Any, labels: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard error of each quantity, (4, *alpha.shape), merged chunk by chunk (Chan, Golub & LeVeque)."""
-    count, mean, M2 = 0, np.zeros((len(QUANTITIES), *alpha.shape)), 0.0
-    for form in _chunks(problem, n_trials, seed, method, noise, labels):
-        m = form.moments(alpha[..., None])
-        values = np.stack([getattr(m, q) for q in QUANTITIES])
-        size = values.shape[-1]
-        center = values.mean(axis=-1)
+def _form(
+    problem: TransferProblem, trials: range, *, seed: int, method: str, noise: Any, labels: str, backend: str
+) -> ScoreForm:
+    """One piece of a scalar problem."""
+    if method == "dense":
+        return dense.draw(problem, seed, trials, noise, labels, backend)
+    form = chain.draw(problem, seed, trials.start // chain.TRIALS)
+    return ScoreForm(form.c[..., : len(trials)], form.M[..., : len(trials)])
+
+
+Summary = tuple[int, np.ndarray, np.ndarray]
+
+
+def _summary(engine: Callable[..., ScoreForm], problem: TransferProblem, alpha: np.ndarray, trials: range) -> Summary:
+    """Count, mean and sum of squared deviations of each quantity, (4, *alpha.shape), over one piece."""
+    m = engine(problem, trials).moments(alpha[..., None])
+    values = np.stack([getattr(m, q) for q in QUANTITIES])
+    mean = values.mean(axis=-1)
+    return len(trials), mean, ((values - mean[..., None]) ** 2).sum(axis=-1)
+
+
+def _merge(summaries: Iterator[Summary]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard error of each quantity, merged in the order of the trials (Chan, Golub & LeVeque)."""
+    count, mean, M2 = next(summaries)
+    for size, center, spread in summaries:
         shift = center - mean
-        M2 = M2 + ((values - center[..., None]) ** 2).sum(-1) + shift**2 * (count * size / (count + size))
+        M2 = M2 + spread + shift**2 * (count * size / (count + size))
         mean = mean + shift * (size / (count + size))
         count += size
     return mean, np.sqrt(M2 / (count - 1) / count)
+
+
+@contextmanager
+def _mapper(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """`map`, over so many processes."""
+    if workers == 1:
+        yield map
+        return
+    # spawn: a fork would copy locks that JAX's and BLAS's threads hold.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool.map

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .._arrays import asarray, namespace
 from ..moments import Moments, Optimum, ScoreForm, optimum
 from ..problem import NUMBERS, TransferProblem
@@ -77,7 +75,7 @@ def general_functionals(problem: TransferProblem) -> Functionals:
     assert geometry is not None
     x = _numbers(problem)
     target = geometry.cov_target
-    mu = target.to_eigenbasis(geometry.mean_target)
+    mu, mu_s = geometry.mean_coordinates
     lam = target.eigenvalues
     kappa, h, one_minus_h = equivalents.general(lam, x["n_target"], x["gamma_target"])
     xp = namespace(kappa)
@@ -87,17 +85,16 @@ def general_functionals(problem: TransferProblem) -> Functionals:
         w = target.to_eigenbasis(geometry.w_source)
         noise: Any = 0.0
     else:
-        source, mean_source = geometry.cov_source, geometry.mean_source
-        assert source is not None and mean_source is not None
-        lam_s, mu_s = source.eigenvalues, source.to_eigenbasis(mean_source)
+        assert geometry.cov_source is not None and mu_s is not None
+        lam_s = geometry.cov_source.eigenvalues
         kappa_s, h_s, one_minus_h_s = equivalents.general(lam_s, x["n_source"], x["gamma_source"])
         R_s = 1 / (lam_s + kappa_s[..., None])
         RCR_s = lam_s * R_s * R_s
         e, sigma2 = unanchored(
             Functionals(kappa_s, h_s, one_minus_h_s, xp.sum(mu_s**2 * R_s, -1), xp.sum(mu_s**2 * RCR_s, -1))
         )
-        w = _change_basis(R_s * mu_s, source.basis, target.basis) * e[..., None]
-        O = geometry.overlap
+        O, T = geometry.overlap, geometry.transition
+        w = e[..., None] * (R_s * mu_s if T is None else (R_s * mu_s) @ T.T)
         noise = sigma2 / x["n_source"] * xp.sum(RCR * (RCR_s if O is None else RCR_s @ O.T), -1)
     return Functionals(
         kappa,
@@ -109,11 +106,3 @@ def general_functionals(problem: TransferProblem) -> Functionals:
         xp.sum(mu * RCR * w, -1),
         xp.sum(RCR * w * w, -1) + noise,
     )
-
-
-def _change_basis(v: Any, source: np.ndarray | None, target: np.ndarray | None) -> Any:
-    """Coordinates in the source's eigenbasis → coordinates in the target's."""
-    if source is target:
-        return v
-    v = v if source is None else v @ source.T
-    return v if target is None else v @ target
