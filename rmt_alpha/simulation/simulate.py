@@ -153,11 +153,17 @@ def _chunks(
     """Trials 0 … n_trials−1 in chunks of `chain.TRIALS`."""
     for chunk in range(-(-n_trials // chain.TRIALS)):
         trials = range(chunk * chain.TRIALS, min((chunk + 1) * chain.TRIALS, n_trials))
-        if method == "dense":
-            yield dense.draw(problem, seed, trials, noise, labels)
-        else:
-            form = chain.draw(problem, seed, chunk)
-            yield ScoreForm(form.c[..., : len(trials)], form.M[..., : len(trials)])
+        yield piece(problem, trials, seed, method, noise, labels)
+
+
+def piece(problem: TransferProblem, trials: range, seed: int, method: str, noise: Any, labels: str) -> ScoreForm:
+    """The given trials, all of one stream (`chain.TRIALS`), of a scalar problem; `method` as picked."""
+    if method == "dense":
+        return dense.draw(problem, seed, trials, noise, labels)
+    stream, first = divmod(trials.start, chain.TRIALS)
+    form = chain.draw(problem, seed, stream)
+    part = slice(first, first + len(trials))
+    return ScoreForm(form.c[..., part], form.M[..., part])
 
 
 def _average(
