@@ -79,7 +79,7 @@ def check_names(where: str, given: Mapping[str, Any], permitted: tuple[str, ...]
     """Unknown and missing keys, each with what was probably meant."""
     for name in given:
         if name not in permitted:
-            close = difflib.get_close_matches(str(name), permitted, 1)
+            close = difflib.get_close_matches(str(name), permitted, 1, 0.5)
             hint = f"Did you mean {close[0]!r}?" if close else "Remove it."
             raise ValueError(f"{where} must have keys among {', '.join(permitted)}, got {name!r}. {hint}")
     missing = [name for name in required if name not in given]

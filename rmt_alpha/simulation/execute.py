@@ -47,7 +47,7 @@ def run(chunks: Sequence[Chunk], store: Store, executor: Executor | None, alread
             turn = os.getpid() % len(chunks)
             session.work_through([*chunks[turn:], *chunks[:turn]])
         except (Exception, KeyboardInterrupt) as error:
-            session.rescue()
+            session.rescue(cancel=executor is not None)
             advice = (
                 f"{already + session.stored} of {total} chunks are stored in {str(store.path)!r}; "
                 f"run the same sweep again to compute the rest."
@@ -80,10 +80,12 @@ class _Session:
         while self.waiting:
             self._take()
 
-    def rescue(self) -> None:
-        """Store what is finished, cancel the rest."""
+    def rescue(self, cancel: bool) -> None:
+        """Store what is finished, and cancel the rest on an executor that lives on."""
         for future, chunk in self.waiting.items():
-            if not future.cancel() and future.done() and future.exception() is None:
+            if cancel and future.cancel():
+                continue
+            if future.done() and future.exception() is None:
                 self._save(chunk, future.result(), complain=False)
 
     def _submit(self, chunk: Chunk, shorter: list[int]) -> None:
@@ -95,7 +97,7 @@ class _Session:
         try:
             future = self.executor.submit(_task, chunk, *((0, None) if state is None else (count, state)))
         except Exception as error:
-            raise ExecutorLost(f"{type(error).__name__}: {error}") from error
+            raise ExecutorLost(f"{type(error).__name__}: {error}".rstrip(": .")) from error
         self.waiting[future] = chunk
         future.add_done_callback(self.done.put)
 
@@ -106,7 +108,7 @@ class _Session:
         try:
             outcome = future.result()
         except Exception as error:
-            raise ExecutorLost(f"{type(error).__name__}: {error}") from error
+            raise ExecutorLost(f"{type(error).__name__}: {error}".rstrip(": .")) from error
         self._save(chunk, outcome)
         del self.waiting[future]
 
@@ -138,10 +140,10 @@ def _explained(error: BaseException, executor: Executor, advice: str) -> BaseExc
     if isinstance(error, KeyboardInterrupt):
         return KeyboardInterrupt(f"interrupted: {advice}")
     if isinstance(error, ExecutorLost):
-        name = type(executor).__name__.lstrip("_")
+        name = "the process pool" if isinstance(executor, _Pool) else type(executor).__name__
         hint = " In a script, call sweep under `if __name__ == '__main__':`." if isinstance(executor, _Pool) else ""
         return ExecutorLost(
-            f"executor must stay alive during the sweep, but {name} failed: {error.args[0]} — {advice} "
+            f"executor must stay alive during the sweep, but {name} failed ({error.args[0]}): {advice} "
             f"If it fails again, look at its workers' memory and logs, or give another executor.{hint}"
         )
     if isinstance(error, OSError):
@@ -176,7 +178,6 @@ def _given_or_pool(executor: Executor | None, tasks: int) -> Iterator[Executor]:
     try:
         yield pool
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
         hold.close()  # every worker leaves at once, in the middle of its chunk
         raise
     finally:
