@@ -124,4 +124,4 @@ def test_lost_worker_of_our_own_pool(tmp_path):
     os.kill(workers[0].pid, signal.SIGKILL)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 2 and "executor must stay alive" in error and "Traceback" not in error
-    assert f"{stored(tmp_path / 's')} of 80 chunks are stored" in error
+    assert f"{stored(tmp_path / 's')} of 40 chunks are stored" in error

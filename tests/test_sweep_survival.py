@@ -47,7 +47,7 @@ def stored(store):
 
 def slow_spec(tmp_path):
     """A spec of many chunks, so that there is time to do harm."""
-    text = SPEC.read_text().replace("beta = [-0.5, 0.5, 0.9]", "beta = { linspace = [-0.9, 0.9, 20] }")
+    text = SPEC.read_text().replace("beta = [-0.5, 0.5, 0.9]", "beta = { linspace = [-0.9, 0.9, 10] }")
     path = tmp_path / "slow.toml"
     path.write_text(text)
     return path
@@ -105,7 +105,7 @@ def test_killed_with_its_workers(tmp_path):
 
     rest = Inline()
     sweep(**read_spec(spec), store=store, executor=rest)
-    assert rest.count == 80 - there
+    assert rest.count == 40 - there
 
 
 def test_ctrl_c(tmp_path):
@@ -134,9 +134,9 @@ def test_ctrl_c(tmp_path):
     process.stdout.close()
     text = shown.decode()
     # Progress with rate and time left, on a terminal.
-    assert "chunk/s" in text and "/80 [" in text
+    assert "chunk/s" in text and "/40 [" in text
     assert "Traceback" not in text
-    assert f"rmt-alpha: interrupted: {stored(store)} of 80 chunks are stored in" in text.replace("\r\n", "")
+    assert f"rmt-alpha: interrupted: {stored(store)} of 40 chunks are stored in" in text.replace("\r\n", "")
     assert "run the same sweep again" in text
 
 
