@@ -117,10 +117,13 @@ def test_sizes_beyond_the_integers_of_netcdf(tmp_path):
 @pytest.mark.parametrize(("method", "first", "then"), [("chain", 500, 2500), ("dense", 5, 39)])
 def test_trials_are_added_not_repeated(tmp_path, monkeypatch, method, first, then):
     drawn = []
-    forms = chunks_module.forms
-    monkeypatch.setattr(
-        chunks_module, "forms", lambda problem, trials, *rest: drawn.append(trials) or forms(problem, trials, *rest)
-    )
+    piece = chunks_module.piece
+
+    def recorded(problem, trials, *rest):
+        drawn.append(trials)
+        return piece(problem, trials, *rest)
+
+    monkeypatch.setattr(chunks_module, "piece", recorded)
     arguments = {"method": method, "executor": Inline()}
     for n_trials in (first, then):
         added = sweep(problems(2), ALPHA, n_trials=n_trials, store=tmp_path / "added", **arguments)
