@@ -16,6 +16,7 @@ from .simulation.simulate import ZScores as ZScores
 from .simulation.simulate import compare as compare
 from .simulation.simulate import draw as draw
 from .simulation.simulate import simulate as simulate
+from .sweeps import sweep as sweep
 from .theory.regression import optimal_alpha_regression as optimal_alpha_regression
 from .theory.regression import predict_regression as predict_regression
 from .theory.transfer import optimal_alpha as optimal_alpha

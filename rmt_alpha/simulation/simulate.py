@@ -90,7 +90,7 @@ def simulate(
     alphas = np.broadcast_to(alpha, shape)
     padded = (1,) * (len(shape) - len(problem.shape)) + problem.shape
     average, error = np.empty((2, len(QUANTITIES), *shape))
-    engine = partial(_form, seed=seed, method=method, noise=noise, labels=labels, backend=backend)
+    engine = partial(piece, seed=seed, method=method, noise=noise, labels=labels, backend=backend)
     pieces = _pieces(n_trials, method)
     with _mapper(workers) as map_:
         for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
@@ -123,7 +123,7 @@ def draw(
     workers = check.size("workers", workers)
     check.choice("backend", backend, dense.BACKENDS)
     method = pick_method(problem, method, noise, labels)
-    engine = partial(_form, seed=seed, method=method, noise=noise, labels=labels, backend=backend)
+    engine = partial(piece, seed=seed, method=method, noise=noise, labels=labels, backend=backend)
     with _mapper(workers) as map_:
         forms = list(map_(partial(engine, problem), _pieces(n_trials, method)))
     return ScoreForm(np.concatenate([f.c for f in forms], -1), np.concatenate([f.M for f in forms], -1))
@@ -172,14 +172,16 @@ def _pieces(n_trials: int, method: str) -> list[range]:
     return [range(start, min(start + size, n_trials)) for start in range(0, n_trials, size)]
 
 
-def _form(
-    problem: TransferProblem, trials: range, *, seed: int, method: str, noise: Any, labels: str, backend: str
+def piece(
+    problem: TransferProblem, trials: range, seed: int, method: str, noise: Any, labels: str, backend: str = "numpy"
 ) -> ScoreForm:
-    """One piece of a scalar problem."""
+    """The given trials, all of one stream (`chain.TRIALS`), of a scalar problem; `method` as picked."""
     if method == "dense":
         return dense.draw(problem, seed, trials, noise, labels, backend)
-    form = chain.draw(problem, seed, trials.start // chain.TRIALS)
-    return ScoreForm(form.c[..., : len(trials)], form.M[..., : len(trials)])
+    stream, first = divmod(trials.start, chain.TRIALS)
+    form = chain.draw(problem, seed, stream)
+    part = slice(first, first + len(trials))
+    return ScoreForm(form.c[..., part], form.M[..., part])
 
 
 Summary = tuple[int, np.ndarray, np.ndarray]

@@ -7,6 +7,10 @@ import numpy as np
 
 from ..problem import NUMBERS, TransferProblem
 
+# Raise it with every change that alters a bit of what any trial returns: stored results of another version are not
+# mixed with new ones.
+NUMERICS_VERSION = 1
+
 
 def cell_key(problem: TransferProblem, *words: str) -> tuple[int, ...]:
     """Eight 32-bit words that identify a scalar problem and the way it is simulated."""

@@ -1,0 +1,220 @@
+"""Compute chunks on any executor and store each as soon as it is done.
+
+Only this process writes. So workers need no access to the store, and whatever ends a run (Ctrl-C, a full disk, a lost
+cluster, SIGKILL) costs the chunks in flight and nothing else.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ..problem import TransferProblem
+from .chunks import Chunk, compute
+from .store import Store
+
+IN_FLIGHT = 1024  # chunks handed out at a time: enough for a large cluster,
+IN_FLIGHT_BYTES = 2**28  # and fewer where each carries big matrices
+
+
+class ExecutorLost(OSError):
+    """The executor, not the computation, has failed."""
+
+
+def run(chunks: Sequence[Chunk], store: Store, executor: Executor | None, already: int) -> None:
+    """Compute and store the given chunks; `already` is the number of chunks stored before, for messages and progress.
+
+    However it ends, what was computed is stored, and the message of the exception says how to resume.
+    """
+    if not chunks:
+        return
+    total = len(chunks) + already
+    with _progress(total, already) as bar, _given_or_pool(executor, len(chunks)) as workers:
+        session = _Session(store, workers, bar)
+        try:
+            # Processes that share a store start at different places, so that they share the work too.
+            turn = os.getpid() % len(chunks)
+            session.work_through([*chunks[turn:], *chunks[:turn]])
+        except (Exception, KeyboardInterrupt) as error:
+            session.rescue(cancel=executor is not None)
+            advice = (
+                f"{already + session.stored} of {total} chunks are stored in {str(store.path)!r}; "
+                f"run the same sweep again to compute the rest."
+            )
+            explained = _explained(error, workers, advice)
+            if explained is None:
+                error.add_note(advice)
+                raise
+            raise explained from error
+
+
+class _Session:
+    """Chunks on their way through one executor."""
+
+    def __init__(self, store: Store, executor: Executor, bar: tqdm):
+        self.store, self.executor, self.bar = store, executor, bar
+        self.stored = 0
+        self.done: SimpleQueue[Future] = SimpleQueue()
+        self.waiting: dict[Future, Chunk] = {}
+
+    def work_through(self, chunks: Sequence[Chunk]) -> None:
+        counts = self.store.counts()
+        for chunk in chunks:
+            if self.store.has(chunk.name) and chunk.count not in counts.get(chunk.family, ()):
+                self._count()  # another process has just stored it
+                continue
+            self._submit(chunk, [c for c in counts.get(chunk.family, ()) if c < chunk.count])
+            while not self.done.empty() or len(self.waiting) >= _most_in_flight(chunk.problem):
+                self._take()
+        while self.waiting:
+            self._take()
+
+    def rescue(self, cancel: bool) -> None:
+        """Store what is finished, and cancel the rest on an executor that lives on."""
+        for future, chunk in self.waiting.items():
+            if cancel and future.cancel():
+                continue
+            if future.done() and future.exception() is None:
+                self._save(chunk, future.result(), complain=False)
+
+    def _submit(self, chunk: Chunk, shorter: list[int]) -> None:
+        """Hand out a chunk, to be continued from the longest sound one of its family."""
+        count, state = 0, None
+        while shorter and state is None:
+            count = shorter.pop()
+            state = self.store.read(f"{chunk.family}-{count}", chunk.shape)
+        try:
+            future = self.executor.submit(_task, chunk, *((0, None) if state is None else (count, state)))
+        except Exception as error:
+            raise ExecutorLost(f"{type(error).__name__}: {error}".rstrip(": .")) from error
+        self.waiting[future] = chunk
+        future.add_done_callback(self.done.put)
+
+    def _take(self) -> None:
+        """Wait for one chunk and store it."""
+        future = self.done.get()
+        chunk = self.waiting[future]
+        try:
+            outcome = future.result()
+        except Exception as error:
+            raise ExecutorLost(f"{type(error).__name__}: {error}".rstrip(": .")) from error
+        self._save(chunk, outcome)
+        del self.waiting[future]
+
+    def _save(self, chunk: Chunk, outcome: np.ndarray | Exception, complain: bool = True) -> None:
+        try:
+            if isinstance(outcome, Exception):
+                raise outcome
+            self.store.write(chunk.name, outcome)
+            self._count()
+        except Exception:
+            if complain:
+                raise
+
+    def _count(self) -> None:
+        self.stored += 1
+        self.bar.update()
+
+
+def _task(chunk: Chunk, count: int, state: np.ndarray | None) -> np.ndarray | Exception:
+    """`compute`, with its errors as values: whatever is *raised* by a future is the executor's."""
+    try:
+        return compute(chunk, count, state)
+    except Exception as error:
+        return error
+
+
+def _explained(error: BaseException, executor: Executor, advice: str) -> BaseException | None:
+    """The exception to raise instead: what happened, what is saved, how to go on. None: the computation's own."""
+    if isinstance(error, KeyboardInterrupt):
+        return KeyboardInterrupt(f"interrupted: {advice}")
+    if isinstance(error, ExecutorLost):
+        name = "the process pool" if isinstance(executor, _Pool) else type(executor).__name__
+        hint = " In a script, call sweep under `if __name__ == '__main__':`." if isinstance(executor, _Pool) else ""
+        return ExecutorLost(
+            f"executor must stay alive during the sweep, but {name} failed ({error.args[0]}): {advice} "
+            f"If it fails again, look at its workers' memory and logs, or give another executor.{hint}"
+        )
+    if isinstance(error, OSError):
+        return OSError(f"store could not be written: {error.strerror or error}. Make room there, then go on: {advice}")
+    return None
+
+
+def _most_in_flight(problem: TransferProblem) -> int:
+    geometry = problem.geometry
+    if geometry is None:
+        return IN_FLIGHT
+    covariances = [c for c in (geometry.cov_source, geometry.cov_target) if c is not None and c.basis is not None]
+    size = 8 * len(geometry.mean_target) + sum(c.basis.nbytes for c in covariances if c.basis is not None)
+    return max(2 * _cores(), min(IN_FLIGHT, IN_FLIGHT_BYTES // size))
+
+
+def _progress(total: int, already: int) -> tqdm:
+    # disable=None: silent where stderr is no terminal.
+    return tqdm(total=total, initial=already, desc="sweep", unit="chunk", disable=None, dynamic_ncols=True)
+
+
+@contextmanager
+def _given_or_pool(executor: Executor | None, tasks: int) -> Iterator[Executor]:
+    """The user's executor, left as it is, or a process pool of our own, gone afterwards."""
+    if executor is not None:
+        yield executor
+        return
+    # spawn: a fork would copy locks that JAX's and BLAS's threads hold.
+    context = multiprocessing.get_context("spawn")
+    stop, hold = context.Pipe(duplex=False)
+    pool = _Pool(min(_cores(), tasks), mp_context=context, initializer=_start_worker, initargs=(stop,))
+    try:
+        yield pool
+    except BaseException:
+        hold.close()  # every worker leaves at once, in the middle of its chunk
+        raise
+    finally:
+        pool.shutdown(wait=True)
+        hold.close()
+        stop.close()
+
+
+class _Pool(ProcessPoolExecutor):
+    """A process pool whose workers never see Ctrl-C: the terminal sends it to all, but one process answers."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future:
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            return super().submit(fn, *args, **kwargs)
+        # Workers are started in here, and inherit the mask.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker(stop: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, args=(stop,), daemon=True).start()
+
+
+def _leave_with_parent(stop: Connection) -> None:
+    """End this worker when the other end closes: on request, or because its process was killed, which a pool's
+    workers would otherwise survive for ever."""
+    try:
+        stop.recv_bytes()
+    except (EOFError, OSError):
+        pass
+    os._exit(0)
+
+
+def _cores() -> int:
+    """Cores this process may use: on a cluster, what the scheduler granted."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
