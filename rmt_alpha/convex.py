@@ -10,7 +10,9 @@ NEWTON_STEPS = 100
 HALVINGS = 50
 
 
-def convex_path(X: np.ndarray, y: np.ndarray, gamma: float, loss: Loss, anchor: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+def convex_path(
+    X: np.ndarray, y: np.ndarray, gamma: float, loss: Loss, anchor: np.ndarray, alphas: np.ndarray
+) -> np.ndarray:
     r"""The weights of w = αw̃ + a for each α.
 
     .. math:: a = \arg\min_a \frac{1}{n} \sum_i ℓ(y_i x_i^T (α \tilde w + a)) + \frac{γ}{2}\|a\|^2
@@ -19,6 +21,10 @@ def convex_path(X: np.ndarray, y: np.ndarray, gamma: float, loss: Loss, anchor: 
     step halving, in min(n, p) dimensions, each α started from the answer to the one before, to a gradient of 1e-10
     (relative to one or to the largest term). Raises ArithmeticError, naming the gradient, if it gets stuck.
     """
+    if not gamma > 0:
+        raise ValueError(
+            f"gamma must be positive under the {loss.name} loss, got {gamma:g}: without a penalty the weights may run off."
+        )
     signed = y[:, None] * X
     offset = signed @ anchor
     n, p = X.shape

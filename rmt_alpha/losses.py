@@ -69,7 +69,8 @@ class Loss:
             step = v * self.slope(z)
             f = z - omega + step
             newton = z - f / (1 + v * self.curvature(z))
-            settled = np.abs(f) <= 1e-13 * (np.abs(z) + np.abs(omega) + np.abs(step))
+            # The last term: slopes of order one cannot be told from 0 below rounding.
+            settled = np.abs(f) <= 1e-13 * (np.abs(z) + np.abs(omega) + np.abs(step)) + 1e-15 * v
             settled |= np.abs(newton - z) <= 4e-15 * np.abs(z)
             if settled.all():
                 return newton
@@ -220,4 +221,6 @@ def _probe(name: str, loss: Loss) -> None:
     if curvature.min() < 0:
         raise ValueError(f"{name} must be convex, got curvature {curvature.min():g} at t = {t[curvature.argmin()]:g}.")
     if loss.slope(np.zeros(1))[0] >= 0:
-        raise ValueError(f"{name} must have a negative slope at t = 0, got {loss.slope(np.zeros(1))[0]:g}. Flip the sign of t.")
+        raise ValueError(
+            f"{name} must have a negative slope at t = 0, got {loss.slope(np.zeros(1))[0]:g}. Flip the sign of t."
+        )

@@ -155,7 +155,9 @@ class TransferProblem:
                 self, geometry=self._geometry_at(index), **{k: v[index].item() for k, v in numbers.items()}
             )
 
-    def cells_along(self, alpha: np.ndarray) -> tuple[tuple[int, ...], Iterator[tuple[tuple, TransferProblem, np.ndarray]]]:
+    def cells_along(
+        self, alpha: np.ndarray
+    ) -> tuple[tuple[int, ...], Iterator[tuple[tuple, TransferProblem, np.ndarray]]]:
         """The common shape of α and the problem, and for each scalar cell (its place there, the cell, its part of α)."""
         shape = check.broadcastable(alpha=alpha, problem=np.broadcast_to(0, self.shape))
         alphas = np.broadcast_to(alpha, shape)

@@ -91,17 +91,17 @@ def _stage(
     p = len(mean)
     rows = max(BLOCK // p, 1)
     if n <= p or n <= rows:
-        X, y = _samples(rng, n, 0, n, mean, cov, law, labels)
+        X, y = samples(rng, n, 0, n, mean, cov, law, labels)
         return ridge_path(X, y, gamma, anchors)
     gram, moment = np.zeros((p, p)), np.zeros(p)
     for start in range(0, n, rows):
-        X, y = _samples(rng, min(rows, n - start), start, n, mean, cov, law, labels)
+        X, y = samples(rng, min(rows, n - start), start, n, mean, cov, law, labels)
         gram += X.T @ X
         moment += X.T @ y
     return ridge_from_gram(gram, moment, n * gamma, anchors)
 
 
-def _samples(
+def samples(
     rng: np.random.Generator, rows: int, start: int, n: int, mean: np.ndarray, cov: Covariance, law: Noise, labels: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows x = yμ + C^{1/2}z. Balanced labels alternate; the noise is symmetric, so their order means nothing."""

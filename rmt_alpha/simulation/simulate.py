@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import plain, pytree
+from ..losses import Loss, as_loss, is_squared
 from ..moments import LARGEST_ALPHA, Moments, ScoreForm
 from ..problem import TransferProblem
-from . import chain, dense
+from . import chain, dense, losses
 
 METHODS = ("auto", "chain", "dense")
 ROUNDING = 1e-12
@@ -57,6 +58,8 @@ def simulate(
     method: str = "auto",
     noise: str | dense.Noise = "gaussian",
     labels: str = "balanced",
+    loss: str | Loss = "squared",
+    source_loss: str | Loss = "squared",
 ) -> SimulatedMoments:
     """Average the exact conditional moments of w_α over independent trainings.
 
@@ -68,22 +71,26 @@ def simulate(
     | `method` | "chain" (exact in O(depth); C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies) |
     | `noise` | "gaussian", "rademacher", "student" (5 degrees of freedom, unit variance), or a function (rng, shape) → array |
     | `labels` | "balanced" or "random" |
+    | `loss`, `source_loss` | as for `predict`; other than "squared" they are fitted by the dense engine, α by α |
 
     Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
     """
     alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
     n_trials = check.size("n_trials", n_trials, low=2)
     seed = check.size("seed", seed, low=0)
-    method = pick_method(problem, method, noise, labels)
-    shape = check.broadcastable(alpha=alpha, problem=np.broadcast_to(0, problem.shape))
-    alphas = np.broadcast_to(alpha, shape)
-    padded = (1,) * (len(shape) - len(problem.shape)) + problem.shape
+    both = as_loss("loss", loss), as_loss("source_loss", source_loss)
+    squared = all(map(is_squared, both))
+    method = pick_method(problem, method, noise, labels, squared)
+    shape, pieces = problem.cells_along(alpha)
     average, error = np.empty((2, len(QUANTITIES), *shape))
-    for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
-        # A problem's axis of length one meets a whole axis of α.
-        place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
-        result = _average(cell, alphas[place], n_trials, seed, method, noise, labels)
-        average[:, *place], error[:, *place] = result
+    for place, cell, alphas in pieces:
+        blocks: Iterator[Moments]
+        if squared:
+            forms = _chunks(cell, n_trials, seed, method, noise, labels)
+            blocks = (form.moments(alphas[..., None]) for form in forms)
+        else:
+            blocks = losses.draws(cell, alphas, seed, n_trials, noise, labels, *both)
+        average[:, *place], error[:, *place] = _average(blocks, alphas.shape)
     values = dict(zip(QUANTITIES, map(plain, average), strict=True))
     errors = {f"{q}_se": plain(e) for q, e in zip(QUANTITIES, error, strict=True)}
     return SimulatedMoments(**values, **errors, n_trials=n_trials, method=method)
@@ -110,7 +117,7 @@ def draw(
     return ScoreForm(np.concatenate([f.c for f in chunks], -1), np.concatenate([f.M for f in chunks], -1))
 
 
-def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str) -> str:
+def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str, squared: bool = True) -> str:
     """The engine that "auto" stands for; ValueError where the chain was asked for and does not apply."""
     check.choice("method", method, METHODS)
     check.choice("labels", labels, dense.LABELS)
@@ -127,6 +134,8 @@ def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str) 
         reasons.append("positive penalties")
     if np.any(np.asarray(problem.dim) < 2):
         reasons.append("dim ≥ 2")
+    if not squared:
+        reasons.append("squared losses")
     if method == "chain" and reasons:
         raise ValueError(f"method 'chain' needs {' and '.join(reasons)}, which this problem lacks. Use method='dense'.")
     return "dense" if method == "dense" or reasons else "chain"
@@ -160,14 +169,11 @@ def _chunks(
             yield ScoreForm(form.c[..., : len(trials)], form.M[..., : len(trials)])
 
 
-def _average(
-    problem: TransferProblem, alpha: np.ndarray, n_trials: int, seed: int, method: str, noise: Any, labels: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard error of each quantity, (4, *alpha.shape), merged chunk by chunk (Chan, Golub & LeVeque)."""
-    count, mean, M2 = 0, np.zeros((len(QUANTITIES), *alpha.shape)), 0.0
-    for form in _chunks(problem, n_trials, seed, method, noise, labels):
-        m = form.moments(alpha[..., None])
-        values = np.stack([getattr(m, q) for q in QUANTITIES])
+def _average(blocks: Iterator[Moments], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard error of each quantity, (4, *shape), over blocks (*shape, trials), merged (Chan, Golub & LeVeque)."""
+    count, mean, M2 = 0, np.zeros((len(QUANTITIES), *shape)), 0.0
+    for block in blocks:
+        values = np.stack([getattr(block, q) for q in QUANTITIES])
         size = values.shape[-1]
         center = values.mean(axis=-1)
         shift = center - mean

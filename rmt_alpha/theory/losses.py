@@ -15,7 +15,8 @@ The squared loss gives χ = 1/(1+v), κ = γ/χ, and with them the closed form. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,19 @@ from .stage import Functionals, score_form, unanchored
 
 TOLERANCE = 1e-10
 NEWTON_STEPS = 60
-HALVINGS = 30
+HALVINGS = 12
+LONGEST_STEP = 3.0
 DIFFERENCE = 1e-6
+# Paths in the penalty, from 10⁴ times its value: how many are tried, each finer than the one before.
+FARTHEST_PENALTY = 4.0
+PENALTY_STEPS = 7
+PENALTY_PATHS = 4
 
 # Quadrature panels: a Gaussian's standard deviations, and the margins between which a loss of unit scale is smooth.
 DEVIATIONS = np.linspace(-9.0, 9.0, 13)
-MARGINS = np.concatenate([np.arange(-8.0, 9.0), *([-k, k] for k in (10.0, 12.0, 14.0, 17.0, 20.0, 24.0, 28.0, 32.0))])
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
+TAIL = np.concatenate([[10, 12, 14, 17, 20, 24, 28], 32 * 4.0 ** np.arange(10)])
+MARGINS = np.concatenate([-TAIL, np.arange(-8.0, 9.0), TAIL])
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
 def expectations(loss: Loss, m: Any, V: Any, v: Any) -> np.ndarray:
@@ -49,6 +56,7 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> np.ndarray:
     m, s, v = (np.asarray(x, float)[:, None] for x in (m, np.sqrt(V), v))
     gaussian = loss.prox(m + s * DEVIATIONS, v)
     knots = np.concatenate([MARGINS, np.asarray(loss.kinks, float)])
+    knots = knots[(knots > gaussian.min()) & (knots < gaussian.max())]
     edges = np.sort(np.concatenate([gaussian, np.clip(knots, gaussian[:, :1], gaussian[:, -1:])], axis=1), axis=1)
     half = np.diff(edges, axis=1)[..., None] / 2
     z = ((edges[:, 1:] + edges[:, :-1])[..., None] / 2 + half * NODES).reshape(len(m), -1)
@@ -57,9 +65,9 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> np.ndarray:
     u = (z + v * slope - m) / s
     weight = (half * WEIGHTS).reshape(z.shape) * stretch / s * np.exp(-u * u / 2) / np.sqrt(2 * np.pi)
     lost = np.max(np.abs(weight.sum(axis=1) - 1))
-    if not lost < 1e-8:
+    if not lost < 1e-7:
         raise ArithmeticError(
-            f"quadrature for {loss.name} misses {lost:.3g} of the probability: the loss changes on a shorter scale than one. "
+            f"quadrature for the {loss.name} loss misses {lost:.3g} of the probability: it changes on a shorter scale than one. "
             f"List the places in its kinks, or rescale the margin."
         )
     return np.stack([-(weight * slope).sum(1), (weight * slope**2).sum(1), (weight * curvature / stretch).sum(1)])
@@ -94,17 +102,16 @@ class Stage:
     n: float
     gamma: float
 
+    @cached_property
     def functionals(self) -> Functionals:
         """The stage's numbers under the squared loss."""
-        if len(self.eigenvalues) == 1:
-            numbers = equivalents.isotropic(float(self.count[0]) / self.n, self.gamma)
+        if np.all(self.eigenvalues == 1):
+            numbers = equivalents.isotropic(float(self.count.sum()) / self.n, self.gamma)
         else:
             numbers = equivalents.general(self.eigenvalues, self.n, self.gamma)
         R = 1 / (self.eigenvalues + numbers[0])
         RCR = self.eigenvalues * R * R
-        return Functionals(
-            *numbers, self.mu2 @ R, self.mu2 @ RCR, self.mu_w @ R, self.mu_w @ RCR, self.w2 @ RCR
-        )
+        return Functionals(*numbers, self.mu2 @ R, self.mu2 @ RCR, self.mu_w @ R, self.mu_w @ RCR, self.w2 @ RCR)
 
 
 @dataclass(frozen=True)
@@ -133,53 +140,84 @@ def update(stage: Stage, loss: Loss, alpha: float, m: np.ndarray, V: np.ndarray,
     return new_m, new_V, ((lam * S) @ stage.count) / stage.n, m_hat, q_hat, chi
 
 
-def _residual(stage: Stage, loss: Loss, alpha: float, x: np.ndarray) -> tuple[np.ndarray, tuple[Any, ...]]:
-    """How far states x = (m, log V, log v), (3, S), are from their update: in standard deviations and relatively."""
-    m, V, v = x[0], np.exp(x[1]), np.exp(x[2])
-    new = update(stage, loss, alpha, m, V, v)
-    return np.stack([(new[0] - m) / np.sqrt(V), np.log(new[1]) - x[1], np.log(new[2]) - x[2]]), new
-
-
 def fixed_point(stage: Stage, loss: Loss, alpha: float, start: FixedPoint | None = None) -> FixedPoint:
-    """The stage's state at one α, by Newton's method from `start` (a neighbouring α) or from the squared loss' closed form.
+    """The stage's state at one α, by Newton's method, warm from `start` (that of a neighbouring α).
 
-    Where Newton's step does not bring the residual down, it is halved, and after that replaced by the plain update. Raises
-    ArithmeticError, naming the residual, if none gets it below 1e-10.
+    Where Newton's method gets stuck, the state is followed down from larger penalties, under which training changes little.
+    Raises ArithmeticError, naming the residual, if that does not bring it below 1e-10.
     """
-    x = _start(stage, alpha) if start is None else np.array([start.m, np.log(start.V), np.log(start.v)])
-    F, new = _residual(stage, loss, alpha, x[:, None])
-    for _ in range(NEWTON_STEPS):
-        size = np.abs(F).max()
-        if size < TOLERANCE:
-            break
-        scale = np.array([np.exp(x[1] / 2), 1.0, 1.0])
-        shifted, _ = _residual(stage, loss, alpha, x[:, None] + DIFFERENCE * np.diag(scale))
-        step = -np.linalg.solve((shifted - F) / DIFFERENCE, F[:, 0]) * scale
-        # A log-variance has no business jumping further than this in one step.
-        step /= max(1.0, float(np.abs(step / scale).max()) / 4)
-        for halving in range(HALVINGS):
-            trial = x + step * 0.5**halving
-            F_trial, new_trial = _residual(stage, loss, alpha, trial[:, None])
-            if np.abs(F_trial).max() < size:
-                break
-        else:
-            trial = np.array([new[0][0], np.log(new[1][0]), np.log(new[2][0])])
-            F_trial, new_trial = _residual(stage, loss, alpha, trial[:, None])
-        x, F, new = trial, F_trial, new_trial
-    if not np.abs(F).max() < TOLERANCE:
+    state, residual = _newton(stage, loss, alpha, start)
+    for path in range(1, PENALTY_PATHS):
+        if residual < TOLERANCE:
+            return state
+        known: FixedPoint | None = None
+        for exponent in np.linspace(FARTHEST_PENALTY, 0, path * PENALTY_STEPS):
+            known, residual = _newton(replace(stage, gamma=stage.gamma * 10**exponent), loss, alpha, known)
+        assert known is not None
+        state = known
+    if not residual < TOLERANCE:
         raise ArithmeticError(
-            f"the fixed point for the {loss.name} loss did not settle at alpha = {alpha:g} in {NEWTON_STEPS} steps (relative "
-            f"residual {np.abs(F).max():.3g}, wanted {TOLERANCE:g}). Choose a larger penalty, or approach this alpha from a smaller one."
+            f"the fixed point for the {loss.name} loss did not settle at alpha = {alpha:g} (relative residual {residual:.3g}, "
+            f"wanted {TOLERANCE:g}). Choose a larger penalty or a smaller |alpha|."
         )
-    return FixedPoint(*(float(part[0]) for part in new))
+    return state
 
 
-def _start(stage: Stage, alpha: float) -> np.ndarray:
-    """(m, log V, log v) of the squared loss."""
-    f = stage.functionals()
+def _newton(stage: Stage, loss: Loss, alpha: float, start: FixedPoint | None) -> tuple[FixedPoint, float]:
+    """Newton's method in x = (m/√V, log V, log v), and the residual it ends with.
+
+    Where its step does not bring the residual down, it is halved, and after that replaced by the plain update.
+    """
+    x = _candidates(stage, alpha, start)
+    F, state = _residual(stage, loss, alpha, x)
+    best = int(np.argmin(_size(F)))
+    x, F, state = x[:, best], F[:, best], state[:, best]
+    for _ in range(NEWTON_STEPS):
+        size = _size(F)
+        if size < TOLERANCE or not np.isfinite(size):
+            break
+        shifted, _ = _residual(stage, loss, alpha, x[:, None] + DIFFERENCE * np.eye(3))
+        try:
+            step = np.linalg.solve((shifted - F[:, None]) / DIFFERENCE, -F)
+        except np.linalg.LinAlgError:
+            step = F
+        # No quantity has any business jumping further than this in one step.
+        step *= min(1.0, LONGEST_STEP / float(np.abs(step).max()))
+        trials = x[:, None] + step[:, None] * 0.5 ** np.arange(HALVINGS)
+        for trial in (*trials.T, x + F):
+            F_trial, state_trial = _residual(stage, loss, alpha, trial[:, None])
+            if _size(F_trial)[0] < size:
+                break
+        x, F, state = trial, F_trial[:, 0], state_trial[:, 0]
+    return FixedPoint(*map(float, state)), float(_size(F))
+
+
+def _residual(stage: Stage, loss: Loss, alpha: float, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far the updates of states x (3, S) are from them, and those states themselves, (6, S)."""
+    V, v = np.exp(x[1]), np.exp(x[2])
+    m = x[0] * np.sqrt(V)
+    new = update(stage, loss, alpha, m, V, v)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a hinge may leave no force at all: V = 0
+        return np.stack([new[0] / np.sqrt(new[1]), np.log(new[1]), np.log(new[2])]) - x, np.stack(new)
+
+
+def _size(F: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(np.abs(F), nan=np.inf).max(axis=0)
+
+
+def _candidates(stage: Stage, alpha: float, start: FixedPoint | None) -> np.ndarray:
+    """Where to start from, (3, S): the squared loss' state, αw̃ unchanged by training, and the state at a neighbouring α."""
+    f = stage.functionals
     score = score_form(f).moments(alpha)
     # κ = γ(1 + v) there.
-    return np.array([score.mean, np.log(score.variance), np.log(f.kappa / stage.gamma - 1)])
+    rows = [(score.mean, score.variance, f.kappa / stage.gamma - 1)]
+    untrained = alpha * alpha * (stage.w2 @ stage.eigenvalues)
+    if untrained > 0:
+        rows.append((alpha * stage.mu_w.sum(), untrained, stage.eigenvalues @ stage.count / (stage.n * stage.gamma)))
+    if start is not None:
+        rows.append((start.m, start.V, start.v))
+    m, V, v = np.array(rows).T
+    return np.stack([m / np.sqrt(V), np.log(V), np.log(v)])
 
 
 def along(stage: Stage, loss: Loss, alphas: np.ndarray) -> list[FixedPoint]:
@@ -211,11 +249,11 @@ def source_anchor(problem: TransferProblem, loss: Loss) -> Anchor:
     zero = np.zeros_like(lam)
     stage = Stage(lam, count, mu2, zero, zero, n, gamma)
     if is_squared(loss):
-        f = stage.functionals()
+        f = stage.functionals
         e, sigma2 = unanchored(f)
         R = 1 / (lam + f.kappa)
         return Anchor(e * R, sigma2 / n * lam * R * R)
-    _need_penalty("source", gamma, loss)
+    need_penalty("source", gamma, loss)
     state = fixed_point(stage, loss, 0.0)
     S = 1 / (state.chi * lam + gamma)
     return Anchor(state.m_hat * S, state.q_hat * lam * S * S)
@@ -248,7 +286,7 @@ def target_stage(problem: TransferProblem, source_loss: Loss) -> Stage:
 
 def loss_form(problem: TransferProblem, source_loss: Loss) -> ScoreForm:
     """The score's law for every α of a scalar problem with squared target loss, whatever the source's."""
-    return score_form(target_stage(problem, source_loss).functionals())
+    return score_form(target_stage(problem, source_loss).functionals)
 
 
 def loss_moments(problem: TransferProblem, alpha: Any, loss: Loss, source_loss: Loss) -> Moments:
@@ -259,17 +297,17 @@ def loss_moments(problem: TransferProblem, alpha: Any, loss: Loss, source_loss: 
     for place, cell, alphas in pieces:
         stage = target_stage(cell, source_loss)
         if is_squared(loss):
-            score = score_form(stage.functionals()).moments(alphas)
+            score = score_form(stage.functionals).moments(alphas)
             mean[place], variance[place] = score.mean, score.variance
             continue
-        _need_penalty("target", stage.gamma, loss)
+        need_penalty("target", stage.gamma, loss)
         states = along(stage, loss, alphas.ravel())
         mean[place] = np.reshape([s.m for s in states], alphas.shape)
         variance[place] = np.reshape([s.V for s in states], alphas.shape)
     return moments(mean, variance)
 
 
-def _need_penalty(stage: str, gamma: float, loss: Loss) -> None:
+def need_penalty(stage: str, gamma: float, loss: Loss) -> None:
     if gamma <= 0:
         raise ValueError(
             f"gamma_{stage} must be positive under the {loss.name} loss, got {gamma:g}: without a penalty the weights may be "
