@@ -293,7 +293,7 @@ def loss_moments(problem: TransferProblem, alpha: Any, loss: Loss, source_loss: 
     """The moments at α (broadcasts against the problem's arrays) under any two losses."""
     alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
     shape, pieces = problem.cells_along(alpha)
-    mean, variance = np.empty((2, *shape))
+    mean, variance = np.empty(shape), np.empty(shape)
     for place, cell, alphas in pieces:
         stage = target_stage(cell, source_loss)
         if is_squared(loss):
