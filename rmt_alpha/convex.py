@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import linalg
 
-from .losses import Loss
+from .losses import Loss, as_loss
 
 GRADIENT = 1e-10
 NEWTON_STEPS = 100
@@ -11,7 +11,7 @@ HALVINGS = 50
 
 
 def convex_path(
-    X: np.ndarray, y: np.ndarray, gamma: float, loss: Loss, anchor: np.ndarray, alphas: np.ndarray
+    X: np.ndarray, y: np.ndarray, gamma: float, loss: str | Loss, anchor: np.ndarray, alphas: np.ndarray
 ) -> np.ndarray:
     r"""The weights of w = αw̃ + a for each α.
 
@@ -21,6 +21,7 @@ def convex_path(
     step halving, in min(n, p) dimensions, each α started from the answer to the one before, to a gradient of 1e-10
     (relative to one or to the largest term). Raises ArithmeticError, naming the gradient, if it gets stuck.
     """
+    loss = as_loss("loss", loss)
     if not gamma > 0:
         raise ValueError(
             f"gamma must be positive under the {loss.name} loss, got {gamma:g}: without a penalty the weights may run off."

@@ -75,8 +75,7 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Anchor:
-    r"""The law of an untrained or trained source, as the target's stage will see it: \bar w = f∘μ̃ and Ω = diag(g), in the
-    eigenbasis of the source's covariance."""
+    """The law of a trained source as the target's stage sees it: mean f∘μ̃ and covariance diag(g), in the eigenbasis of C̃."""
 
     mean: Any
     noise: Any

@@ -60,7 +60,8 @@ def search_optimum(problem: TransferProblem, loss: Loss, source_loss: Loss) -> O
 
     The signal-to-noise ratio m/√V is maximised, m's sign change and the least V + (1−m)² are found. α is good to about 1e-6
     relatively. Where the largest ratio lies at the end of the search, |α| = 10⁴ times the scale at which αw̃ has scores
-    of unit size, α* is reported as ±inf and `at_infinity`, with the accuracy there.
+    of unit size, α* is reported as ±inf and `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes m vanish (a
+    squared hinge with a weak penalty can outweigh any source).
     """
     results = np.array([_search(cell, loss, source_loss) for cell in problem.cells()], dtype=float)
     best, worst, accuracy, at_infinity, min_risk, risk = np.moveaxis(results.reshape(*problem.shape, 6), -1, 0)
@@ -97,12 +98,12 @@ def _risk(state: FixedPoint) -> float:
 
 
 def _sign_change(curve: Curve) -> float:
-    """The α where m = 0; ±inf, beyond which end it would lie, if m keeps its sign."""
+    """The α where m = 0; if m keeps its sign, the end where it is nearer to 0, as ±inf."""
     m = np.array([curve.at(angle).m for angle in ANGLES])
     if not m.any():
         return 0.0
     crossings = np.flatnonzero(m[1:] * m[:-1] <= 0)
     if not crossings.size:
-        return float(np.copysign(np.inf, abs(m[-1]) - abs(m[0]))) * -1
+        return float(np.copysign(np.inf, abs(m[0]) - abs(m[-1])))
     i = crossings[np.argmin(np.abs(ANGLES[crossings]))]
     return curve.alpha(optimize.brentq(lambda angle: curve.at(angle).m, ANGLES[i], ANGLES[i + 1], xtol=1e-13))
