@@ -8,6 +8,7 @@ NAMES = (
     "score_distribution",
     "moments_vs_gamma",
     "regression_risk",
+    "logistic_vs_ridge",
     "finite_size",
     "amazon_accuracy_vs_alpha",
     "amazon_table",

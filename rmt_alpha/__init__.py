@@ -1,7 +1,13 @@
 """Random-matrix theory of transfer learning: w = α·w̃ + a in closed form, beside its exact simulation."""
 
+from .convex import convex_path as convex_path
 from .geometry import Covariance as Covariance
 from .geometry import Geometry as Geometry
+from .losses import HuberHinge as HuberHinge
+from .losses import Logistic as Logistic
+from .losses import Loss as Loss
+from .losses import Squared as Squared
+from .losses import SquaredHinge as SquaredHinge
 from .moments import Moments as Moments
 from .moments import Optimum as Optimum
 from .moments import ScoreForm as ScoreForm

@@ -155,6 +155,22 @@ class TransferProblem:
                 self, geometry=self._geometry_at(index), **{k: v[index].item() for k, v in numbers.items()}
             )
 
+    def cells_along(
+        self, alpha: np.ndarray
+    ) -> tuple[tuple[int, ...], Iterator[tuple[tuple, TransferProblem, np.ndarray]]]:
+        """The common shape of α and the problem, and for each scalar cell (its place there, the cell, its part of α)."""
+        shape = check.broadcastable(alpha=alpha, problem=np.broadcast_to(0, self.shape))
+        alphas = np.broadcast_to(alpha, shape)
+        padded = (1,) * (len(shape) - len(self.shape)) + self.shape
+
+        def pieces() -> Iterator[tuple[tuple, TransferProblem, np.ndarray]]:
+            for index, cell in zip(np.ndindex(padded), self.cells(), strict=True):
+                # A problem's axis of length one meets a whole axis of α.
+                place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
+                yield place, cell, np.asarray(alphas[place])
+
+        return shape, pieces()
+
     def _geometry_at(self, index: tuple[int, ...]) -> Geometry | None:
         if self.geometry is None or self.geometry.w_source is None or self.geometry.w_source.ndim == 1:
             return self.geometry

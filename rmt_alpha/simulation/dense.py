@@ -110,7 +110,7 @@ def _stage(
     put = _put(backend)
     anchors = None if anchors is None else put(anchors)
     if n <= p:
-        X, y = _samples(rng, n, 0, mean, cov, law, labels)
+        X, y = samples(rng, n, 0, mean, cov, law, labels)
         return np.asarray(ridge_path(put(X), put(y), gamma, anchors), dtype=float)
     gram, moment = put(np.zeros((p, p))), put(np.zeros(p))
     for X, y in [_bartlett(rng, n, mean, cov)] if law is NOISE["gaussian"] else _blocks(rng, n, mean, cov, law, labels):
@@ -154,10 +154,10 @@ def _blocks(
     """n samples, block by block."""
     rows = max(BLOCK // len(mean), 1)
     for start in range(0, n, rows):
-        yield _samples(rng, min(rows, n - start), start, mean, cov, law, labels)
+        yield samples(rng, min(rows, n - start), start, mean, cov, law, labels)
 
 
-def _samples(
+def samples(
     rng: np.random.Generator, rows: int, start: int, mean: np.ndarray, cov: Covariance, law: Noise, labels: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows x = yμ + C^{1/2}z. Balanced labels alternate; the noise is symmetric, so their order means nothing."""

@@ -14,9 +14,10 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import plain, pytree
+from ..losses import Loss, as_loss, is_squared
 from ..moments import LARGEST_ALPHA, Moments, ScoreForm
 from ..problem import TransferProblem
-from . import chain, dense
+from . import chain, dense, losses
 
 METHODS = ("auto", "chain", "dense")
 ROUNDING = 1e-12
@@ -64,6 +65,8 @@ def simulate(
     labels: str = "balanced",
     backend: str = "numpy",
     workers: int = 1,
+    loss: str | Loss = "squared",
+    source_loss: str | Loss = "squared",
 ) -> SimulatedMoments:
     """Average the exact conditional moments of w_α over independent trainings.
 
@@ -77,26 +80,28 @@ def simulate(
     | `labels` | "balanced" or "random" |
     | `backend` | what the dense engine solves with: "numpy", or "jax" on its default device in its default precision |
     | `workers` | processes; no bit of the result depends on them. They take a second to start |
+    | `loss`, `source_loss` | as for `predict`; other than "squared" they are fitted by the dense engine, α by α |
 
     Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
     """
     alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
     n_trials = check.size("n_trials", n_trials, low=2)
     seed = check.size("seed", seed, low=0)
-    method = pick_method(problem, method, noise, labels)
+    both = as_loss("loss", loss), as_loss("source_loss", source_loss)
+    squared = all(map(is_squared, both))
+    method = pick_method(problem, method, noise, labels, squared)
     workers = check.size("workers", workers)
     check.choice("backend", backend, dense.BACKENDS)
-    shape = check.broadcastable(alpha=alpha, problem=np.broadcast_to(0, problem.shape))
-    alphas = np.broadcast_to(alpha, shape)
-    padded = (1,) * (len(shape) - len(problem.shape)) + problem.shape
+    shape, cells = problem.cells_along(alpha)
     average, error = np.empty((2, len(QUANTITIES), *shape))
-    engine = partial(piece, seed=seed, method=method, noise=noise, labels=labels, backend=backend)
     pieces = _pieces(n_trials, method)
     with _mapper(workers) as map_:
-        for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
-            # A problem's axis of length one meets a whole axis of α.
-            place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
-            average[:, *place], error[:, *place] = _merge(map_(partial(_summary, engine, cell, alphas[place]), pieces))
+        for place, cell, alphas in cells:
+            if squared:
+                engine = partial(_closed_form, cell, alphas, seed, method, noise, labels, backend)
+            else:
+                engine = partial(losses.draw, cell, alphas, seed, noise, labels, *both)
+            average[:, *place], error[:, *place] = _merge(map_(partial(_summary, engine), pieces))
     values = dict(zip(QUANTITIES, map(plain, average), strict=True))
     errors = {f"{q}_se": plain(e) for q, e in zip(QUANTITIES, error, strict=True)}
     return SimulatedMoments(**values, **errors, n_trials=n_trials, method=method)
@@ -129,7 +134,7 @@ def draw(
     return ScoreForm(np.concatenate([f.c for f in forms], -1), np.concatenate([f.M for f in forms], -1))
 
 
-def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str) -> str:
+def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str, squared: bool = True) -> str:
     """The engine that "auto" stands for; ValueError where the chain was asked for and does not apply."""
     check.choice("method", method, METHODS)
     check.choice("labels", labels, dense.LABELS)
@@ -146,6 +151,8 @@ def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str) 
         reasons.append("positive penalties")
     if np.any(np.asarray(problem.dim) < 2):
         reasons.append("dim ≥ 2")
+    if not squared:
+        reasons.append("squared losses")
     if method == "chain" and reasons:
         raise ValueError(f"method 'chain' needs {' and '.join(reasons)}, which this problem lacks. Use method='dense'.")
     return "dense" if method == "dense" or reasons else "chain"
@@ -163,7 +170,9 @@ def compare(theory: Moments, simulated: SimulatedMoments) -> ZScores:
 def _z(theory: Any, simulated: Any, se: Any) -> Any:
     difference = np.asarray(simulated) - theory
     error = np.hypot(se, ROUNDING * np.abs(theory))
-    return plain(np.divide(difference, error, out=np.copysign(np.inf, difference), where=error > 0) * (difference != 0))
+    # No spread, no rounding: infinitely far, unless equal.
+    far = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
+    return plain(np.where(error > 0, difference / np.where(error > 0, error, 1.0), far))
 
 
 def _pieces(n_trials: int, method: str) -> list[range]:
@@ -184,12 +193,26 @@ def piece(
     return ScoreForm(form.c[..., part], form.M[..., part])
 
 
+def _closed_form(
+    problem: TransferProblem,
+    alpha: np.ndarray,
+    seed: int,
+    method: str,
+    noise: Any,
+    labels: str,
+    backend: str,
+    trials: range,
+) -> Moments:
+    """The moments at α of the given trials, (*alpha.shape, trials): every α from one solve a trial."""
+    return piece(problem, trials, seed, method, noise, labels, backend).moments(alpha[..., None])
+
+
 Summary = tuple[int, np.ndarray, np.ndarray]
 
 
-def _summary(engine: Callable[..., ScoreForm], problem: TransferProblem, alpha: np.ndarray, trials: range) -> Summary:
+def _summary(engine: Callable[[range], Moments], trials: range) -> Summary:
     """Count, mean and sum of squared deviations of each quantity, (4, *alpha.shape), over one piece."""
-    m = engine(problem, trials).moments(alpha[..., None])
+    m = engine(trials)
     values = np.stack([getattr(m, q) for q in QUANTITIES])
     mean = values.mean(axis=-1)
     return len(trials), mean, ((values - mean[..., None]) ** 2).sum(axis=-1)

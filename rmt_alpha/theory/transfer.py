@@ -4,26 +4,54 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._arrays import asarray, namespace
+from .._arrays import asarray, is_jax, namespace
+from ..losses import Loss, as_loss, is_squared
 from ..moments import Moments, Optimum, ScoreForm, optimum
 from ..problem import NUMBERS, TransferProblem
 from . import equivalents
+from .losses import loss_moments
+from .search import search_optimum
 from .stage import Functionals, score_form, unanchored
 
 
-def predict(problem: TransferProblem, alpha: Any) -> Moments:
+def predict(
+    problem: TransferProblem, alpha: Any, *, loss: str | Loss = "squared", source_loss: str | Loss = "squared"
+) -> Moments:
     """Asymptotic mean, variance, accuracy and risk of w_α.
 
-    Parameters: the problem, and α, which broadcasts against the problem's arrays. Returns `Moments` of that common shape.
+    Parameters: the problem, and α, which broadcasts against the problem's arrays; the losses of the target's and the source's
+    training: "squared" (a closed form), "logistic", "squared_hinge", "huber", or a `Loss` of your own. Returns `Moments` of
+    that common shape; the risk is the squared one, V + (1−m)², whatever the loss.
     Exact as n, N, p → ∞ at fixed ratios; `rmt_alpha.simulate` is its witness. Raises ValueError on a non-finite α.
     (arXiv 2510.21345, section 3; general covariances: theory.md, section 2.)
     """
-    return transfer_form(problem).moments(alpha)
+    both = as_loss("loss", loss), as_loss("source_loss", source_loss)
+    if all(map(is_squared, both)):
+        return transfer_form(problem).moments(alpha)
+    _not_traced(problem, alpha)
+    return loss_moments(problem, alpha, *both)
 
 
-def optimal_alpha(problem: TransferProblem) -> Optimum:
-    """The best and the worst α, the accuracy there, and the α of least risk, each with the problem's shape."""
-    return optimum(transfer_form(problem))
+def optimal_alpha(
+    problem: TransferProblem, *, loss: str | Loss = "squared", source_loss: str | Loss = "squared"
+) -> Optimum:
+    """The best and the worst α, the accuracy there, and the α of least risk, each with the problem's shape.
+
+    A closed form under the squared loss on the target; otherwise a search (`rmt_alpha.theory.search` tells its accuracy).
+    """
+    both = as_loss("loss", loss), as_loss("source_loss", source_loss)
+    if all(map(is_squared, both)):
+        return optimum(transfer_form(problem))
+    _not_traced(problem)
+    return search_optimum(problem, *both)
+
+
+def _not_traced(problem: TransferProblem, *values: Any) -> None:
+    if is_jax(*(getattr(problem, name) for name in NUMBERS), *values):
+        raise TypeError(
+            "loss and source_loss must be 'squared' where JAX arrays are given: the fixed point of other losses is solved in "
+            "NumPy, outside of jit, grad and vmap. Pass NumPy numbers."
+        )
 
 
 def transfer_form(problem: TransferProblem) -> ScoreForm:
