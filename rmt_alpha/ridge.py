@@ -55,4 +55,4 @@ def _spd_solve(gram: Any, penalty: float, targets: Any) -> Any:
     shifted = gram.T.copy(order="F")
     shifted[np.diag_indices_from(shifted)] += penalty
     factor = linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
-    return linalg.cho_solve(factor, targets, check_finite=False)
+    return linalg.cho_solve(factor, targets)

@@ -18,7 +18,7 @@ block tridiagonal over the levels, with a right-hand side that lives on level 0.
 
 taken from the deepest level upwards, gives w there; carrying T' = dT/dγ along gives ‖w‖² = xᵀT'x. (theory.md, section 7.)
 
-Rounding in T is relative to the largest singular value, so for p > n and γ → 0 the result keeps 16 − log₁₀(1/γ) digits.
+Rounding: for p > n and γ → 0 the mixed entry of M keeps about 16 − log₁₀(1/γ) digits, the others all.
 
 Measured at (N, n, p) = (5·10⁶, 10⁵, 10⁶) and γ = 1, microseconds a trial on one core, of which the random numbers alone
 (the floor) cost 2.7:
@@ -45,6 +45,7 @@ from .streams import cell_key, generator
 
 TRIALS = 1024  # trials that share a stream and a pass: many for few NumPy calls, few for the cache
 LEVELS = 8  # levels that share a stream
+SMALLEST_PENALTY = 1e-13  # at n = p a smaller one drowns in rounding
 TOLERANCE = 1e-13  # what truncation may change, relative
 DEVIATION = 6.0  # singular values leave their bulk by so many units of the Tracy–Widom scale with probability e⁻²⁷
 HELD = 1e200  # a diagonal entry beside which every other is 0

@@ -145,10 +145,9 @@ def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str, 
         reasons.append("identity covariances")
     if noise != "gaussian":
         reasons.append("Gaussian noise")
-    if np.any(np.asarray(problem.gamma_target) == 0) or (
-        problem.has_trained_source and np.any(np.asarray(problem.gamma_source) == 0)
-    ):
-        reasons.append("positive penalties")
+    penalties = [problem.gamma_target, *([problem.gamma_source] if problem.has_trained_source else [])]
+    if any(np.any(np.asarray(gamma) < chain.SMALLEST_PENALTY) for gamma in penalties):
+        reasons.append(f"positive penalties (≥ {chain.SMALLEST_PENALTY:g})")
     if np.any(np.asarray(problem.dim) < 2):
         reasons.append("dim ≥ 2")
     if not squared:

@@ -48,3 +48,10 @@ def test_standard_errors_are_those_of_the_single_trials():
 def test_options_are_checked(option, value):
     with pytest.raises(ValueError, match=option):
         simulate(PROBLEM, 1.0, n_trials=2, **{option: value})
+
+
+def test_penalties_that_drown_in_rounding_are_left_to_the_dense_engine():
+    tiny = TransferProblem(60, 30, 40, 1.0, 1.0, 0.8, 0.5, 1e-20)
+    assert simulate(tiny, 1.0, n_trials=2).method == "dense"
+    with pytest.raises(ValueError, match="≥ 1e-13"):
+        draw(tiny, method="chain")
