@@ -23,6 +23,9 @@ from .simulation.simulate import ZScores as ZScores
 from .simulation.simulate import compare as compare
 from .simulation.simulate import draw as draw
 from .simulation.simulate import simulate as simulate
+from .simulation.spread import simulate_spread as simulate_spread
+from .spread import SimulatedSpread as SimulatedSpread
+from .spread import Spread as Spread
 from .strata import norm_strata as norm_strata
 from .strata import remove_mean_noise as remove_mean_noise
 from .sweeps import sweep as sweep
@@ -31,6 +34,9 @@ from .theory.classes import optimal_alpha_classes as optimal_alpha_classes
 from .theory.classes import predict_classes as predict_classes
 from .theory.regression import optimal_alpha_regression as optimal_alpha_regression
 from .theory.regression import predict_regression as predict_regression
+from .theory.spread import SpreadForm as SpreadForm
+from .theory.spread import predict_spread as predict_spread
+from .theory.spread import spread_form as spread_form
 from .theory.transfer import optimal_alpha as optimal_alpha
 from .theory.transfer import predict as predict
 from .theory.transfer import transfer_form as transfer_form

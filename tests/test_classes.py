@@ -35,7 +35,8 @@ def flips(rng, dim):
 def priors(rng, dim):
     mean, other = direction(rng, dim, 1.2), direction(rng, dim, 1.0)
     target = 0.7 * mean + 0.7 * other
-    source = Mixture.two_classes(mean, -mean, prior=0.8)
+    spectrum = np.linspace(0.5, 1.5, dim)
+    source = Mixture.two_classes(mean, -mean, prior=0.8, covariances=[0.4 * spectrum, 4 * spectrum])
     mixture = Mixture.two_classes(target, -target, prior=0.25, flips=[0.1, 0])
     return ClassProblem(source, mixture, int(1.3 * dim), 0.05, int(1.5 * dim), 0.3)
 
