@@ -9,7 +9,10 @@ NAMES = (
     "moments_vs_gamma",
     "regression_risk",
     "finite_size",
+    "spread",
+    "label_noise",
     "amazon_accuracy_vs_alpha",
     "amazon_table",
     "amazon_scores",
+    "amazon_classes",
 )

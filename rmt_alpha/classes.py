@@ -102,14 +102,19 @@ class Mixture:
     @cached_property
     def matrices(self) -> np.ndarray:
         """The covariances as matrices, (K, p, p)."""
-        roots = [c.square_root_times(np.eye(self.dim)) for c in self.covariances]
-        return np.stack([root.T @ root for root in roots])
+        return matrices(self.covariances)
 
     @cached_property
     def fingerprint(self) -> bytes:
         """SHA-256 over every array, for content-addressed streams."""
         arrays = b"".join(a.tobytes() for a in (self.priors, self.means, self.labels, self.flips))
         return hashlib.sha256(arrays + b"".join(c.fingerprint() for c in self.covariances)).digest()
+
+
+def matrices(covariances: Sequence[Covariance]) -> np.ndarray:
+    """Covariances as matrices, (K, p, p)."""
+    roots = [c.square_root_times(np.eye(c.dim)) for c in covariances]
+    return np.stack([root.T @ root for root in roots])
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,13 +34,15 @@ al., arXiv 2106.03791 (a covariance for each class, any convex loss).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from ..class_moments import ClassForm, ClassOptimum, class_optimum
-from ..classes import ClassProblem, Mixture
+from ..classes import ClassProblem, Mixture, matrices
+from ..geometry import Covariance
 from ..moments import Moments
 
 NEWTON_STEPS = 200
@@ -118,23 +120,34 @@ def _solve(mixture: Mixture, n: Any, gamma: Any, anchor: WeightLaw) -> _Solved:
 
 
 def equivalent(mixture: Mixture, n: Any, gamma: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """δ (K,), R (p, p) and T (K, K): (1) and (5). The means do not enter.
+    """δ (K,), R (p, p) and T (K, K): (1) and (5), read-only.
 
-    R is a parallel sum, hence the right side of (1) increasing and concave in δ: Newton's steps fall from tr C_k/(nγ) to the
-    root without safeguards. Raises ArithmeticError if they have not settled.
+    The means do not enter: problems that differ in means, labels or source only share the last few of these. Raises
+    ArithmeticError if Newton's method has not settled.
     """
-    C, K = mixture.matrices, len(mixture.priors)
+    return _equivalent(mixture.covariances, tuple(mixture.priors), n, gamma)
+
+
+@lru_cache(maxsize=4)
+def _equivalent(
+    covariances: tuple[Covariance, ...], priors: tuple[float, ...], n: Any, gamma: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """R is a parallel sum, hence the right side of (1) increasing and concave in δ: Newton's steps fall from tr C_k/(nγ) to the
+    root without safeguards."""
+    C, pi, K = matrices(covariances), np.array(priors), len(priors)
     delta = np.trace(C, axis1=1, axis2=2) / (n * gamma)
     for _ in range(NEWTON_STEPS):
-        chi = mixture.priors / (1 + delta)
+        chi = pi / (1 + delta)
         inverse = np.tensordot(chi, C, axes=1)
         inverse[np.diag_indices_from(inverse)] += gamma
-        R = cho_solve(cho_factor(inverse), np.eye(mixture.dim))
+        R = cho_solve(cho_factor(inverse), np.eye(len(inverse)))
         CR = C @ R
         traces = CR.reshape(K, -1) @ CR.transpose(0, 2, 1).reshape(K, -1).T
         T = traces * (chi / (n * (1 + delta)))
         gap = np.trace(CR, axis1=1, axis2=2) / n - delta
         if np.max(np.abs(gap) / (1 + delta)) < SETTLED:
+            for shared in (delta, R, T):
+                shared.flags.writeable = False
             return delta, R, T
         delta = np.maximum(delta + np.linalg.solve(np.eye(K) - T, gap), 0.0)
     raise ArithmeticError(
