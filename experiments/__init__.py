@@ -10,7 +10,10 @@ NAMES = (
     "regression_risk",
     "logistic_vs_ridge",
     "finite_size",
+    "spread",
+    "label_noise",
     "amazon_accuracy_vs_alpha",
     "amazon_table",
     "amazon_scores",
+    "amazon_classes",
 )

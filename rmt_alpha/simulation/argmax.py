@@ -1,5 +1,6 @@
 """The best α as a simulation sees it, with a standard error: the witness of `optimal_alpha`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,15 +31,20 @@ def simulate_optimal_alpha(problem: TransferProblem, **options: Any) -> Simulate
 
     .. math:: \mathrm{se}(θ) = \frac{\mathrm{sd}(f_i'(θ))}{\sqrt{T}\,|F''(θ)|}, \qquad \mathrm{se}(α) = (1+α^2)\,\mathrm{se}(θ).
     """
+    form = draw(problem, **options)
+    return maximise(lambda angle: _accuracies(form, angle))
+
+
+def maximise(accuracies: Callable[[float], np.ndarray]) -> SimulatedOptimum:
+    """The maximiser of the mean of `accuracies(θ)`, one number a draw, and its standard error."""
     from scipy import optimize  # a tenth of a second to import, and only this function needs it
 
-    form = draw(problem, **options)
-    coarse = int(np.argmax([_accuracies(form, angle).mean() for angle in ANGLES]))
+    coarse = int(np.argmax([accuracies(angle).mean() for angle in ANGLES]))
     low, high = ANGLES[max(coarse - 1, 0)], ANGLES[min(coarse + 1, len(ANGLES) - 1)]
     found = optimize.minimize_scalar(
-        lambda angle: -_accuracies(form, angle).mean(), bounds=(low, high), method="bounded", options={"xatol": 1e-9}
+        lambda angle: -accuracies(angle).mean(), bounds=(low, high), method="bounded", options={"xatol": 1e-9}
     )
-    below, at, above = (_accuracies(form, found.x + shift) for shift in (-STEP, 0.0, STEP))
+    below, at, above = (accuracies(found.x + shift) for shift in (-STEP, 0.0, STEP))
     slopes = (above - below) / (2 * STEP)
     curvature = (above - 2 * at + below).mean() / STEP**2
     best, n_trials = float(np.tan(found.x)), len(at)

@@ -17,6 +17,7 @@ from .._arrays import plain, pytree
 from ..losses import Loss, as_loss, is_squared
 from ..moments import LARGEST_ALPHA, Moments, ScoreForm
 from ..problem import TransferProblem
+from ..spread import SimulatedSpread, Spread
 from . import chain, dense, losses
 
 METHODS = ("auto", "chain", "dense")
@@ -157,8 +158,8 @@ def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str, 
     return "dense" if method == "dense" or reasons else "chain"
 
 
-def compare(theory: Moments, simulated: SimulatedMoments) -> ZScores:
-    """z-scores of a simulation against theory: (simulated − theory)/standard error.
+def compare(theory: Moments | Spread, simulated: SimulatedMoments | SimulatedSpread) -> ZScores:
+    """z-scores of simulated moments, or spreads, against theory: (simulated − theory)/standard error.
 
     Theory is exact in the limit only: at small dimension many trials resolve its O(1/p) distance. Rounding, 1e-12 of the
     value, counts as an error too, so that a saturated accuracy (no spread at all) compares as equal.
