@@ -13,3 +13,6 @@ NAMES = (
     "amazon_table",
     "amazon_scores",
 )
+
+# Run only by name, because they need the extra `lm` (a pretrained encoder); what they wrote lies in figures/.
+WITH_LM = ("domain_features",)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from rmt_alpha import plotting
 from rmt_alpha.data import DataUnavailableError
 
-from . import NAMES
+from . import NAMES, WITH_LM
 from .lab import Lab
 
 HEADER = ("artefact", "files", "seconds", "comparisons", "largest abs z", "remark")
@@ -28,7 +28,7 @@ LEGEND = "z: simulation minus theory in standard errors, the largest of all comp
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 all done, 1 an experiment failed, 2 bad arguments, 3 only skips for want of data."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which to run (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which to run (default: all that need no extra)")
     parser.add_argument("--list", action="store_true", help="list the experiments and stop")
     parser.add_argument(
         "--trials", type=int, help="trials per simulated point, instead of each experiment's own number"
@@ -37,12 +37,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("figures"), help="where to write (default: %(default)s)")
     options = parser.parse_args(argv)
     if options.list:
-        for name in NAMES:
-            print(f"{name:28s} {summary(name)}")
+        for name in NAMES + WITH_LM:
+            by_name = " [by name only: needs rmt_alpha[lm]]" if name in WITH_LM else ""
+            print(f"{name:28s} {summary(name)}{by_name}")
         return 0
-    unknown = sorted(set(options.names) - set(NAMES))
+    unknown = sorted(set(options.names) - {*NAMES, *WITH_LM})
     if unknown:
-        parser.error(f"NAME must be one of {', '.join(NAMES)}, got {', '.join(unknown)}.")
+        parser.error(f"NAME must be one of {', '.join(NAMES + WITH_LM)}, got {', '.join(unknown)}.")
     if options.trials is not None and options.trials < 2:
         parser.error(f"--trials must be at least 2, got {options.trials}: a standard error needs two.")
     if options.seed < 0:
@@ -77,6 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     if not options.names:  # a run of some leaves the table of all alone
         trials = "" if options.trials is None else f" --trials {options.trials}"
         text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND}\n\n{table}"
+        text += f"\nBy name only, with the extra `lm`: {', '.join(WITH_LM)}.\n"
         (options.out / "README.md").write_text(text, encoding="utf-8")
     if skipped:
         print(f"skipped: {', '.join(skipped)}", file=sys.stderr)
