@@ -17,3 +17,10 @@ NAMES = (
     "amazon_scores",
     "amazon_classes",
 )
+
+# Run by name only, and why; what they wrote lies in figures/.
+ON_REQUEST = {
+    "alpha_rules": "a minute",
+    "amazon_rules": "a minute or two",
+    "domain_features": "needs the extra rmt_alpha[lm]",
+}

@@ -32,8 +32,12 @@ def source_classifier(domain: str, gamma: float) -> np.ndarray:
 
 
 def split(domain: str, rng: np.random.Generator) -> Split:
-    """One split, with the class mean and the within-class covariance of its pool."""
-    X, y = load_amazon(domain)
+    """One split of an Amazon domain."""
+    return split_rows(*load_amazon(domain), rng)
+
+
+def split_rows(X: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Split:
+    """One split of rows X (n, p) with labels ±1 (n,), with the class mean and the within-class covariance of its pool."""
     order = rng.permutation(len(y))
     test, pool = order[:TEST], order[TEST:]
     scaler = StandardScaler().fit(X[pool])

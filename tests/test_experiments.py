@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import NAMES
+from experiments import NAMES, WITH_LM
 from experiments.__main__ import main
 
 ROOT = Path(__file__).parent.parent
@@ -24,9 +24,9 @@ def run(*arguments, **environment):
 def test_list_names_every_experiment(capsys):
     assert main(["--list"]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert listed == list(NAMES)
+    assert listed == [*NAMES, *WITH_LM]
     on_disk = {path.stem for path in (ROOT / "experiments").glob("*.py")}
-    assert set(NAMES) <= on_disk
+    assert {*NAMES, *WITH_LM} <= on_disk
 
 
 def test_one_experiment_writes_data_and_pictures(tmp_path):

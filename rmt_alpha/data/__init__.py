@@ -3,3 +3,5 @@
 from .amazon import DOMAINS as DOMAINS
 from .amazon import load_amazon as load_amazon
 from .files import DataUnavailableError as DataUnavailableError
+from .texts import TEXT_DOMAINS as TEXT_DOMAINS
+from .texts import load_texts as load_texts

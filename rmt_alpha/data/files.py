@@ -11,22 +11,29 @@ class DataUnavailableError(LookupError):
     """A data set is neither on this machine nor to be had from its public home; the message says what to do."""
 
 
-def read_verified(relative: str, url: str, sha256: str) -> bytes:
+def read_verified(relative: str, url: str | None, sha256: str, packed_from: str = "") -> bytes:
     """The bytes of a data file.
 
-    Looks in $RMT_ALPHA_DATA/`relative`, then fetches `url` into pooch's cache. Raises DataUnavailableError where neither is to be had,
-    ValueError where the hash is wrong: such a file is never read.
+    Looks in $RMT_ALPHA_DATA/`relative`, then fetches `url` into pooch's cache; url None: a file that is nowhere public, because this
+    project packed it (from `packed_from`). Raises DataUnavailableError where neither is to be had, ValueError where the hash
+    is wrong: such a file is never read.
     """
     root = os.environ.get(VARIABLE)
     if root is not None and (Path(root) / relative).is_file():
         path = Path(root) / relative
+    elif url is None:
+        raise DataUnavailableError(
+            f"{relative} cannot be had: {_looked(root)}, and it cannot be fetched, being this project's own packing of "
+            f"{packed_from}. Get the project's data folder and set {VARIABLE} to it."
+        )
     else:
         path = _fetch(relative, url, sha256, root)
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ValueError(
-            f"{path} has SHA-256 {found}, expected {sha256}: it is truncated or altered. Delete it and fetch it again from {url}."
+            f"{path} has SHA-256 {found}, expected {sha256}: it is truncated or altered. Delete it and "
+            f"{f'fetch it again from {url}' if url else 'copy it again from the data folder it came from'}."
         )
     return content
 
@@ -45,9 +52,12 @@ def _fetch(relative: str, url: str, sha256: str, root: str | None) -> Path:
             )
         )
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; ValueError: the hash of what was fetched
-        looked = f"not in ${VARIABLE}={root}" if root else f"${VARIABLE} is not set"
         reason = str(error).splitlines()[0][:200]
         raise DataUnavailableError(
-            f"{relative} cannot be had: {looked}, and fetching {url} failed ({type(error).__name__}: {reason}). "
+            f"{relative} cannot be had: {_looked(root)}, and fetching {url} failed ({type(error).__name__}: {reason}). "
             f"Connect to a network, or put the file into a folder and set {VARIABLE} to it."
         ) from error
+
+
+def _looked(root: str | None) -> str:
+    return f"not in ${VARIABLE}={root}" if root else f"${VARIABLE} is not set"

@@ -113,7 +113,7 @@ def _stage(
         X, y = samples(rng, n, 0, mean, cov, law, labels)
         return np.asarray(ridge_path(put(X), put(y), gamma, anchors), dtype=float)
     gram, moment = put(np.zeros((p, p))), put(np.zeros(p))
-    for X, y in [_bartlett(rng, n, mean, cov)] if law is NOISE["gaussian"] else _blocks(rng, n, mean, cov, law, labels):
+    for X, y in [bartlett(rng, n, mean, cov)] if law is NOISE["gaussian"] else _blocks(rng, n, mean, cov, law, labels):
         X = put(X)
         gram += X.T @ X
         moment += X.T @ put(y)
@@ -129,7 +129,7 @@ def _put(backend: str) -> Callable[[np.ndarray], Any]:
     return jax.numpy.asarray
 
 
-def _bartlett(rng: np.random.Generator, n: int, mean: np.ndarray, cov: Covariance) -> tuple[np.ndarray, np.ndarray]:
+def bartlett(rng: np.random.Generator, n: int, mean: np.ndarray, cov: Covariance) -> tuple[np.ndarray, np.ndarray]:
     r"""p+1 rows X and their y with the joint law of XᵀX and Xᵀy of n > p Gaussian samples.
 
     Rotate the sample axis so that its first direction is y/√n. There the row is √n μ + C^{1/2}z, and y is √n; the other n−1 rows
