@@ -83,7 +83,7 @@ def run(lab: Lab) -> None:
     rows = []
     for number, problem in enumerate(PROBLEMS, start=1):
         star = optimal_alpha(problem).best
-        draws = [trial(problem, np.random.default_rng([lab.seed, number, t])) for t in range(lab.trials(200))]
+        draws = [trial(problem, np.random.default_rng([lab.seed, number, t])) for t in range(lab.trials(1000))]
         oracle = np.array([accuracy(c, M, star) for _, c, M in draws])
         for name, rule in RULES.items():
             chosen = [rule(loo) for loo, *_ in draws]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import NAMES, WITH_LM
-from experiments.__main__ import main
+from experiments import NAMES, ON_REQUEST
+from experiments.runner import main
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,9 +24,9 @@ def run(*arguments, **environment):
 def test_list_names_every_experiment(capsys):
     assert main(["--list"]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert listed == [*NAMES, *WITH_LM]
+    assert listed == [*NAMES, *ON_REQUEST]
     on_disk = {path.stem for path in (ROOT / "experiments").glob("*.py")}
-    assert {*NAMES, *WITH_LM} <= on_disk
+    assert {*NAMES, *ON_REQUEST} <= on_disk
 
 
 def test_one_experiment_writes_data_and_pictures(tmp_path):
