@@ -30,6 +30,8 @@ from .simulation.simulate import compare as compare
 from .simulation.simulate import draw as draw
 from .simulation.simulate import simulate as simulate
 from .simulation.spread import simulate_spread as simulate_spread
+from .sources import Pool as Pool
+from .sources import Source as Source
 from .spread import SimulatedSpread as SimulatedSpread
 from .spread import Spread as Spread
 from .strata import norm_strata as norm_strata
