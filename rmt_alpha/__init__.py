@@ -40,6 +40,8 @@ from .sweeps import sweep as sweep
 from .theory.classes import class_form as class_form
 from .theory.classes import optimal_alpha_classes as optimal_alpha_classes
 from .theory.classes import predict_classes as predict_classes
+from .theory.penalty import PenaltyOptimum as PenaltyOptimum
+from .theory.penalty import optimal_penalty as optimal_penalty
 from .theory.regression import optimal_alpha_regression as optimal_alpha_regression
 from .theory.regression import predict_regression as predict_regression
 from .theory.spread import SpreadForm as SpreadForm
