@@ -30,6 +30,8 @@ from .simulation.simulate import compare as compare
 from .simulation.simulate import draw as draw
 from .simulation.simulate import simulate as simulate
 from .simulation.spread import simulate_spread as simulate_spread
+from .sources import Pool as Pool
+from .sources import Source as Source
 from .spread import SimulatedSpread as SimulatedSpread
 from .spread import Spread as Spread
 from .strata import norm_strata as norm_strata
@@ -38,6 +40,8 @@ from .sweeps import sweep as sweep
 from .theory.classes import class_form as class_form
 from .theory.classes import optimal_alpha_classes as optimal_alpha_classes
 from .theory.classes import predict_classes as predict_classes
+from .theory.penalty import PenaltyOptimum as PenaltyOptimum
+from .theory.penalty import optimal_penalty as optimal_penalty
 from .theory.regression import optimal_alpha_regression as optimal_alpha_regression
 from .theory.regression import predict_regression as predict_regression
 from .theory.spread import SpreadForm as SpreadForm

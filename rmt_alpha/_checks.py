@@ -66,6 +66,19 @@ def vector(name: str, value: Any, dim: int | None = None) -> np.ndarray:
     return array
 
 
+def labels(name: str, value: Any, dim: int) -> np.ndarray:
+    """Group labels 0 … G−1 of `dim` coordinates, (dim,), none of them empty."""
+    array = np.asarray(value)
+    if array.shape != (dim,):
+        raise ValueError(f"{name} must have shape ({dim},), one label a coordinate, got {array.shape}.")
+    if array.dtype.kind not in "iu" or array.min() != 0 or len(np.unique(array)) != array.max() + 1:
+        raise ValueError(
+            f"{name} must be the whole numbers 0 … G−1, each used at least once, got {_show(np.unique(array)[:9])}. "
+            f"np.unique(labels, return_inverse=True)[1] makes such labels."
+        )
+    return array.astype(np.int64)
+
+
 def broadcastable(**values: Any) -> tuple[int, ...]:
     """The common shape of the named parameters."""
     try:

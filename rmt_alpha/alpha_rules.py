@@ -11,9 +11,7 @@ at alpha = (M^-1 c)_{1:} / (M^-1 c)_0. The rules differ in how they estimate (c,
 (alpha (K,), its standard errors (K,), whether those are reliable). docs/alpha_from_data.md derives the one behind "auto".
 """
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 

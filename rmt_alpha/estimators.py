@@ -1,14 +1,13 @@
 """A scikit-learn classifier: ridge around a rescaled source classifier, its scale chosen from the target sample alone."""
 
 from numbers import Real
-from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .alpha_rules import RULES, LeaveOneOut, leave_one_out
+from .alpha_rules import RULES, leave_one_out
 
 
 class AlphaRidgeClassifier(ClassifierMixin, BaseEstimator):

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -61,9 +62,24 @@ class Covariance:
         """Uᵀv for vectors (..., p)."""
         return v if self.basis is None else v @ self.basis
 
-    def from_eigenbasis(self, v: np.ndarray) -> np.ndarray:
-        """Uv for vectors (..., p)."""
+    def from_eigenbasis(self, v: Any) -> Any:
+        """Uv for coordinates (..., p)."""
         return v if self.basis is None else v @ self.basis.T
+
+    def transition(self, other: "Covariance") -> np.ndarray | None:
+        """T = UᵀŨ, from coordinates in the other's eigenbasis to coordinates in this one's; None where both share one."""
+        if self is other or (self.basis is None and other.basis is None):
+            return None
+        known = _TRANSITIONS.setdefault(self, WeakKeyDictionary())
+        if other not in known:
+            identity = np.eye(self.dim)
+            T = (identity if self.basis is None else self.basis.T) @ (identity if other.basis is None else other.basis)
+            known[other] = T, np.square(T)
+        return known[other][0]
+
+    def overlap(self, other: "Covariance") -> np.ndarray | None:
+        """O_ij = ⟨u_i, ũ_j⟩², so that tr f(C) g(C̃) = f(λ)ᵀ O g(λ̃); None where both share one eigenbasis."""
+        return None if self.transition(other) is None else _TRANSITIONS[self][other][1]
 
     def square_root_times(self, z: np.ndarray) -> np.ndarray:
         """Rows C^{1/2} z for rows z (..., p), with the square root U diag(√λ)."""
@@ -84,12 +100,17 @@ class Covariance:
         return self.eigenvalues.tobytes() + basis
 
 
+# Made once for each pair that is met, and gone with either of the two.
+_TRANSITIONS: WeakKeyDictionary[Covariance, WeakKeyDictionary[Covariance, Any]] = WeakKeyDictionary()
+
+
 @dataclass(frozen=True, eq=False)
 class Geometry:
     """Means, covariances and (perhaps) a fixed source classifier, as vectors and matrices of one dimension.
 
-    Exactly one of `mean_source` (the source is trained) and `w_source` (it is given; leading axes broadcast with
-    the problem's numbers) is set. Compared by identity, so that it can be a static part of a JAX pytree.
+    `mean_source` (the source is trained) or `w_source` (it is given; leading axes broadcast with the problem's numbers)
+    is set, or neither where the problem lists several sources. `groups` (p,) holds each coordinate's group. Compared by
+    identity, so that it can be a static part of a JAX pytree.
     """
 
     mean_target: np.ndarray
@@ -97,6 +118,11 @@ class Geometry:
     mean_source: np.ndarray | None = None
     cov_source: Covariance | None = None
     w_source: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+    @property
+    def n_groups(self) -> int:
+        return 1 if self.groups is None else int(self.groups.max()) + 1
 
     @property
     def is_isotropic(self) -> bool:
@@ -111,24 +137,6 @@ class Geometry:
         return target, self.cov_source.to_eigenbasis(self.mean_source)
 
     @cached_property
-    def transition(self) -> np.ndarray | None:
-        """UᵀŨ, from coordinates in the source's eigenbasis to coordinates in the target's; None where both share one."""
-        assert self.cov_source is not None
-        target, source = self.cov_target.basis, self.cov_source.basis
-        if self.cov_target is self.cov_source or (target is None and source is None):
-            return None
-        identity = np.eye(self.cov_target.dim)
-        return (identity if target is None else target.T) @ (identity if source is None else source)
-
-    @cached_property
-    def overlap(self) -> np.ndarray | None:
-        """O_ij = ⟨u_i, ũ_j⟩² between the eigenvectors of C and C̃, so that tr f(C) g(C̃) = f(λ)ᵀ O g(λ̃).
-
-        None where both share one basis.
-        """
-        return None if self.transition is None else np.square(self.transition)
-
-    @cached_property
     def fingerprint(self) -> bytes:
         """SHA-256 over every array, for content-addressed streams and stores."""
         digest = hashlib.sha256()
@@ -136,4 +144,6 @@ class Geometry:
             digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
         for cov in (self.cov_target, self.cov_source):
             digest.update(b"-" if cov is None else cov.fingerprint())
+        if self.groups is not None:
+            digest.update(self.groups.tobytes())
         return digest.digest()

@@ -113,6 +113,11 @@ def _from_mapping(numbers: Mapping[str, Any]) -> tuple[TransferProblem, tuple[st
 
 def _from_problem(problem: TransferProblem) -> tuple[TransferProblem, tuple[str, ...], dict]:
     """Each axis is named after the first parameter that varies along it alone, `axis_0` … where there is none."""
+    if problem.n_alpha != 1:
+        raise ValueError(
+            f"problems must have a single α to be swept, got {problem.n_alpha} sources and groups. "
+            f"Use `simulate`, which takes vectors α."
+        )
     shape = problem.shape
     numbers = {name: np.asarray(getattr(problem, name)) for name in NUMBERS if getattr(problem, name) is not None}
     axes = {name: _own_axes(value, shape) for name, value in numbers.items()}

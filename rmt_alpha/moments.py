@@ -63,10 +63,13 @@ class ScoreForm:
         """The moments at α, which broadcasts against the trailing axes; with K sources α is (..., K)."""
         xp = namespace(alpha, self.c)
         alpha = asarray(xp, check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
-        a = (1.0, alpha) if len(self.c) == 2 else (1.0, *xp.moveaxis(alpha, -1, 0))
-        K = len(a)
-        if K != len(self.c):
-            raise ValueError(f"alpha must have one entry a source, shape (..., {len(self.c) - 1}), got {alpha.shape}.")
+        K = len(self.c)
+        if K != 2 and alpha.shape[-1:] != (K - 1,):
+            raise ValueError(
+                f"alpha must have one entry a source, shape (..., {K - 1}) (or for each source and group), got {alpha.shape}. "
+                f"Several vectors α go along the leading axes."
+            )
+        a = (1.0, alpha) if K == 2 else (1.0, *xp.moveaxis(alpha, -1, 0))
         mean = sum(a[i] * self.c[i] for i in range(K))
         variance = sum((1 if i == j else 2) * a[i] * a[j] * self.M[i, j] for i in range(K) for j in range(i, K))
         return moments(mean, variance)
@@ -85,6 +88,10 @@ class Optimum:
     | `at_infinity` | is α* infinite? |
     | `min_risk` | α with the smallest risk |
     | `risk` | the risk there |
+    | `direction` | the unit vector along which α* goes to infinity, where it does, else 0 |
+
+    With K > 1 sources or groups `best`, `worst`, `min_risk` and `direction` are (..., K), and `worst` is the shortest α of
+    accuracy ½ (they fill a hyperplane).
     """
 
     best: Any
@@ -93,6 +100,7 @@ class Optimum:
     at_infinity: Any
     min_risk: Any
     risk: Any
+    direction: Any
 
 
 def _ratio(xp: Any, numerator: Any, denominator: Any) -> Any:
@@ -104,7 +112,7 @@ def _ratio(xp: Any, numerator: Any, denominator: Any) -> Any:
 
 
 def optimum(form: ScoreForm) -> Optimum:
-    r"""The best and the worst α of a form with one source.
+    r"""The best and the worst α of a form; the formulas here are for one source.
 
     .. math:: α^* = \frac{(M^{-1}c)_1}{(M^{-1}c)_0}, \qquad ᾱ = -\frac{c_0}{c_1}, \qquad
               α_{risk} = \frac{c_1(1-c_0) - M_{01}}{M_{11} + c_1^2}.
@@ -113,6 +121,8 @@ def optimum(form: ScoreForm) -> Optimum:
     |c₁|/√M₁₁ lies at α → sign(c₁)·∞. (theory.md, section 4.)
     """
     c, M = form.c, form.M
+    if len(c) != 2:
+        return _optimum_of_several(form)
     xp = namespace(c)
     d0 = M[1, 1] * c[0] - M[0, 1] * c[1]
     d1 = M[0, 0] * c[1] - M[0, 1] * c[0]
@@ -126,4 +136,45 @@ def optimum(form: ScoreForm) -> Optimum:
     at_min = M[0, 0] + 2 * min_risk * M[0, 1] + min_risk * min_risk * M[1, 1]
     risk = at_min + (1 - c[0] - min_risk * c[1]) ** 2
     accuracy = normal_cdf(xp.where(at_infinity, limit, snr))
-    return Optimum(*map(plain, (best, -_ratio(xp, c[0], c[1]), accuracy, at_infinity, min_risk, risk)))
+    direction = xp.where(at_infinity, xp.sign(c[1]), 0.0)
+    return Optimum(*map(plain, (best, -_ratio(xp, c[0], c[1]), accuracy, at_infinity, min_risk, risk, direction)))
+
+
+def _optimum_of_several(form: ScoreForm) -> Optimum:
+    r"""The distinguished vectors α of K sources, or groups of coordinates.
+
+    .. math:: α^* = \frac{(M^{-1}c)_{1:}}{(M^{-1}c)_0}, \qquad
+              α_{risk} = (M_{11} + c_1 c_1^T)^{-1} (c_1 (1 - c_0) - M_{10}), \qquad ᾱ = -\frac{c_0}{‖c_1‖^2} c_1
+
+    with c = (c₀, c₁) and M in blocks. The half-space a₀ > 0 does not hold M⁻¹c where (M⁻¹c)₀ ≤ 0. Superlevel sets of (cᵀa)/√(aᵀMa) are
+    convex, so the supremum then lies on its boundary a₀ = 0: α → ∞ along M₁₁⁻¹c₁. (theory.md, section 4; for several sources
+    in ridge regression, compare arXiv 2210.12759.)
+    """
+    xp = namespace(form.c)
+    c = xp.moveaxis(form.c, 0, -1)
+    M = xp.moveaxis(form.M, (0, 1), (-2, -1))
+    c0, c1, M10, M11 = c[..., :1], c[..., 1:], M[..., 1:, 0], M[..., 1:, 1:]
+    d = _solve(xp, M, c)
+    at_infinity = (d[..., 0] <= 0) & xp.any(c1 != 0, -1)
+    best = d[..., 1:] / xp.where(at_infinity, 1.0, xp.where(d[..., 0] == 0, 1.0, d[..., 0]))[..., None]
+    far = _solve(xp, M11, c1)
+    length = xp.sqrt(xp.sum(far * far, -1, keepdims=True))
+    direction = xp.where(at_infinity[..., None], far / xp.where(length == 0, 1.0, length), 0.0)
+    snr2 = xp.where(at_infinity, xp.sum(c1 * far, -1), xp.sum(c * d, -1))
+    infinite = xp.where(direction == 0, 0.0, xp.copysign(xp.inf, direction))
+    best = xp.where(at_infinity[..., None], infinite, best)
+    square = xp.sum(c1 * c1, -1, keepdims=True)
+    worst = xp.where(square == 0, -xp.inf, -c0 * c1 / xp.where(square == 0, 1.0, square))
+    min_risk = _solve(xp, M11 + c1[..., :, None] * c1[..., None, :], c1 * (1 - c0) - M10)
+    # At its minimum a quadratic form is its constant plus half its linear term.
+    risk = M[..., 0, 0] + (1 - c[..., 0]) ** 2 + xp.sum(min_risk * (M10 - c1 * (1 - c0)), -1)
+    accuracy = normal_cdf(xp.sqrt(xp.maximum(snr2, 0.0)))
+    return Optimum(*map(plain, (best, worst, accuracy, at_infinity, min_risk, risk, direction)))
+
+
+def _solve(xp: Any, A: Any, b: Any) -> Any:
+    """A⁻¹b for symmetric positive semi-definite A (..., k, k) and b (..., k), of least length where sources repeat each other."""
+    scale = xp.sqrt(xp.diagonal(A, axis1=-2, axis2=-1))
+    scale = xp.where(scale == 0, 1.0, scale)  # a source that is zero
+    inverse = xp.linalg.pinv(A / (scale[..., :, None] * scale[..., None, :]), hermitian=True)
+    return (inverse @ (b / scale)[..., None])[..., 0] / scale

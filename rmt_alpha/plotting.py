@@ -27,6 +27,7 @@ STYLE: dict[Any, Any] = {
     "grid.alpha": 0.25,
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.4,
+    "hatch.linewidth": 0.5,
     "lines.markersize": 4,
     "savefig.dpi": 200,
     "pdf.fonttype": 42,  # TrueType: editors and arXiv can read the text
@@ -58,8 +59,11 @@ def simulation_points(ax: Any, x: Any, y: Any, se: Any, index: int = 0, **option
     ax.errorbar(x, y, yerr=se, **{**defaults, "linestyle": "none", "capsize": 2, "elinewidth": 0.9, **options})
 
 
-def contour_map(ax: Any, x: Any, y: Any, z: Any, levels: Any, label: str, **options: Any) -> None:
-    """A filled map of z (len(y), len(x)) with labelled contours and a colour bar; luminance rises with z, so it prints in grey."""
+def contour_map(ax: Any, x: Any, y: Any, z: Any, levels: Any, label: str = "", **options: Any) -> Any:
+    """A filled map of z (len(y), len(x)) with labelled contours; luminance rises with z, so it prints in grey.
+
+    Draws a colour bar if it has a label; else returns what `Figure.colorbar` needs to draw one for several maps.
+    """
     filled = ax.contourf(x, y, z, levels=levels, cmap="cividis", extend="both", **options)
     # Dark fields get white lines, bright ones black.
     middle = (levels[0] + levels[-1]) / 2
@@ -67,8 +71,10 @@ def contour_map(ax: Any, x: Any, y: Any, z: Any, levels: Any, label: str, **opti
         x, y, z, levels=levels, colors=["white" if v < middle else "black" for v in levels], linewidths=0.6
     )
     ax.clabel(lines, fmt=lambda v: f"{v:.3g}", fontsize=6.5)
-    ax.figure.colorbar(filled, ax=ax, label=label)
+    if label:
+        ax.figure.colorbar(filled, ax=ax, label=label)
     ax.grid(False)
+    return filled
 
 
 def normal_density(x: Any, mean: float, variance: float) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from . import _checks as check
 from ._arrays import is_jax, pytree
 from .geometry import Covariance, Geometry
+from .sources import Pool, Source
 
 NUMBERS = ("n_source", "n_target", "dim", "mu", "mu_orth", "beta", "gamma_source", "gamma_target")
 
@@ -35,7 +36,8 @@ class TransferProblem:
     | `beta` | β: alignment of the two tasks | −1 … 1 |
     | `gamma_source`, `gamma_target` | γ̃, γ: ridge penalties | ≥ 0 (0: ridgeless, not at n = p) |
 
-    `from_means` and `from_source` build problems with arbitrary means, covariances or a fixed source classifier.
+    `from_means`, `from_source` and `from_sources` build problems with arbitrary means and covariances, a fixed source
+    classifier, or several sources.
     Notation: arXiv 2510.21345, section 3. Raises ValueError or TypeError, naming the parameter.
     """
 
@@ -48,6 +50,7 @@ class TransferProblem:
     gamma_source: Any
     gamma_target: Any
     geometry: Geometry | None = field(default=None, metadata={"static": True})
+    sources: tuple[Source | Pool, ...] = ()
 
     def __post_init__(self) -> None:
         set_ = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731 (the way into a frozen dataclass)
@@ -106,15 +109,64 @@ class TransferProblem:
         geometry = Geometry(mean_target, Covariance(cov_target, dim, "cov_target"), w_source=w_source)
         return cls(None, n_target, dim, None, None, None, None, gamma_target, geometry)
 
+    @classmethod
+    def from_sources(
+        cls,
+        sources: Iterable[Source | Pool],
+        mean_target: Any,
+        *,
+        n_target: Any,
+        gamma_target: Any,
+        cov_target: Any = None,
+        groups: Any = None,
+    ) -> TransferProblem:
+        r"""K independent sources, and one α for each (and for each group of coordinates).
+
+        .. math:: w_α = \sum_k \sum_g α_{kg} P_g \tilde w_k + a
+
+        α then is (..., K·G), the groups of the first source first; a plain number where K·G = 1. `groups` (p,) holds the group
+        0 … G−1 of each coordinate, P_g projects on it; None is one group. Numbers inside the sources broadcast too.
+        (With one source and one group, the linear estimator of angleTL, arXiv 2210.12759.)
+
+            general = Source(mean_0, n=5000, gamma=1.0)
+            related = Source(mean_1, n=300, gamma=1.0, start=general, alpha=2.0)        # fine-tuned from the first
+            problem = TransferProblem.from_sources([related, Source.fixed(w)], mean_target, n_target=40, gamma_target=1.0)
+            predict(problem, [1.5, -0.3]).accuracy
+            optimal_alpha(problem).best                                                  # two numbers
+        """
+        sources = tuple(sources)
+        if not sources or not all(isinstance(s, Source | Pool) for s in sources):
+            raise TypeError(
+                f"sources must be a non-empty list of Source, got {sources!r:.60}. Use Source.fixed(w) for a vector."
+            )
+        mean_target = check.vector("mean_target", mean_target)
+        dim = mean_target.shape[0]
+        for k, source in enumerate(sources):
+            if source.dim != dim:
+                raise ValueError(f"sources[{k}] must have the dimension of mean_target, {dim}, got {source.dim}.")
+        target = cov_target if isinstance(cov_target, Covariance) else Covariance(cov_target, dim, "cov_target")
+        geometry = Geometry(mean_target, target, groups=None if groups is None else check.labels("groups", groups, dim))
+        return cls(None, n_target, dim, None, None, None, None, gamma_target, geometry, sources)
+
     @property
     def has_trained_source(self) -> bool:
-        """Is w̃ the random outcome of a source stage (rather than a given vector)?"""
-        return self.geometry is None or self.geometry.w_source is None
+        """Is w̃ the random outcome of the one source stage (rather than a given vector, or several sources)?"""
+        return self.geometry is None or self.geometry.mean_source is not None
+
+    @property
+    def n_alpha(self) -> int:
+        """How many numbers α is: sources times groups of coordinates."""
+        return max(len(self.sources), 1) * (1 if self.geometry is None else self.geometry.n_groups)
+
+    def need_one_source(self, what: str) -> None:
+        """ValueError where sources are listed."""
+        if self.sources:
+            raise ValueError(f"{what} must not meet a problem made by from_sources. Use from_means or from_source.")
 
     @property
     def is_isotropic(self) -> bool:
-        """Are both covariances the identity?"""
-        return self.geometry is None or self.geometry.is_isotropic
+        """Are all covariances the identity?"""
+        return self.geometry is None or (self.geometry.is_isotropic and all(s.is_isotropic for s in self.sources))
 
     @property
     def aspect_source(self) -> Any:
@@ -151,16 +203,26 @@ class TransferProblem:
             return
         numbers = {k: np.broadcast_to(v, self.shape) for k, v in self._numbers().items()}
         for index in np.ndindex(self.shape):
-            yield dataclasses.replace(
-                self, geometry=self._geometry_at(index), **{k: v[index].item() for k, v in numbers.items()}
-            )
+            sources = tuple(s.at(index, self.shape) for s in self.sources)
+            scalars = {k: v[index].item() for k, v in numbers.items()}
+            yield dataclasses.replace(self, geometry=self._geometry_at(index), sources=sources, **scalars)
 
     def cells_along(
         self, alpha: np.ndarray
     ) -> tuple[tuple[int, ...], Iterator[tuple[tuple, TransferProblem, np.ndarray]]]:
-        """The common shape of α and the problem, and for each scalar cell (its place there, the cell, its part of α)."""
-        shape = check.broadcastable(alpha=alpha, problem=np.broadcast_to(0, self.shape))
-        alphas = np.broadcast_to(alpha, shape)
+        """The common shape of α and the problem, and for each scalar cell (its place there, the cell, its part of α).
+
+        The entries of a vector α are no part of the shape.
+        """
+        entries = (self.n_alpha,) if self.n_alpha > 1 else ()
+        leading = alpha.shape[: alpha.ndim - len(entries)]
+        if alpha.shape != (*leading, *entries):
+            raise ValueError(
+                f"alpha must have one entry a source, shape (..., {self.n_alpha}) (or for each source and group), "
+                f"got {alpha.shape}."
+            )
+        shape = check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, self.shape))
+        alphas = np.broadcast_to(alpha, (*shape, *entries))
         padded = (1,) * (len(shape) - len(self.shape)) + self.shape
 
         def pieces() -> Iterator[tuple[tuple, TransferProblem, np.ndarray]]:
@@ -181,7 +243,9 @@ class TransferProblem:
         return {name: getattr(self, name) for name in NUMBERS if getattr(self, name) is not None}
 
     def _source_axes(self) -> dict[str, Any]:
-        """A stand-in with the leading axes of w̃, for broadcasting."""
+        """The sources' parameters, with a stand-in for the leading axes of vectors, for broadcasting."""
+        if self.sources:
+            return {k: v for i, s in enumerate(self.sources) for k, v in s.axes(f"sources[{i}]").items()}
         if self.geometry is None or self.geometry.w_source is None:
             return {}
         return {"w_source": self.geometry.w_source[..., 0]}

@@ -31,6 +31,10 @@ def simulate_optimal_alpha(problem: TransferProblem, **options: Any) -> Simulate
 
     .. math:: \mathrm{se}(θ) = \frac{\mathrm{sd}(f_i'(θ))}{\sqrt{T}\,|F''(θ)|}, \qquad \mathrm{se}(α) = (1+α^2)\,\mathrm{se}(θ).
     """
+    if problem.n_alpha != 1:
+        raise ValueError(
+            f"problem must have a single α, got {problem.n_alpha} of them. Use `draw` and a search of your own."
+        )
     form = draw(problem, **options)
     return maximise(lambda angle: _accuracies(form, angle))
 

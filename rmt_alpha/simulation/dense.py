@@ -20,6 +20,7 @@ from ..geometry import Covariance
 from ..moments import ScoreForm
 from ..problem import TransferProblem
 from ..ridge import ridge_from_gram, ridge_path
+from ..sources import Pool, Source
 from .streams import cell_key, generator
 
 BLOCK = 2**20  # numbers drawn at once
@@ -54,7 +55,7 @@ _blas = cache(ThreadpoolController)
 def draw(
     problem: TransferProblem, seed: int, trials: range, noise: str | Noise, labels: str, backend: str = "numpy"
 ) -> ScoreForm:
-    """The given trials of a scalar problem: c (2, trials) and M (2, 2, trials).
+    """The given trials of a scalar problem: c (K+1, trials) and M (K+1, K+1, trials), with K numbers α.
 
     With non-Gaussian noise Φ(m/√V) is the accuracy on Gaussian test points, the limit of the exact one. The backend "jax" gets the same
     random numbers and solves on JAX's default device, in its default precision.
@@ -72,13 +73,38 @@ def _trial(
     problem: TransferProblem, rng: np.random.Generator, law: Noise, labels: str, backend: str
 ) -> tuple[np.ndarray, np.ndarray]:
     mean_source, mean_target, cov_source, cov_target = vectors(problem)
-    if problem.has_trained_source:
+    if problem.sources:
+        assert problem.geometry is not None
+        W = np.column_stack([_train(source, rng, law, labels, backend) for source in problem.sources])
+        w = _split(W, problem.geometry.groups)
+    elif problem.has_trained_source:
         w = _stage(rng, problem.n_source, mean_source, cov_source, problem.gamma_source, law, labels, backend)
     else:
         assert problem.geometry is not None and problem.geometry.w_source is not None
         w = problem.geometry.w_source[:, None]
     W = _stage(rng, problem.n_target, mean_target, cov_target, problem.gamma_target, law, labels, backend, w)
     return W.T @ mean_target, cov_target.quadratic(W.T[:, None], W.T[None])
+
+
+def _train(source: Source | Pool, rng: np.random.Generator, law: Noise, labels: str, backend: str) -> np.ndarray:
+    """The classifier (p,) of a source, trained after those it was fine-tuned from."""
+    if isinstance(source, Pool):
+        sets = [samples(rng, s.n, 0, s.mean, s.cov, law, labels) for s in source.parts]
+        X, y = (np.concatenate(part) for part in zip(*sets, strict=True))
+        return ridge_path(X, y, source.gamma)[:, 0]
+    if not source.is_trained:
+        return source.w
+    start = None if source.start is None else _train(source.start, rng, law, labels, backend)[:, None]
+    W = _stage(rng, source.n, source.mean, source.cov, source.gamma, law, labels, backend, start)
+    return W[:, 0] if start is None else W[:, 0] + source.alpha * W[:, 1]
+
+
+def _split(w: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """The anchors P_g w̃_k (p, K·G) of weights (p, K), source by source."""
+    if groups is None:
+        return w
+    indicator = np.eye(groups.max() + 1)[groups]
+    return (w[:, :, None] * indicator[:, None, :]).reshape(len(w), -1)
 
 
 def vectors(problem: TransferProblem) -> tuple[Any, np.ndarray, Any, Covariance]:

@@ -17,8 +17,9 @@ from .._arrays import plain, pytree
 from ..losses import Loss, as_loss, is_squared
 from ..moments import LARGEST_ALPHA, Moments, ScoreForm
 from ..problem import TransferProblem
+from ..sources import Pool
 from ..spread import SimulatedSpread, Spread
-from . import chain, dense, losses
+from . import chain, dense, frames, losses
 
 METHODS = ("auto", "chain", "dense")
 ROUNDING = 1e-12
@@ -73,7 +74,7 @@ def simulate(
 
     | parameter | meaning |
     |---|---|
-    | `alpha` | broadcasts against the problem's arrays; every α shares the same draws |
+    | `alpha` | broadcasts against the problem's arrays (its leading axes, where α is a vector); every α shares the same draws |
     | `n_trials` | trainings per problem, ≥ 2 |
     | `seed` | trial i of seed s is the same whatever else is computed |
     | `method` | "chain" (exact in O(depth); C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies) |
@@ -90,6 +91,8 @@ def simulate(
     seed = check.size("seed", seed, low=0)
     both = as_loss("loss", loss), as_loss("source_loss", source_loss)
     squared = all(map(is_squared, both))
+    if not squared:
+        problem.need_one_source("loss and source_loss other than 'squared'")
     method = pick_method(problem, method, noise, labels, squared)
     workers = check.size("workers", workers)
     check.choice("backend", backend, dense.BACKENDS)
@@ -119,7 +122,7 @@ def draw(
     backend: str = "numpy",
     workers: int = 1,
 ) -> ScoreForm:
-    """The score forms of single trainings of a scalar problem, c (2, n_trials) and M (2, 2, n_trials): every α at once."""
+    """The score forms of single trainings of a scalar problem, c (K+1, n_trials) and M (K+1, K+1, n_trials): every α."""
     if problem.shape:
         raise ValueError(
             f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells()."
@@ -146,11 +149,18 @@ def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str, 
         reasons.append("identity covariances")
     if noise != "gaussian":
         reasons.append("Gaussian noise")
+    lineage = [stage for source in problem.sources for stage in source.lineage if stage.is_trained]
     penalties = [problem.gamma_target, *([problem.gamma_source] if problem.has_trained_source else [])]
+    penalties += [stage.gamma for stage in lineage]
     if any(np.any(np.asarray(gamma) < chain.SMALLEST_PENALTY) for gamma in penalties):
         reasons.append(f"positive penalties (≥ {chain.SMALLEST_PENALTY:g})")
-    if np.any(np.asarray(problem.dim) < 2):
-        reasons.append("dim ≥ 2")
+    if problem.geometry is not None and problem.geometry.groups is not None:
+        reasons.append("one group")
+    if any(isinstance(source, Pool) for source in problem.sources):
+        reasons.append("no pooled data")
+    smallest = frames.directions(problem) if problem.sources else 2
+    if np.any(np.asarray(problem.dim) < smallest):
+        reasons.append(f"dim ≥ {smallest}")
     if not squared:
         reasons.append("squared losses")
     if method == "chain" and reasons:
@@ -188,7 +198,7 @@ def piece(
     if method == "dense":
         return dense.draw(problem, seed, trials, noise, labels, backend)
     stream, first = divmod(trials.start, chain.TRIALS)
-    form = chain.draw(problem, seed, stream)
+    form = (frames if problem.sources else chain).draw(problem, seed, stream)
     part = slice(first, first + len(trials))
     return ScoreForm(form.c[..., part], form.M[..., part])
 
@@ -203,15 +213,17 @@ def _closed_form(
     backend: str,
     trials: range,
 ) -> Moments:
-    """The moments at α of the given trials, (*alpha.shape, trials): every α from one solve a trial."""
-    return piece(problem, trials, seed, method, noise, labels, backend).moments(alpha[..., None])
+    """The moments at α of the given trials, (*shape of α, trials): every α from one solve a trial."""
+    form = piece(problem, trials, seed, method, noise, labels, backend)
+    # The trials' axis is the last of those that broadcast, so before the entries of a vector α.
+    return form.moments(alpha[..., None] if problem.n_alpha == 1 else alpha[..., None, :])
 
 
 Summary = tuple[int, np.ndarray, np.ndarray]
 
 
 def _summary(engine: Callable[[range], Moments], trials: range) -> Summary:
-    """Count, mean and sum of squared deviations of each quantity, (4, *alpha.shape), over one piece."""
+    """Count, mean and sum of squared deviations of each quantity, (4, *shape of α), over one piece."""
     m = engine(trials)
     values = np.stack([getattr(m, q) for q in QUANTITIES])
     mean = values.mean(axis=-1)

@@ -20,6 +20,8 @@ def cell_key(problem: TransferProblem, *words: str) -> tuple[int, ...]:
         # + 0.0 turns −0.0 into 0.0: equal problems share a stream.
         digest.update(b"-" if value is None else struct.pack("<d", float(value) + 0.0))
     digest.update(b"-" if problem.geometry is None else problem.geometry.fingerprint)
+    for source in problem.sources:
+        digest.update(source.fingerprint())
     digest.update("/".join(words).encode())
     return struct.unpack("<8I", digest.digest())
 

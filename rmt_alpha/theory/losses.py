@@ -110,7 +110,8 @@ class Stage:
             numbers = equivalents.general(self.eigenvalues, self.n, self.gamma)
         R = 1 / (self.eigenvalues + numbers[0])
         RCR = self.eigenvalues * R * R
-        return Functionals(*numbers, self.mu2 @ R, self.mu2 @ RCR, self.mu_w @ R, self.mu_w @ RCR, self.w2 @ RCR)
+        anchor = [self.mu_w @ R], [self.mu_w @ RCR], [[self.w2 @ RCR]]
+        return Functionals(*numbers, self.mu2 @ R, self.mu2 @ RCR, *anchor)
 
 
 @dataclass(frozen=True)
@@ -276,8 +277,9 @@ def target_stage(problem: TransferProblem, source_loss: Loss) -> Stage:
         assert geometry.w_source is not None
         w, noise = target.to_eigenbasis(geometry.w_source), 0.0
     else:
-        source, O = geometry.cov_source, geometry.overlap
+        source = geometry.cov_source
         assert source is not None and geometry.mean_source is not None
+        O = target.overlap(source)
         trained = source.from_eigenbasis(anchor.mean * source.to_eigenbasis(geometry.mean_source))
         w, noise = target.to_eigenbasis(trained), anchor.noise if O is None else O @ anchor.noise
     return Stage(target.eigenvalues, np.ones(len(mu)), mu * mu, mu * w, w * w + noise, n, gamma)

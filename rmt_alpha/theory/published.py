@@ -28,7 +28,7 @@ def published_form(problem: TransferProblem) -> ScoreForm:
     m = uu / (uu + 1 + kappa_s)
     q = uu / (uu + 1 + kappa_s) ** 2 + one_minus_h_s * (1 - 2 * m)
     right = isotropic_functionals(problem)
-    return score_form(right._replace(w_RCR_w=q / (1 + right.kappa) ** 2))
+    return score_form(right._replace(w_RCR_w=[[q / (1 + right.kappa) ** 2]]))
 
 
 def predict_published(problem: TransferProblem, alpha: Any) -> Moments:

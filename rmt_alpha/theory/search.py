@@ -65,7 +65,8 @@ def search_optimum(problem: TransferProblem, loss: Loss, source_loss: Loss) -> O
     """
     results = np.array([_search(cell, loss, source_loss) for cell in problem.cells()], dtype=float)
     best, worst, accuracy, at_infinity, min_risk, risk = np.moveaxis(results.reshape(*problem.shape, 6), -1, 0)
-    return Optimum(*map(plain, (best, worst, accuracy, at_infinity.astype(bool), min_risk, risk)))
+    direction = np.where(at_infinity, np.sign(best), 0.0)
+    return Optimum(*map(plain, (best, worst, accuracy, at_infinity.astype(bool), min_risk, risk, direction)))
 
 
 def _search(problem: TransferProblem, loss: Loss, source_loss: Loss) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""`predict` and `optimal_alpha`: a source stage (or a fixed source), then a target stage."""
+"""`predict` and `optimal_alpha`: source stages (or fixed sources), then a target stage."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from . import equivalents
 from .losses import loss_moments
 from .search import search_optimum
 from .stage import Functionals, score_form, unanchored
+from .weights import fixed_law, functionals, source_law, trained_law
 
 
 def predict(
@@ -19,15 +20,17 @@ def predict(
 ) -> Moments:
     """Asymptotic mean, variance, accuracy and risk of w_α.
 
-    Parameters: the problem, and α, which broadcasts against the problem's arrays; the losses of the target's and the source's
-    training: "squared" (a closed form), "logistic", "squared_hinge", "huber", or a `Loss` of your own. Returns `Moments` of
-    that common shape; the risk is the squared one, V + (1−m)², whatever the loss.
+    Parameters: the problem, and α, which broadcasts against the problem's arrays (its leading axes, where several sources or
+    groups make it a vector (..., K)); the losses of the target's and the source's training: "squared" (a closed form),
+    "logistic", "squared_hinge", "huber", or a `Loss` of your own. Returns `Moments` of that common shape; the risk is the
+    squared one, V + (1−m)², whatever the loss.
     Exact as n, N, p → ∞ at fixed ratios; `rmt_alpha.simulate` is its witness. Raises ValueError on a non-finite α.
     (arXiv 2510.21345, section 3; general covariances: theory.md, section 2.)
     """
     both = as_loss("loss", loss), as_loss("source_loss", source_loss)
     if all(map(is_squared, both)):
         return transfer_form(problem).moments(alpha)
+    problem.need_one_source("loss and source_loss other than 'squared'")
     _not_traced(problem, alpha)
     return loss_moments(problem, alpha, *both)
 
@@ -42,6 +45,7 @@ def optimal_alpha(
     both = as_loss("loss", loss), as_loss("source_loss", source_loss)
     if all(map(is_squared, both)):
         return optimum(transfer_form(problem))
+    problem.need_one_source("loss and source_loss other than 'squared'")
     _not_traced(problem)
     return search_optimum(problem, *both)
 
@@ -56,7 +60,8 @@ def _not_traced(problem: TransferProblem, *values: Any) -> None:
 
 def transfer_form(problem: TransferProblem) -> ScoreForm:
     """The score's law for every α at once."""
-    return score_form(isotropic_functionals(problem) if problem.is_isotropic else general_functionals(problem))
+    one_isotropic = problem.is_isotropic and not problem.sources
+    return score_form(isotropic_functionals(problem) if one_isotropic else general_functionals(problem))
 
 
 def _numbers(problem: TransferProblem) -> dict[str, Any]:
@@ -89,48 +94,20 @@ def isotropic_functionals(problem: TransferProblem) -> Functionals:
     s, q = source_moments(problem)
     kappa, h, one_minus_h = equivalents.isotropic(x["dim"] / x["n_target"], x["gamma_target"])
     R = 1 / (1 + kappa)
-    return Functionals(kappa, h, one_minus_h, vv * R, vv * R * R, s * R, s * R * R, q * R * R)
+    return Functionals(kappa, h, one_minus_h, vv * R, vv * R * R, [s * R], [s * R * R], [[q * R * R]])
 
 
 def general_functionals(problem: TransferProblem) -> Functionals:
-    r"""Any two covariances, each in its own eigenbasis.
-
-    The source enters through its mean and its noise, Ω̃ = (σ̃²/N) R̃C̃R̃, whose overlap with the target's RCR is
-
-    .. math:: \mathrm{tr}(RCR\,Ω̃) = \frac{\tildeσ^2}{N} \sum_{ij} \frac{λ_i}{(λ_i+κ)^2} ⟨u_i, ũ_j⟩^2 \frac{\tildeλ_j}{(\tildeλ_j+\tildeκ)^2}
-    """
+    """Any covariances, and any number of sources."""
     geometry = problem.geometry
     assert geometry is not None
     x = _numbers(problem)
-    target = geometry.cov_target
-    mu, mu_s = geometry.mean_coordinates
-    lam = target.eigenvalues
-    kappa, h, one_minus_h = equivalents.general(lam, x["n_target"], x["gamma_target"])
-    xp = namespace(kappa)
-    R = 1 / (lam + kappa[..., None])
-    RCR = lam * R * R
-    if geometry.w_source is not None:
-        w = target.to_eigenbasis(geometry.w_source)
-        noise: Any = 0.0
+    mu, mu_source = geometry.mean_coordinates
+    if problem.sources:
+        laws = [source_law(source) for source in problem.sources]
+    elif geometry.w_source is not None:
+        laws = [fixed_law(geometry.w_source)]
     else:
-        assert geometry.cov_source is not None and mu_s is not None
-        lam_s = geometry.cov_source.eigenvalues
-        kappa_s, h_s, one_minus_h_s = equivalents.general(lam_s, x["n_source"], x["gamma_source"])
-        R_s = 1 / (lam_s + kappa_s[..., None])
-        RCR_s = lam_s * R_s * R_s
-        e, sigma2 = unanchored(
-            Functionals(kappa_s, h_s, one_minus_h_s, xp.sum(mu_s**2 * R_s, -1), xp.sum(mu_s**2 * RCR_s, -1))
-        )
-        O, T = geometry.overlap, geometry.transition
-        w = e[..., None] * (R_s * mu_s if T is None else (R_s * mu_s) @ T.T)
-        noise = sigma2 / x["n_source"] * xp.sum(RCR * (RCR_s if O is None else RCR_s @ O.T), -1)
-    return Functionals(
-        kappa,
-        h,
-        one_minus_h,
-        xp.sum(mu**2 * R, -1),
-        xp.sum(mu**2 * RCR, -1),
-        xp.sum(mu * R * w, -1),
-        xp.sum(mu * RCR * w, -1),
-        xp.sum(RCR * w * w, -1) + noise,
-    )
+        assert geometry.cov_source is not None
+        laws = [trained_law(mu_source, geometry.cov_source, x["n_source"], x["gamma_source"])]
+    return functionals(mu, geometry.cov_target, x["n_target"], x["gamma_target"], laws, geometry.groups)
