@@ -35,7 +35,9 @@ def run(lab: Lab) -> None:
     draw(lab, data, better)
     for n, part in data.groupby("n_target"):
         short = (better[part.index] - part["auto"]).max()
-        means = ", ".join(f"{name} {100 * part[name].mean():.2f}" for name in ("α = 0", "α = 1", "leave-one-out", "auto"))
+        means = ", ".join(
+            f"{name} {100 * part[name].mean():.2f}" for name in ("α = 0", "α = 1", "leave-one-out", "auto")
+        )
         lab.remark(f"n = {n}: {means}; auto's largest shortfall from the better of α = 0 and 1: {short:.4f}.")
     lab.remark("Standardised by the unlabelled training pool; no test row enters anything.")
 
@@ -52,5 +54,7 @@ def draw(lab: Lab, data: pd.DataFrame, better: pd.Series) -> None:
         ax.axvline(0, color="black", lw=0.6)
         ax.set(title=f"n = {n}", yticks=range(len(names)), yticklabels=names, xlabel="gain")
     axes[0, 0].invert_yaxis()
-    fig.suptitle("Accuracy over the better of α = 0 and α = 1: each transfer, and their mean (dashed: −.005)", fontsize=9)
+    fig.suptitle(
+        "Accuracy over the better of α = 0 and α = 1: each transfer, and their mean (dashed: −.005)", fontsize=9
+    )
     lab.picture(fig)

@@ -32,7 +32,9 @@ LEGEND = "z: simulation minus theory in standard errors, the largest of all comp
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 all done, 1 an experiment failed, 2 bad arguments, 3 only skips for want of data."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which to run (default: all but those marked in --list)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="which to run (default: all but those marked in --list)"
+    )
     parser.add_argument("--list", action="store_true", help="list the experiments and stop")
     parser.add_argument(
         "--trials", type=int, help="trials per simulated point, instead of each experiment's own number"
@@ -123,4 +125,3 @@ def markdown(rows: list[tuple[Any, ...]]) -> str:
     """A Markdown table."""
     lines = [HEADER, ("---",) * len(HEADER), *rows]
     return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
-

@@ -1,6 +1,7 @@
 """A scikit-learn classifier: ridge around a rescaled source classifier, its scale chosen from the target sample alone."""
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -57,7 +58,8 @@ class AlphaRidgeClassifier(ClassifierMixin, BaseEstimator):
         loo, alpha, se, self.reliable_ = max(candidates, key=_separation) if len(candidates) > 1 else candidates[0]
         self.coef_ = (loo.weights[0] + alpha @ loo.weights[1:])[None]
         self.intercept_ = np.zeros(1)
-        self.alpha_, self.alpha_se_ = (alpha, se) if several else (float(alpha.sum()), float(se.sum()))
+        self.alpha_: Any = alpha if several else float(alpha.sum())
+        self.alpha_se_: Any = se if several else float(se.sum())
         self.gamma_ = float(loo.gamma)
         return self
 
