@@ -61,10 +61,6 @@ class Covariance:
         """Uᵀv for vectors (..., p)."""
         return v if self.basis is None else v @ self.basis
 
-    def from_eigenbasis(self, v: np.ndarray) -> np.ndarray:
-        """Uv for vectors (..., p)."""
-        return v if self.basis is None else v @ self.basis.T
-
     def square_root_times(self, z: np.ndarray) -> np.ndarray:
         """Rows C^{1/2} z for rows z (..., p), with the square root U diag(√λ)."""
         if self.is_identity:

@@ -92,7 +92,7 @@ def simulate(
     squared = all(map(is_squared, both))
     method = pick_method(problem, method, noise, labels, squared)
     workers = check.size("workers", workers)
-    check.choice("backend", backend, dense.BACKENDS)
+    check.choice("backend", backend, dense.BACKENDS if squared else ("numpy",))
     shape, cells = problem.cells_along(alpha)
     average, error = np.empty((2, len(QUANTITIES), *shape))
     pieces = _pieces(n_trials, method)
