@@ -6,6 +6,7 @@ puts the logistic problem's own penalties into the formula.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from .lab import Lab
 
 RATIOS = (0.25, 1.0, 4.0)
 BETA = np.linspace(0.125, 1, 8)
-LOGISTIC = dict(loss="logistic", source_loss="logistic")
+LOGISTIC: dict[str, Any] = dict(loss="logistic", source_loss="logistic")
 PROXIES = {"matched": 4.0, "as given": 1.0}
 LABELS = {"matched": "ridge's α* at (4γ̃, 4γ)", "as given": "ridge's α* at (γ̃, γ)", "one": "α = 1"}
 
@@ -37,7 +38,7 @@ def run(lab: Lab) -> None:
     curve = pd.DataFrame({"alpha": alpha, "logistic": predict(problem, alpha, **LOGISTIC).accuracy})
     for name, factor in PROXIES.items():
         curve[name] = predict(proxy(problem, factor), alpha).accuracy
-    simulated = simulate(problem, points, n_trials=lab.trials(24), seed=lab.seed, **LOGISTIC)
+    simulated = simulate(problem, points, n_trials=lab.trials(64), seed=lab.seed, **LOGISTIC)
     lab.check(compare(predict(problem, points, **LOGISTIC), simulated))
     sim = pd.DataFrame({"alpha": points, "accuracy": simulated.accuracy, "accuracy_se": simulated.accuracy_se})
 

@@ -369,6 +369,8 @@ def test_bad_penalties_and_methods():
         predict(isotropic(gamma_source=0.0), 1.0, source_loss="logistic")
     with pytest.raises(ValueError, match=r"method 'chain' needs squared losses"):
         simulate(isotropic(), 1.0, loss="logistic", method="chain")
+    with pytest.raises(ValueError, match=r"backend must be one of 'numpy', got 'jax'"):
+        simulate(isotropic(), 1.0, loss="logistic", backend="jax")
     with pytest.raises(ValueError, match=r"delta must lie in"):
         HuberHinge(0)
     with pytest.raises(ValueError, match="alpha must lie in"):

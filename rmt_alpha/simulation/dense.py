@@ -49,7 +49,7 @@ NOISE: dict[str, Noise] = {
 LABELS = ("balanced", "random")
 BACKENDS = ("numpy", "jax")
 
-_blas = cache(ThreadpoolController)
+blas = cache(ThreadpoolController)
 
 
 def draw(
@@ -64,7 +64,7 @@ def draw(
     name = noise if isinstance(noise, str) else getattr(noise, "__qualname__", repr(noise))
     key = cell_key(problem, "dense", name, labels)
     # One BLAS thread: their number would change the last bits, and what runs in parallel are trials.
-    with _blas().limit(limits=1, user_api="blas"):
+    with blas().limit(limits=1, user_api="blas"):
         forms = [_trial(problem, generator(seed, key, trial), law, labels, backend) for trial in trials]
     return ScoreForm(np.stack([c for c, _ in forms], -1), np.stack([M for _, M in forms], -1))
 

@@ -9,7 +9,7 @@ from ..losses import Loss, is_squared
 from ..moments import Moments, moments
 from ..problem import TransferProblem
 from ..ridge import ridge_path
-from .dense import NOISE, Noise, samples, vectors
+from .dense import NOISE, Noise, blas, samples, vectors
 from .streams import cell_key, generator
 
 
@@ -30,18 +30,19 @@ def draw(
     mean_source, mean_target, cov_source, cov_target = vectors(problem)
     means, variances = np.empty((2, *alphas.shape, len(trials)))
     # All samples of a stage are drawn at once: Newton's method wants them at every step.
-    for place, trial in enumerate(trials):
-        rng = generator(seed, key, trial)
-        if problem.has_trained_source:
-            X, y = samples(rng, problem.n_source, 0, mean_source, cov_source, law, labels)
-            w = _fit(X, y, problem.gamma_source, source_loss, np.zeros(len(mean_source)), np.zeros(1))[:, 0]
-        else:
-            assert problem.geometry is not None and problem.geometry.w_source is not None
-            w = problem.geometry.w_source
-        X, y = samples(rng, problem.n_target, 0, mean_target, cov_target, law, labels)
-        W = _fit(X, y, problem.gamma_target, loss, w, alphas.ravel())
-        means[..., place] = (W.T @ mean_target).reshape(alphas.shape)
-        variances[..., place] = cov_target.quadratic(W.T, W.T).reshape(alphas.shape)
+    with blas().limit(limits=1, user_api="blas"):  # as in the dense engine
+        for place, trial in enumerate(trials):
+            rng = generator(seed, key, trial)
+            if problem.has_trained_source:
+                X, y = samples(rng, problem.n_source, 0, mean_source, cov_source, law, labels)
+                w = _fit(X, y, problem.gamma_source, source_loss, np.zeros(len(mean_source)), np.zeros(1))[:, 0]
+            else:
+                assert problem.geometry is not None and problem.geometry.w_source is not None
+                w = problem.geometry.w_source
+            X, y = samples(rng, problem.n_target, 0, mean_target, cov_target, law, labels)
+            W = _fit(X, y, problem.gamma_target, loss, w, alphas.ravel())
+            means[..., place] = (W.T @ mean_target).reshape(alphas.shape)
+            variances[..., place] = cov_target.quadratic(W.T, W.T).reshape(alphas.shape)
     return moments(means, variances)
 
 

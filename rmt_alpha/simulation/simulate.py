@@ -95,7 +95,7 @@ def simulate(
         problem.need_one_source("loss and source_loss other than 'squared'")
     method = pick_method(problem, method, noise, labels, squared)
     workers = check.size("workers", workers)
-    check.choice("backend", backend, dense.BACKENDS)
+    check.choice("backend", backend, dense.BACKENDS if squared else ("numpy",))
     shape, cells = problem.cells_along(alpha)
     average, error = np.empty((2, len(QUANTITIES), *shape))
     pieces = _pieces(n_trials, method)

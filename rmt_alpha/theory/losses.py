@@ -272,16 +272,16 @@ def target_stage(problem: TransferProblem, source_loss: Loss) -> Stage:
         return Stage(np.ones(1), count, vv, uv, uu, n, gamma)
     assert geometry is not None
     target = geometry.cov_target
-    mu = target.to_eigenbasis(geometry.mean_target)
+    mu, mu_source = geometry.mean_coordinates
     if anchor is None:
         assert geometry.w_source is not None
         w, noise = target.to_eigenbasis(geometry.w_source), 0.0
     else:
         source = geometry.cov_source
-        assert source is not None and geometry.mean_source is not None
-        O = target.overlap(source)
-        trained = source.from_eigenbasis(anchor.mean * source.to_eigenbasis(geometry.mean_source))
-        w, noise = target.to_eigenbasis(trained), anchor.noise if O is None else O @ anchor.noise
+        assert source is not None
+        T, O = target.transition(source), target.overlap(source)
+        trained = anchor.mean * mu_source
+        w, noise = (trained, anchor.noise) if T is None or O is None else (T @ trained, O @ anchor.noise)
     return Stage(target.eigenvalues, np.ones(len(mu)), mu * mu, mu * w, w * w + noise, n, gamma)
 
 
