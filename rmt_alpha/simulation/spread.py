@@ -17,6 +17,7 @@ def simulate_spread(problem: TransferProblem, alpha: Any, *, n_trials: int = 100
 
     .. math:: \mathrm{se}(\hat σ) = \frac{1}{2\hat σ} \sqrt{\frac{\hat μ_4 - \hat σ^4}{T}}
     """
+    problem.need_one_source("simulate_spread")
     alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
     n_trials = check.size("n_trials", n_trials, low=4)
     law = draw(problem, n_trials=n_trials, **options).moments(alpha[..., None])

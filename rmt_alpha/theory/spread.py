@@ -104,6 +104,7 @@ def spread_form(problem: TransferProblem) -> SpreadForm:
     """The spread for every α at once, of a scalar isotropic problem."""
     if problem.shape:
         raise ValueError(f"problem must be scalar, got shape {problem.shape}. Iterate over problem.cells().")
+    problem.need_one_source("the theory of the spread")
     if not problem.is_isotropic:
         raise ValueError(
             "problem must have identity covariances: the spread is known for these only. Use simulate_spread."
