@@ -34,7 +34,7 @@ def test_bartlett_has_the_law_of_the_data(n, covariance, labels):
     cov = Covariance(
         {"identity": None, "spectrum": np.arange(1.0, p + 1), "matrix": A @ A.T + np.eye(p)}[covariance], p
     )
-    direct = [functionals(*dense._samples(rng, n, 0, mean, cov, plain, labels), v) for _ in range(draws)]
+    direct = [functionals(*dense.samples(rng, n, 0, mean, cov, plain, labels), v) for _ in range(draws)]
     short = [functionals(*dense.bartlett(rng, n, mean, cov), v) for _ in range(draws)]
     p_values = [stats.ks_2samp(a, b).pvalue for a, b in zip(np.transpose(direct), np.transpose(short), strict=True)]
     assert min(p_values) > 1e-4, p_values
