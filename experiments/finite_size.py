@@ -16,7 +16,7 @@ def run(lab: Lab) -> None:
     rows = []
     for dim in DIMS:
         problem = TransferProblem(5 * dim, dim, dim, mu=1, mu_orth=1, beta=0.8, gamma_source=1, gamma_target=0.1)
-        trials = lab.trials(40_960 if dim <= 2000 else 4096)
+        trials = lab.trials(122_880 if dim <= 1000 else 40_960 if dim <= 10_000 else 4096)
         accuracy = draw_trials(problem, n_trials=trials, seed=lab.seed).moments(ALPHA).accuracy
         difference, spread = accuracy.mean() - predict(problem, ALPHA).accuracy, accuracy.std(ddof=1)
         rows.append({"dim": dim, "difference": difference, "se": spread / np.sqrt(trials), "spread": spread})

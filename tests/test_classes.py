@@ -8,6 +8,7 @@ import rmt_alpha as rmt
 from rmt_alpha import ClassProblem, Mixture, class_form, predict_classes, simulate_classes
 from rmt_alpha.class_moments import optimal_threshold
 from rmt_alpha.theory.classes import equivalent
+from rmt_alpha.theory.equivalents import isotropic as isotropic_equivalent
 
 ALPHA = np.array([-2.0, 0.0, 1.0, 3.0])
 LARGEST_Z = 4.0  # of a few dozen, at fixed seeds
@@ -174,6 +175,21 @@ def test_symmetric_flips_only_shrink_the_mean():
     clean, noisy = (predict_classes(isotropic(flip=e)[1], 0.0) for e in (0.0, 0.2))
     np.testing.assert_allclose(noisy.mean, 0.6 * clean.mean)
     assert noisy.accuracy < clean.accuracy
+
+
+def test_noisy_labels_have_their_published_closed_form():
+    """C = I, one training, rate ε on both classes: the noisy-label ridge classifier of arXiv 2405.14088."""
+    p, n, gamma, flip = 60, 90, 0.3, 0.2
+    mean = np.full(p, 1.3 / np.sqrt(p))
+    mixture = Mixture.two_classes(mean, -mean, flips=flip)
+    kappa, h, one_minus_h = isotropic_equivalent(p / n, gamma)
+    seen = 1 - 2 * flip
+    m = seen * 1.3**2 / (1.3**2 + 1 + kappa)
+    V = (m**2 / 1.3**2 + one_minus_h * (1 - 2 * seen * m + m**2)) / h
+    predicted = predict_classes(ClassProblem(mean, mixture, n, gamma), 0.0)
+    np.testing.assert_allclose(predicted.mean, m)
+    np.testing.assert_allclose(predicted.variance, V)
+    assert predicted.accuracy == pytest.approx(ndtr(m / np.sqrt(V)))
 
 
 def test_equivalent_solves_its_equation():

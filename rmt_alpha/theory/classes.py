@@ -29,7 +29,7 @@ All C_k = 1, π = ½, ε = 0, μ_k = y_kμ: κ = γ(1+δ), every T_kl = (1−h)/
 
 Nothing asks for two components. Several in a class, cut by the sample's norm say, describe data whose norms vary
 (`norm_strata`). Sources: Couillet & Liao, *Random Matrix Methods for Machine Learning* (deterministic equivalents); Loureiro et
-al., arXiv 2106.03791 (a covariance for each class, any convex loss).
+al., arXiv 2106.03791 (a covariance for each class, any convex loss); Firdoussi & Seddik, arXiv 2405.14088 (flipped labels, C = I).
 """
 
 from __future__ import annotations
