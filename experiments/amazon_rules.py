@@ -19,7 +19,7 @@ def run(lab: Lab) -> None:
     for source, target in TRANSFERS:
         w = source_classifier(source, GAMMA_SOURCE)
         measured: dict[int, list] = {n: [] for n in SIZES}
-        for trial in range(lab.trials(20)):
+        for trial in range(lab.trials(120)):
             rng = np.random.default_rng([lab.seed, trial])
             part = split(target, rng)
             for n in SIZES:
