@@ -47,14 +47,15 @@ def draw(lab: Lab, data: pd.DataFrame, better: pd.Series) -> None:
     names = list(RULES)[2:]
     for ax, (n, part) in zip(axes[0], data.groupby("n_target"), strict=True):
         for i, name in enumerate(names):
-            gain = part[name] - better[part.index]
+            gain = 100 * (part[name] - better[part.index])
             ax.plot(gain, i + np.linspace(-0.25, 0.25, len(gain)), plotting.MARKERS[i], color=plotting.COLORS[i], ms=3)
             ax.plot([gain.mean()] * 2, [i - 0.4, i + 0.4], color="black", lw=1.2)
-        ax.axvline(-0.005, color="grey", lw=0.8, ls="--")
+        ax.axvline(-0.5, color="grey", lw=0.8, ls="--")
         ax.axvline(0, color="black", lw=0.6)
-        ax.set(title=f"n = {n}", yticks=range(len(names)), yticklabels=names, xlabel="gain")
+        ax.set(title=f"n = {n}", yticks=range(len(names)), yticklabels=names, xlabel="gain (points)")
+        ax.locator_params(axis="x", nbins=4)
     axes[0, 0].invert_yaxis()
     fig.suptitle(
-        "Accuracy over the better of α = 0 and α = 1: each transfer, and their mean (dashed: −.005)", fontsize=9
+        "Accuracy over the better of α = 0 and α = 1: each transfer, and their mean (dashed: −½ point)", fontsize=9
     )
     lab.picture(fig)

@@ -50,6 +50,6 @@ def draw(lab: Lab, data: pd.DataFrame, slopes: dict[str, float]) -> None:
         guide = np.abs(data[name].iloc[0]) * (data.dim / data.dim.iloc[0]) ** power
         plotting.theory_line(ax, data.dim, guide, i, label=f"slope {power:g} (fitted: {slopes[name]:.2f})")
     ax.set(xscale="log", yscale="log", xlabel="dimension p  (N = 5p, n = p)", ylabel="accuracy")
-    ax.set_ylim(bottom=np.abs(data.difference).min() / 10)
+    ax.set_ylim(bottom=np.abs(data.difference).min() / 300)
     ax.legend()
     lab.picture(fig)
