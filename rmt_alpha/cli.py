@@ -1,24 +1,34 @@
 """The command line: `rmt-alpha COMMAND …`.
 
 A command is a function with type hints; tyro makes its options from them, and its help from the docstring. It raises
-on bad input, and may return what goes to standard output. Add it to `COMMANDS`.
+on bad input, and may return what goes to standard output, alone or with the exit status. Add it to `COMMANDS`.
 """
 
 from __future__ import annotations
 
+import functools
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from .commands.data import data
+from .commands.one_problem import optimal_alpha, predict, simulate
+from .commands.options import as_json
+from .commands.phase_map import phase_map
+from .commands.validate import validate
 from .spec import read_spec
 from .sweeps import sweep
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+BROKEN_PIPE = 141
 
 
 def sweep_command(
@@ -27,6 +37,7 @@ def sweep_command(
     store: Path,
     scheduler: str | None = None,
     shard: Annotated[str, tyro.conf.arg(metavar="I/K")] = "0/1",
+    json: bool = False,
 ) -> str | None:
     """Theory and simulation over a grid of problems. Killed or interrupted: run the same command again.
 
@@ -35,6 +46,7 @@ def sweep_command(
         store: Directory of the results; what is finished there is not computed again.
         scheduler: Address of a dask scheduler (tcp://host:port). Default: the cores of this machine.
         shard: Only the I-th of K parts, I = 0 … K−1, for job arrays.
+        json: The result's path as one line of JSON; null while other shards are unfinished.
     """
     arguments = read_spec(spec)
     part = _shard(shard)
@@ -43,16 +55,28 @@ def sweep_command(
         if scheduler is not None:
             executor = stack.enter_context(_dask_client(scheduler)).get_executor()
         dataset = sweep(**arguments, store=store, executor=executor, shard=part)
-    return dataset.encoding.get("source")
+    path = dataset.encoding.get("source")
+    return as_json(result=path) if json else path
 
 
-COMMANDS: dict[str, Callable[..., str | None]] = {"sweep": sweep_command}
+Outcome = str | None | tuple[str, int]
+COMMANDS: dict[str, Callable[..., Outcome]] = {
+    "predict": predict,
+    "optimal-alpha": optimal_alpha,
+    "simulate": simulate,
+    "validate": validate,
+    "map": phase_map,
+    "sweep": sweep_command,
+    "data": data,
+}
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0, 2 for whatever the user can put right, 130 after Ctrl-C."""
+    """Run a command; returns the exit status: 0, 1 where the answer is no, 2 for what the user can put right, 130 after Ctrl-C."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # Greek letters, on a terminal that has none
     try:
-        output = tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="rmt-alpha", args=args)
+        output = _parse(args)()
     except KeyboardInterrupt as error:
         print(f"rmt-alpha: {error or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
@@ -60,9 +84,45 @@ def main(args: Sequence[str] | None = None) -> int:
         notes = " ".join(getattr(error, "__notes__", ()))
         print(f"rmt-alpha: {error} {notes}".rstrip(), file=sys.stderr)
         return BAD_INPUT
-    if output is not None:
-        print(output)
-    return 0
+    text, status = output if isinstance(output, tuple) else (output, 0)
+    if text is not None:
+        try:
+            print(text, flush=True)
+        except (
+            BrokenPipeError
+        ):  # `| head` has seen enough; the interpreter would complain once more when it closes stdout
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+    return status
+
+
+def _parse(args: Sequence[str] | None) -> Callable[[], Outcome]:
+    """The command with its arguments, not run yet; ValueError, in one line, where they cannot be read."""
+    deferred = {name: _deferred(command) for name, command in COMMANDS.items()}
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.extras.subcommand_cli_from_dict(
+                deferred, prog="rmt-alpha", args=args, config=(tyro.conf.FlagCreatePairsOff,)
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise  # --help
+        # tyro draws a box: a title, then the message and advice, with rules between them.
+        lines = [line.strip("│ ") for line in said.getvalue().splitlines()[1:]]
+        parts = [
+            " ".join(part) for is_rule, part in groupby(lines, lambda line: set(line) <= set("─-╰╯")) if not is_rule
+        ]
+        message = parts[0] if parts else "the arguments cannot be read"
+        raise ValueError(f"{message.rstrip(' .')}. See rmt-alpha --help, or --help after the command.") from None
+
+
+def _deferred(command: Callable[..., Outcome]) -> Callable[..., Any]:
+    @functools.wraps(command)
+    def bound(*args: Any, **kwargs: Any) -> Any:
+        return functools.partial(command, *args, **kwargs)
+
+    return bound
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -29,13 +29,31 @@ def read_verified(relative: str, url: str | None, sha256: str, packed_from: str 
     else:
         path = _fetch(relative, url, sha256, root)
     content = path.read_bytes()
+    verify(path, content, sha256, url)
+    return content
+
+
+def verify(path: Path, content: bytes, sha256: str, url: str | None) -> None:
+    """ValueError where the content of a file has another hash."""
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ValueError(
             f"{path} has SHA-256 {found}, expected {sha256}: it is truncated or altered. Delete it and "
             f"{f'fetch it again from {url}' if url else 'copy it again from the data folder it came from'}."
         )
-    return content
+
+
+def find(relative: str) -> Path | None:
+    """Where a data file lies on this machine: in $RMT_ALPHA_DATA, else in the cache."""
+    root = os.environ.get(VARIABLE)
+    places = [*([Path(root) / relative] if root else []), _cached(relative)]
+    return next((path for path in places if path.is_file()), None)
+
+
+def _cached(relative: str) -> Path:
+    import pooch  # imported here: nobody with local data needs it
+
+    return Path(pooch.os_cache("rmt_alpha")) / relative.replace("/", "-")
 
 
 def _fetch(relative: str, url: str, sha256: str, root: str | None) -> Path:
@@ -46,8 +64,8 @@ def _fetch(relative: str, url: str, sha256: str, root: str | None) -> Path:
             pooch.retrieve(
                 url,
                 known_hash=f"sha256:{sha256}",
-                fname=relative.replace("/", "-"),
-                path=pooch.os_cache("rmt_alpha"),
+                fname=_cached(relative).name,
+                path=_cached(relative).parent,
                 downloader=pooch.HTTPDownloader(timeout=20),
             )
         )

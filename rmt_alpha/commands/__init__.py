@@ -1,0 +1,1 @@
+"""The commands of `rmt-alpha`, a file each; `rmt_alpha.cli` lists and runs them."""

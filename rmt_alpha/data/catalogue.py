@@ -1,0 +1,28 @@
+"""Every file of the real data sets: what it is called, where it comes from, and its hash."""
+
+from dataclasses import dataclass
+
+from . import amazon, texts
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file as `read_verified` takes it; `url` is None where only a local copy will do."""
+
+    relative: str
+    url: str | None
+    sha256: str
+    packed_from: str = ""
+
+
+CATALOGUE = {
+    file.relative: file
+    for file in [
+        *(DataFile(f"amazon_review/{d}.mat", f"{amazon.HOME}/{d}.mat", sha) for d, sha in amazon.SHA256.items()),
+        *(
+            DataFile(f"{collection}/{domain}.tsv.gz", None, sha, texts.HOMES[collection])
+            for collection, domains in texts.SHA256.items()
+            for domain, sha in domains.items()
+        ),
+    ]
+}
