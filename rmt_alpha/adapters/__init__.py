@@ -1,0 +1,28 @@
+"""α-LoRA on pretrained language models: W_new = α ⊙ W* + s·B A, as a peft adapter. Needs the extra `lm`.
+
+Importing this package also teaches peft's own loaders (`PeftModel.from_pretrained`, `AutoPeftModel…`) to read saved α-LoRA adapters.
+"""
+
+try:
+    import accelerate as _accelerate  # noqa: F401  (peft needs it)
+    import peft as _peft  # noqa: F401
+    import safetensors as _safetensors  # noqa: F401
+    import torch as _torch  # noqa: F401
+    import transformers as _transformers  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"rmt_alpha.adapters needs {error.name}, which is not installed: pip install 'rmt_alpha[lm]'.", name=error.name
+    ) from error
+
+from .alpha_lora import AlphaLoraConfig, AlphaLoraLinear, AlphaLoraVariant, export, row_scales
+from .training import TwoOptimizers, split_held_out
+
+__all__ = [
+    "AlphaLoraConfig",
+    "AlphaLoraLinear",
+    "AlphaLoraVariant",
+    "TwoOptimizers",
+    "export",
+    "row_scales",
+    "split_held_out",
+]

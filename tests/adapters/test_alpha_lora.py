@@ -1,0 +1,478 @@
+"""The adapter against its formula, computed from the weights, and through all that peft does with one."""
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+REASON = "needs the extra: pip install 'rmt_alpha[lm]'"
+torch = pytest.importorskip("torch", reason=REASON)
+transformers = pytest.importorskip("transformers", reason=REASON)
+peft = pytest.importorskip("peft", reason=REASON)
+
+from adapters_models import TARGETS, batch, minilm_folder, tiny  # noqa: E402
+
+from rmt_alpha.adapters import AlphaLoraConfig, AlphaLoraLinear, export, row_scales  # noqa: E402
+
+# transformers and its dependencies warn of their own future; peft's warnings of lost weights must stay errors
+pytestmark = [
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.filterwarnings("error:Found missing adapter keys"),
+    pytest.mark.filterwarnings("error:Unexpected keyword arguments"),
+]
+FAMILIES = list(TARGETS)
+
+
+def alpha_config(family="roberta", **options):
+    return AlphaLoraConfig(**(dict(r=4, lora_alpha=8, target_modules=TARGETS[family], task_type="SEQ_CLS") | options))
+
+
+def randomised(model, seed=1):
+    """Every adapter weight away from where it starts."""
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if "lora_row_scale" in name:
+                p.copy_(1 + 0.5 * torch.randn(p.shape, generator=draw))
+            elif "lora_" in name:
+                p.copy_(0.2 * torch.randn(p.shape, generator=draw))
+    return model
+
+
+def adapted(family="roberta", dtype="float32", **options):
+    return randomised(peft.get_peft_model(tiny(family, dtype), alpha_config(family, **options))).eval()
+
+
+def logits(model, **options):
+    given = batch(**options)
+    given.pop("labels")
+    with torch.no_grad():
+        return model(**given).logits.float()
+
+
+def by_formula(model):
+    """A plain transformers model with W_new written into it by hand."""
+    plain = tiny_like(model)
+    weights = dict(plain.named_modules())
+    for name, layer in model.base_model.model.named_modules():
+        if isinstance(layer, AlphaLoraLinear):
+            scale, target = layer.row_scale("default").detach(), weights[name]
+            update = 2.0 * layer.lora_B["default"].weight @ layer.lora_A["default"].weight  # s = lora_alpha / r
+            with torch.no_grad():
+                if layer.fan_in_fan_out:
+                    target.weight.copy_(scale * target.weight + update.T)
+                else:
+                    target.weight.copy_(scale[:, None] * target.weight + update)
+                if layer.scale_bias["default"] and target.bias is not None:
+                    target.bias.mul_(scale)
+    return plain
+
+
+def tiny_like(model):
+    family = model.base_model.model.config.model_type
+    plain = tiny(family)
+    head = {k.replace("modules_to_save.default.", ""): v for k, v in model.base_model.model.state_dict().items()}
+    plain.load_state_dict(
+        {k: head[k] for k in plain.state_dict() if k in head and ("classifier" in k or "score" in k)}, strict=False
+    )
+    return plain
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("options", [{}, {"scale_bias": True}, {"row_scale": "layer"}], ids=["row", "bias", "layer"])
+def test_the_output_is_that_of_the_formula(family, options):
+    model = adapted(family, **options)
+    torch.testing.assert_close(logits(model), logits(by_formula(model)), atol=1e-5, rtol=1e-5)
+    assert (logits(model) - logits(tiny_like(model))).abs().max() > 1e-3
+
+
+def test_a_fresh_adapter_changes_nothing_and_adds_one_parameter_a_row():
+    torch.manual_seed(0)
+    ours = peft.get_peft_model(tiny("roberta"), alpha_config())
+    torch.manual_seed(0)
+    lora = peft.get_peft_model(
+        tiny("roberta"), peft.LoraConfig(r=4, lora_alpha=8, target_modules=["query", "value"], task_type="SEQ_CLS")
+    )
+    torch.testing.assert_close(logits(ours.eval()), logits(lora.eval()), atol=1e-6, rtol=1e-6)
+    assert ours.get_nb_trainable_parameters()[0] - lora.get_nb_trainable_parameters()[0] == 2 * 2 * 32
+    assert {p.shape for p in row_scales(ours).values()} == {(32,)}
+    assert all((p == 1).all() and p.requires_grad for p in row_scales(ours).values())
+    assert all(not p.requires_grad for n, p in ours.named_parameters() if "base_layer" in n)
+
+
+@pytest.mark.parametrize("sharing, count", [("layer", 4), ("shared", 2 * 32)])
+def test_sharing(sharing, count):
+    config = alpha_config(row_scale=sharing)
+    models = [
+        peft.get_peft_model(tiny("roberta"), config) for _ in range(2)
+    ]  # one config, two models: nothing in common
+    for model in models:
+        assert sum(p.numel() for p in row_scales(model).values()) == count
+        assert all(p.requires_grad for p in row_scales(model).values())
+    one, other = ({p.data_ptr() for p in row_scales(model).values()} for model in models)
+    assert not one & other
+    copied = copy.deepcopy(randomised(models[0]))
+    torch.testing.assert_close(logits(copied.eval()), logits(models[0].eval()))
+
+
+def test_a_shared_vector_gets_the_gradient_of_both_and_survives_bfloat16():
+    model = adapted(dtype="bfloat16", row_scale="shared")
+    layers = [m for m in model.modules() if isinstance(m, AlphaLoraLinear)]
+    assert layers[0].row_scale("default") is layers[1].row_scale("default")
+    assert layers[2].row_scale("default") is layers[3].row_scale("default")
+    assert layers[0].row_scale("default") is not layers[2].row_scale("default")
+    assert layers[0].row_scale("default").dtype == torch.float32
+
+
+def test_shared_needs_equally_many_rows():
+    with pytest.raises(ValueError, match="equally many rows, got 32 and 16 at model.layers.0.self_attn.v_proj"):
+        peft.get_peft_model(tiny("llama"), alpha_config("llama", row_scale="shared"))
+
+
+@pytest.mark.parametrize("sharing", ["row", "layer", "shared"])
+@pytest.mark.parametrize("scale_bias", [False, True])
+def test_gradients_are_those_of_the_formula(sharing, scale_bias):
+    """Autograd through W_new itself, in one layer."""
+    torch.manual_seed(0)
+    base = torch.nn.ModuleDict({"query": torch.nn.Linear(5, 4), "value": torch.nn.Linear(5, 4)}).double()
+    config = AlphaLoraConfig(r=2, lora_alpha=4, target_modules=["query"], row_scale=sharing, scale_bias=scale_bias)
+    model = randomised(peft.get_peft_model(torch.nn.Sequential(base), config)).double()
+    layer = model.base_model.model[0]["query"]
+    x, target = torch.randn(7, 5).double(), torch.randn(7, 4).double()
+    parts = [layer.row_scale("default"), layer.lora_A["default"].weight, layer.lora_B["default"].weight]
+    ours = torch.autograd.grad((layer(x) * target).sum(), parts)
+    scale, A, B = parts
+    bias = layer.base_layer.bias * scale if scale_bias else layer.base_layer.bias
+    out = x @ (scale.view(-1, 1) * layer.base_layer.weight + 2 * B @ A).T + bias
+    for got, wanted in zip(ours, torch.autograd.grad((out * target).sum(), parts), strict=True):
+        torch.testing.assert_close(got, wanted)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("safe", [False, True])
+@pytest.mark.parametrize("scale_bias", [False, True])
+def test_merge_and_unmerge(family, safe, scale_bias):
+    model = adapted(family, scale_bias=scale_bias)
+    before, weights = logits(model), {n: p.clone() for n, p in model.named_parameters()}
+    model.merge_adapter(safe_merge=safe)
+    torch.testing.assert_close(logits(model), before, atol=1e-6, rtol=1e-6)
+    assert any((p != weights[n]).any() for n, p in model.named_parameters())
+    model.unmerge_adapter()
+    assert all(torch.equal(p, weights[n]) for n, p in model.named_parameters())
+    with model.disable_adapter():
+        torch.testing.assert_close(logits(model), logits(tiny_like(model)), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(logits(model), before)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_merging_is_exact(family):
+    """In float64: what float32 leaves above is rounding."""
+    model = adapted(family).double()
+    given = {k: v for k, v in batch().items() if k != "labels"}
+    with torch.no_grad():
+        before = model(**given).logits
+        after = model.merge_and_unload()(**given).logits
+    torch.testing.assert_close(after, before, atol=1e-14, rtol=1e-13)
+
+
+@pytest.mark.parametrize("scale_bias", [False, True])
+def test_two_adapters_merge_as_they_compute(scale_bias):
+    """One after the other, in the order in which they are active, an α-LoRA and a plain one on top."""
+    model = adapted(scale_bias=scale_bias, task_type=None)
+    with pytest.raises(ValueError, match="same scale_bias"):
+        model.add_adapter("other", alpha_config(scale_bias=not scale_bias, task_type=None))
+    model = adapted(scale_bias=scale_bias, task_type=None)
+    model.add_adapter("second", alpha_config(scale_bias=scale_bias, task_type=None))
+    model.add_adapter("plain", peft.LoraConfig(r=2, target_modules=["query", "value"]))
+    randomised(model, seed=3)
+    weights = {n: p.clone() for n, p in model.named_parameters()}
+    for active in (["second"], ["default", "second"], ["second", "plain"], ["plain", "default"]):
+        model.base_model.set_adapter(active)
+        model.eval()
+        before = logits(model)
+        model.merge_adapter(active)
+        torch.testing.assert_close(logits(model), before, atol=3e-6, rtol=1e-5)
+        model.unmerge_adapter()
+        for name, p in model.named_parameters():
+            torch.testing.assert_close(p, weights[name], atol=1e-6, rtol=1e-6)
+
+
+def test_a_broken_adapter_is_not_merged():
+    model = adapted()
+    with torch.no_grad():
+        next(iter(row_scales(model).values()))[0] = float("nan")
+    layer = next(m for m in model.modules() if isinstance(m, AlphaLoraLinear))
+    weight = layer.base_layer.weight.clone()
+    with pytest.raises(ValueError, match="NaNs detected"):
+        layer.merge(safe_merge=True)
+    assert torch.equal(layer.base_layer.weight, weight)
+
+
+@pytest.mark.parametrize("family, sharing", [*((family, "row") for family in FAMILIES), ("roberta", "shared")])
+def test_exported_as_an_ordinary_model(family, sharing, tmp_path):
+    model = adapted(family, row_scale=sharing)
+    before = logits(model)
+    export(model, tmp_path)
+    plain = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    assert not any(isinstance(m, AlphaLoraLinear) for m in plain.modules())
+    torch.testing.assert_close(logits(plain), before, atol=1e-6, rtol=1e-6)
+    assert torch.equal(logits(model), before)
+    torch.testing.assert_close(logits(model.merge_and_unload()), before, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("sharing", ["row", "layer", "shared"])
+def test_saved_and_loaded_by_peft_alone(family, sharing, tmp_path):
+    if (family, sharing) == ("llama", "shared"):
+        pytest.skip("its value has fewer rows than its query")
+    model = adapted(family, row_scale=sharing, scale_bias=True)
+    model.save_pretrained(tmp_path)
+    for options in ({}, {"low_cpu_mem_usage": True}, {"is_trainable": True}):
+        loaded = peft.PeftModel.from_pretrained(tiny(family), tmp_path, **options).eval()
+        assert loaded.peft_config["default"].row_scale == sharing
+        torch.testing.assert_close(logits(loaded), logits(model))
+        scales = row_scales(loaded)
+        assert {n: p.shape for n, p in scales.items()} == {n: p.shape for n, p in row_scales(model).items()}
+        assert all(p.requires_grad == ("is_trainable" in options) for p in scales.values())
+    other = adapted(family, scale_bias=True)
+    other.load_adapter(tmp_path, "second")
+    other.set_adapter("second")
+    torch.testing.assert_close(logits(other), logits(model))
+
+
+def test_a_bfloat16_model_loads_alpha_in_full(tmp_path):
+    model = adapted(dtype="bfloat16")
+    model.save_pretrained(tmp_path)
+    for options in ({}, {"low_cpu_mem_usage": True}):
+        loaded = peft.PeftModel.from_pretrained(tiny("roberta", "bfloat16"), tmp_path, **options)
+        for name, scale in row_scales(loaded).items():
+            assert torch.equal(scale, row_scales(model)[name])
+
+
+def test_transformers_own_loader(tmp_path):
+    adapted().save_pretrained(tmp_path)
+    model = tiny("roberta")
+    model.load_adapter(str(tmp_path))
+    saved = adapted()
+    for name, scale in row_scales(model).items():
+        assert torch.equal(scale, row_scales(saved)[f"base_model.model.{name}"])
+
+
+def test_without_this_package_peft_stops_at_the_saved_adapter(tmp_path, monkeypatch):
+    adapted().save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["peft_type"] == "RMT_ALPHA_LORA"
+    monkeypatch.delitem(peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING, "RMT_ALPHA_LORA")
+    with pytest.raises(KeyError, match="RMT_ALPHA_LORA"):
+        peft.PeftModel.from_pretrained(tiny("roberta"), tmp_path)
+
+
+def test_a_file_without_alpha_or_with_too_many_is_refused(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    adapted().save_pretrained(tmp_path)
+    file = tmp_path / "adapter_model.safetensors"
+    whole = load_file(file)
+    save_file({k: v for k, v in whole.items() if "lora_row_scale" not in k}, file)
+    with pytest.raises(RuntimeError, match=r"lora_row_scale \(default\), the α of this layer, is missing"):
+        peft.PeftModel.from_pretrained(tiny("roberta"), tmp_path)
+    save_file(whole, file)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config | {"row_scale": "shared"}))
+    with pytest.raises(RuntimeError, match="this layer has no such α"):
+        peft.PeftModel.from_pretrained(tiny("roberta"), tmp_path)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_padding_changes_nothing(family):
+    model = adapted(family)
+    short = {k: v[::2, :5] for k, v in batch().items() if k != "labels"}
+    with torch.no_grad():
+        alone = model(**short).logits
+    torch.testing.assert_close(logits(model)[::2], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_gradient_checkpointing_gives_the_same_gradients(family):
+    model = adapted(family)
+    plain = gradients(model)
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    assert model.base_model.model.is_gradient_checkpointing
+    for name, gradient in gradients(model).items():
+        torch.testing.assert_close(gradient, plain[name], atol=1e-6, rtol=1e-4)
+
+
+def gradients(model):
+    model.zero_grad()
+    model(**batch()).loss.backward()
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("autocast_adapter_dtype", [True, False])
+def test_bfloat16(family, autocast_adapter_dtype):
+    config = alpha_config(family)
+    model = peft.get_peft_model(tiny(family, "bfloat16"), config, autocast_adapter_dtype=autocast_adapter_dtype)
+    randomised(model).eval()
+    exact = logits(adapted(family))
+    assert (logits(model) - exact).abs().max() < 0.1 * exact.abs().max()
+    assert all(torch.isfinite(g).all() for g in gradients(model).values())
+    before = logits(model)
+    model.merge_adapter()
+    assert (logits(model) - before).abs().max() < 0.1 * exact.abs().max()
+    model.unmerge_adapter()
+    assert torch.equal(logits(model), before)
+
+
+def test_autocast():
+    model = adapted()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        lower = logits(model)
+        found = gradients(model)
+    assert (lower - logits(model)).abs().max() < 0.1
+    assert all(torch.isfinite(g).all() for g in found.values())
+
+
+def test_dropout_touches_the_low_rank_part_only():
+    model = adapted(lora_dropout=0.5)
+    layer = next(m for m in model.modules() if isinstance(m, AlphaLoraLinear))
+    x = torch.randn(4, 10, 32)
+    with torch.no_grad():
+        assert torch.equal(layer(x), layer(x))
+        layer.train()
+        assert not torch.equal(layer(x), layer(x))
+        layer.lora_B["default"].weight.zero_()
+        assert torch.equal(layer(x), layer(x))
+        layer.lora_dropout["default"].train()
+        layer.lora_B["default"].weight.normal_()
+        mean = torch.stack([layer(x) for _ in range(4000)]).mean(0)
+        torch.testing.assert_close(mean, layer.eval()(x), atol=0.6, rtol=0)
+
+
+def test_mixed_batches():
+    model = adapted(task_type=None)
+    given = batch()
+    given.pop("labels")
+    with torch.no_grad():
+        mixed = model(**given, adapter_names=["default", "__base__"] * 3).logits
+        with model.disable_adapter():
+            base = model(**given).logits
+    torch.testing.assert_close(mixed[::2], logits(model)[::2], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(mixed[1::2], base[1::2], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sharing", ["row", "shared"])
+def test_deleting_an_adapter_takes_its_alpha_along(sharing):
+    config = alpha_config(row_scale=sharing)
+    model = randomised(peft.get_peft_model(tiny("roberta"), config))
+    count = len(row_scales(model))
+    model.add_adapter("second", config)
+    model.delete_adapter("default")
+    assert len(row_scales(model)) == count and all(name.endswith(".second") for name in row_scales(model))
+    model.add_adapter("default", config)
+    assert len(row_scales(model)) == 2 * count
+
+
+@pytest.mark.parametrize("sharing", ["row", "shared"])
+def test_pickled(sharing):
+    model = adapted(row_scale=sharing)
+    torch.testing.assert_close(logits(pickle.loads(pickle.dumps(model))), logits(model))
+
+
+def test_an_alpha_of_zero_forgets_the_base_weight_and_comes_back():
+    model = adapted(init_row_scale=0.0, scale_bias=True)
+    layer = next(m for m in model.modules() if isinstance(m, AlphaLoraLinear))
+    x, weight = torch.randn(3, 32), layer.base_layer.weight.clone()
+    with torch.no_grad():
+        layer.row_scale("default").zero_()
+        torch.testing.assert_close(layer(x), 2 * layer.lora_B["default"](layer.lora_A["default"](x)))
+    layer.merge()
+    layer.unmerge()
+    assert torch.equal(layer.base_layer.weight, weight)
+
+
+def test_real_weights(tmp_path):
+    minilm = minilm_folder()
+
+    def fresh():
+        torch.manual_seed(0)  # the head is not in the file
+        return transformers.AutoModelForSequenceClassification.from_pretrained(minilm, num_labels=2).eval()
+
+    tokens = transformers.AutoTokenizer.from_pretrained(minilm)(
+        ["A wonderful film.", "It broke after two days, and nobody answered my letters."],
+        padding=True,
+        return_tensors="pt",
+    )
+    base = fresh()(**tokens).logits
+    config = AlphaLoraConfig(r=8, lora_alpha=16, target_modules=["query", "value"], task_type="SEQ_CLS")
+    model = peft.get_peft_model(fresh(), config).eval()
+    torch.testing.assert_close(model(**tokens).logits, base, atol=1e-6, rtol=1e-6)
+    assert sum(p.numel() for p in row_scales(model).values()) == 6 * 2 * 384
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if "lora_row_scale" in name:
+                p.add_(0.2 * torch.randn(p.shape, generator=draw))
+            elif "lora_B" in name:
+                p.copy_(0.02 * torch.randn(p.shape, generator=draw))
+    wanted = model(**tokens).logits
+    assert (wanted - base).abs().max() > 1e-3
+    model.save_pretrained(tmp_path / "adapter")
+    loaded = peft.PeftModel.from_pretrained(fresh(), tmp_path / "adapter").eval()
+    torch.testing.assert_close(loaded(**tokens).logits, wanted, atol=1e-6, rtol=1e-6)
+    alone = peft.AutoPeftModelForSequenceClassification.from_pretrained(tmp_path / "adapter").eval()
+    torch.testing.assert_close(alone(**tokens).logits, wanted, atol=1e-6, rtol=1e-6)
+    export(model, tmp_path / "merged")
+    plain = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "merged").eval()
+    torch.testing.assert_close(plain(**tokens).logits, wanted, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"row_scale": "column"}, "row_scale must be one of 'row', 'layer', 'shared', got 'column'"),
+        ({"row_scale": None}, "row_scale must be one of"),
+        ({"init_row_scale": float("nan")}, "init_row_scale must be a finite number, got nan"),
+        ({"use_dora": True}, "cannot be combined with another LoRA variant, got use_dora"),
+        ({"lora_bias": True}, "lora_bias=True cannot be combined"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights must be one of .* got 'pissa'"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        alpha_config(**options)
+
+
+def test_modules_that_have_no_rows_are_refused():
+    with pytest.raises(ValueError, match="row_scale"):
+        peft.get_peft_model(tiny("roberta"), alpha_config(target_modules=["word_embeddings"]))
+
+
+def test_no_other_variant_in_the_same_layer():
+    model = adapted()
+    with pytest.raises(ValueError, match="no other LoRA variant"):
+        model.add_adapter("dora", peft.LoraConfig(r=2, use_dora=True, target_modules=["query"], task_type="SEQ_CLS"))
+
+
+def test_peft_does_not_convert_it_to_lora():
+    assert not adapted().supports_lora_conversion()
+
+
+@pytest.mark.parametrize("module", ["torch", "peft"])
+def test_without_the_extra(monkeypatch, module):
+    for name in [n for n in sys.modules if n.startswith("rmt_alpha.adapters")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModuleNotFoundError, match=rf"needs {module}, .*pip install 'rmt_alpha\[lm\]'"):
+        import rmt_alpha.adapters  # noqa: F401
+
+
+def test_the_core_does_not_import_it():
+    code = "import sys, rmt_alpha; assert not {'torch', 'peft', 'rmt_alpha.adapters'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
