@@ -79,11 +79,6 @@ class Source:
         """Is every covariance on the way the identity?"""
         return all(s.cov.is_identity for s in self.lineage if s.is_trained)
 
-    @property
-    def has_ridgeless(self) -> bool:
-        """Is a penalty on the way 0?"""
-        return any(np.any(np.asarray(s.gamma) == 0) for s in self.lineage if s.is_trained)
-
     def axes(self, name: str) -> dict[str, Any]:
         """Each parameter, with a stand-in for the vectors' leading axes, for broadcasting."""
         own = {"w": self.w[..., 0]} if not self.is_trained else {
@@ -170,10 +165,6 @@ class Pool:
     @property
     def is_isotropic(self) -> bool:
         return self.parts[0].is_isotropic
-
-    @property
-    def has_ridgeless(self) -> bool:
-        return bool(np.any(np.asarray(self.gamma) == 0))
 
     def axes(self, name: str) -> dict[str, Any]:
         """Each parameter, for broadcasting."""

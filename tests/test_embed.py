@@ -33,7 +33,7 @@ def test_unit_vectors_that_know_what_is_meant(vectors):
     assert vectors.shape == (4, 384) and vectors.dtype == np.float64
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
     cosine = vectors @ vectors.T
-    assert cosine[0, 1] > 0.5 > 0.3 > abs(cosine[0, 2])
+    assert cosine[0, 1] > 2 * abs(cosine[0, 2])  # two praises of films, against a broken blender
 
 
 def test_neighbours_in_a_batch_do_not_matter(vectors, tmp_path):

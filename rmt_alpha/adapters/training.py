@@ -67,15 +67,15 @@ class TwoOptimizers:
 
     def step(self, batch: Batch, held_out: Callable[[int], Batch]) -> float:
         """One step on `batch`, then, if it is α's turn, one on a held-out batch. Returns the loss on `batch`, before the step."""
-        loss = self._descend(self.optimizer, self.others, self.row_scales, batch)
+        loss = self._descend(self.optimizer, self.row_scales, batch)
         self.schedule.step()
         self.step_count += 1
         if self.step_count % self.every == 0:
             fresh = held_out(self.step_count // self.every - 1)
-            self._descend(self.row_scale_optimizer, self.row_scales, self.others, fresh)
+            self._descend(self.row_scale_optimizer, self.others, fresh)
         return loss
 
-    def _descend(self, optimizer: torch.optim.Optimizer, moving: list[Any], still: list[Any], batch: Batch) -> float:
+    def _descend(self, optimizer: torch.optim.Optimizer, still: list[Any], batch: Batch) -> float:
         for p in still:
             p.requires_grad_(False)
         try:

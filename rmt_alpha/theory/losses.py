@@ -23,7 +23,7 @@ import numpy as np
 
 from .. import _checks as check
 from ..losses import Loss, is_squared
-from ..moments import LARGEST_ALPHA, Moments, ScoreForm, moments
+from ..moments import LARGEST_ALPHA, Moments, moments
 from ..problem import TransferProblem
 from . import equivalents
 from .stage import Functionals, score_form, unanchored
@@ -283,11 +283,6 @@ def target_stage(problem: TransferProblem, source_loss: Loss) -> Stage:
         trained = anchor.mean * mu_source
         w, noise = (trained, anchor.noise) if T is None or O is None else (T @ trained, O @ anchor.noise)
     return Stage(target.eigenvalues, np.ones(len(mu)), mu * mu, mu * w, w * w + noise, n, gamma)
-
-
-def loss_form(problem: TransferProblem, source_loss: Loss) -> ScoreForm:
-    """The score's law for every α of a scalar problem with squared target loss, whatever the source's."""
-    return score_form(target_stage(problem, source_loss).functionals)
 
 
 def loss_moments(problem: TransferProblem, alpha: Any, loss: Loss, source_loss: Loss) -> Moments:
