@@ -76,11 +76,11 @@ def draw(problem: TransferProblem, seed: int, chunk: int, depth_factor: float = 
         total = np.full(TRIALS, uu)
     off = np.sqrt(np.maximum(total - s * s, 0.0))
     depth = math.ceil(depth_factor * levels_needed(p, n, gamma, 2))
-    T, dT = _schur_complement(p, n, gamma, b, 2, depth, seed, (*key, chunk, 2))
+    T, dT = schur_complement(p, n, gamma, b, 2, depth, seed, (*key, chunk, 2))
     # The two right-hand sides, at α⁰ and α¹, in the basis (μ_β/b, the rest of w̃, y/√n).
     zero = np.zeros(TRIALS)
     rhs = np.array([[zero, gamma * s], [zero, gamma * off], [np.full(TRIALS, -1.0), zero]])
-    x = np.einsum("ijt,jkt->ikt", _inverse(T), rhs)
+    x = np.einsum("ijt,jkt->ikt", inverse(T), rhs)
     M = np.einsum("ijt,ilt->jlt", x, np.einsum("ijt,jlt->ilt", dT, x))
     return ScoreForm(b * x[0], M)
 
@@ -92,8 +92,8 @@ def _source(
     p, n, gamma = problem.dim, problem.n_source, problem.gamma_source
     mu = math.sqrt(float(problem.mean_products[0]))
     depth = math.ceil(depth_factor * levels_needed(p, n, gamma, 1))
-    T, dT = _schur_complement(p, n, gamma, mu, 1, depth, seed, (*key, chunk, 1))
-    x = -_inverse(T)[:, 1]
+    T, dT = schur_complement(p, n, gamma, mu, 1, depth, seed, (*key, chunk, 1))
+    x = -inverse(T)[:, 1]
     return x[0], np.einsum("it,ijt,jt->t", x, dT, x)
 
 
@@ -119,7 +119,7 @@ def levels_needed(p: int, n: int, gamma: float, k: int) -> int:
     return min(full, math.ceil(needed) + 3)
 
 
-def _schur_complement(
+def schur_complement(
     p: int, n: int, gamma: float, b: float, k: int, depth: int, seed: int, key: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """T and dT/dγ on level 0, each (k+1, k+1, trials): k special directions, then y/√n.
@@ -190,7 +190,7 @@ def _entries(p: int, n: int, k: int, levels: np.ndarray, rng: np.random.Generato
     return squares, normals
 
 
-def _inverse(T: np.ndarray) -> np.ndarray:
+def inverse(T: np.ndarray) -> np.ndarray:
     """T⁻¹ by symmetric sweeps; T is quasi-definite, so every pivot is nonzero in any order."""
     A = T.copy()
     for j in range(len(A)):

@@ -21,7 +21,7 @@ import numpy as np
 from ..moments import ScoreForm
 from ..problem import TransferProblem
 from ..sources import Source
-from .chain import TRIALS, _inverse, _schur_complement, levels_needed
+from .chain import TRIALS, inverse, schur_complement, levels_needed
 from .streams import cell_key, generator
 
 
@@ -81,11 +81,11 @@ class _Frame:
         b = float(coordinates[0, 0, 0])  # ±‖μ‖, the same in every trial
         depth = math.ceil(self.depth_factor * levels_needed(self.dim, n, gamma, k))
         self.trainings += 1
-        T, dT = _schur_complement(self.dim, n, gamma, b, k, depth, self.seed, (*self.key, self.trainings))
+        T, dT = schur_complement(self.dim, n, gamma, b, k, depth, self.seed, (*self.key, self.trainings))
         rhs = np.zeros((k + 1, k, TRIALS))
         rhs[k, 0] = -1.0
         rhs[:k, 1:] = gamma * coordinates[:, :, 1:].transpose(1, 2, 0)
-        x = np.einsum("ijt,jkt->ikt", _inverse(T), rhs)
+        x = np.einsum("ijt,jkt->ikt", inverse(T), rhs)
         M = np.einsum("ijt,ilt->jlt", x, np.einsum("ijt,jlt->ilt", dT, x))
         return ScoreForm(b * x[0], M), basis, x[:k]
 

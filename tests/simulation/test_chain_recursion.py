@@ -46,7 +46,7 @@ def assembled(p, n, gamma, b, k, depth, seed, key):
 @pytest.mark.parametrize(("p", "n", "depth"), [(9, 6, 9), (6, 9, 9), (60, 90, 20), (90, 60, 21), (40, 40, 11)])
 def test_recursion_is_the_schur_complement_of_the_assembled_matrix(p, n, depth, k):
     gamma, b, key = 0.3, 1.5, (1, 2, 3)
-    T, dT = chain._schur_complement(p, n, gamma, b, k, depth, 0, key)
+    T, dT = chain.schur_complement(p, n, gamma, b, k, depth, 0, key)
     matrix, features = assembled(p, n, gamma, b, k, depth, 0, key)
     inverse = np.linalg.inv(matrix)
     corner = inverse[: k + 1, : k + 1]
