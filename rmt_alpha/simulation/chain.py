@@ -30,7 +30,8 @@ Measured at (N, n, p) = (5·10⁶, 10⁵, 10⁶) and γ = 1, microseconds a tria
 | the same, 512 / 1024 / 2048 trials at once | 8.2 / 6.8 / 6.0 |
 
 Of the 6.8 the elimination takes 2.8; as a jitted JAX scan in double precision it takes 1.6, which did not pay for switching
-the user's precision. As a numba loop over trials it takes 3.3 where, in the same run, NumPy takes 2.4: no gain for 200 MB of compiler. Two threads are no faster than one (the calls are short, the interpreter is the bottleneck); two processes are.
+the user's precision. As a numba loop over trials it takes 3.3 where, in the same run, NumPy takes 2.4: no gain for 200 MB of
+compiler. Two threads are no faster than one (the calls are short, the interpreter is the bottleneck); two processes are.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ import numpy as np
 from ..moments import ScoreForm
 from ..problem import TransferProblem
 from ..sources import Source
-from .chain import TRIALS, inverse, schur_complement, levels_needed
+from .chain import TRIALS, inverse, levels_needed, schur_complement
 from .streams import cell_key, generator
 
 
