@@ -18,7 +18,7 @@ from .problem import NUMBERS, TransferProblem
 from .simulation import dense
 from .simulation.chunks import Chunk, merge, split
 from .simulation.execute import run
-from .simulation.simulate import METHODS, QUANTITIES, pick_method
+from .simulation.simulate import ENGINES, QUANTITIES, pick_method
 from .simulation.store import Store
 from .simulation.streams import NUMERICS_VERSION
 from .theory.transfer import predict
@@ -124,7 +124,7 @@ def _settings(n_trials: Any, seed: Any, method: str, noise: Any, labels: str) ->
             f"noise must be one of {', '.join(map(repr, dense.NOISE))} in a sweep, got {noise!r}: "
             f"a function has no content that could be addressed. Use simulate for it."
         )
-    check.choice("method", method, METHODS)
+    check.choice("method", method, ("auto", *ENGINES))
     check.choice("noise", noise, tuple(dense.NOISE))
     check.choice("labels", labels, dense.LABELS)
     n_trials, seed = check.size("n_trials", n_trials, low=2), check.size("seed", seed, low=0)

@@ -1,0 +1,118 @@
+"""Every example runs: README, pages and docstrings; what is printed there is what is printed here."""
+
+import contextlib
+import doctest
+import importlib
+import inspect
+import io
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import experiments
+from experiments.runner import run as run_experiment
+from rmt_alpha.cli import main
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "gallery")]
+MODULES = (
+    "rmt_alpha", "rmt_alpha.losses", "rmt_alpha.estimators", "rmt_alpha.alpha_rules", "rmt_alpha.data", "rmt_alpha.plotting",
+)  # fmt: skip
+FENCE = re.compile(r"^(<!-- not run: .+ -->\n)?```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+SHOWN = re.compile(r"\$ (rmt-alpha [^\n]*)\n(.*?)(?=^\$ |\Z)", re.MULTILINE | re.DOTALL)
+
+
+def examples(page):
+    """(line, language, text) of each block that is code to run."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for found in FENCE.finditer(text):
+        excuse, language, body = found.groups()
+        if not excuse:
+            yield text[: found.start()].count("\n") + 1, language, body
+
+
+PAGES = [page for page in PAGES if any(kind in ("python", "console") for _, kind, _ in examples(page))]
+
+
+def run_python(body, names, where):
+    """A session with prompts is compared with what it shows; code without is run."""
+    if ">>>" not in body:
+        exec(compile(body, where, "exec"), names)
+        return
+    said = io.StringIO()
+    test = doctest.DocTestParser().get_doctest(body, names, where, where, 0)
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    runner.run(test, out=said.write, clear_globs=False)
+    names.update(test.globs)
+    assert not runner.failures, said.getvalue()
+
+
+def run_shell(body):
+    """Each `$ rmt-alpha …` succeeds and prints what stands below it; where nothing does, anything."""
+    for command, shown in SHOWN.findall(body):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            assert main(shlex.split(command)[1:]) == 0, command
+        if shown.strip():
+            assert doctest.OutputChecker().check_output(shown, said.getvalue(), FLAGS), f"{command}\n{said.getvalue()}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page(page, tmp_path, monkeypatch):
+    blocks = list(examples(page))
+    if any("rmt_alpha.adapters" in body for _, _, body in blocks):
+        pytest.importorskip("peft", reason="needs the extra: pip install 'rmt_alpha[lm]'")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    names = {"X": rng.standard_normal((40, 100)), "y": np.repeat([-1, 1], 20), "w": rng.standard_normal(100)}
+    for line, language, body in blocks:
+        if language == "toml":
+            Path("spec.toml").write_text(body, encoding="utf-8")
+        elif language == "python":
+            run_python(body, names, f"{page}:{line}")
+        elif language == "console":
+            run_shell(body)
+
+
+def documented():
+    """Public objects with an example in their docstring, by full name."""
+    finder = doctest.DocTestFinder(recurse=True, exclude_empty=True)
+    for name in MODULES:
+        module = importlib.import_module(name)
+        own = {k: v for k, v in vars(module).items() if inspect.isclass(v) or inspect.isfunction(v)}
+        for key, value in {"": module, **own}.items():
+            if getattr(value, "__module__", name).startswith("rmt_alpha") and not key.startswith("_"):
+                for test in finder.find(value, f"{name}.{key}".rstrip("."), module=False, globs={}):
+                    if test.examples and (key or test.name == name):
+                        yield test
+
+
+@pytest.mark.parametrize("test", [pytest.param(t, id=t.name) for t in documented()])
+def test_docstring(test, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = io.StringIO()
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    runner.run(test, out=said.write)
+    assert not runner.failures, said.getvalue()
+
+
+def test_the_experiment_of_the_page_runs(tmp_path, monkeypatch):
+    page = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+    name, code = re.search(r":caption: experiments/(\w+)\.py\n\n(.*?)^```$", page, re.MULTILINE | re.DOTALL).groups()
+    (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr(experiments, "__path__", [*experiments.__path__, str(tmp_path)])
+    row, state = run_experiment(name, tmp_path, trials=64, seed=0)
+    assert state == "done", row
+    assert {path.suffix for path in tmp_path.glob(f"{name}.*")} == {".py", ".csv", ".pdf", ".png"}
+    assert float(row[4]) < 5
+
+
+def test_the_api_pages_list_every_public_name():
+    listed = set(re.findall(r"auto\w+:: (\S+)", "".join(p.read_text() for p in (ROOT / "docs/api").glob("*.rst"))))
+    listed = {name.rsplit(".", 1)[-1] for name in listed}
+    public = {k for k, v in vars(importlib.import_module("rmt_alpha")).items() if not k.startswith("_") and not inspect.ismodule(v)}
+    assert public <= listed
