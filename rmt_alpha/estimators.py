@@ -23,14 +23,14 @@ class AlphaRidgeClassifier(ClassifierMixin, BaseEstimator):
     >>> X = y[:, None] * mean + rng.standard_normal((40, 200))
     >>> model = AlphaRidgeClassifier(w_source=0.5 * mean).fit(X, y)  # alpha from the data
     >>> f"{model.alpha_:.2f} ± {model.alpha_se_:.2f}", model.reliable_
-    ('', False)
+    ('1.20 ± 0.64', False)
 
     | parameter | permitted |
     |---|---|
     | `alpha` | "auto", "loo", "plugin", a number or K numbers. Not peft's `lora_alpha` |
     | `gamma` | a positive number, or "loo" for the value in `gammas` with the best leave-one-out mean/deviation of margins |
     | `w_source` | (p,) or (K, p) frozen weights, positive towards `classes_[1]`; None is plain ridge. `fit` may override it |
-    | `base_estimator` | a fitted linear classifier to take `coef_` from where w_source is None (its intercept is ignored); `clone` strips a fit, so in GridSearchCV wrap it: sklearn.frozen.FrozenEstimator(fitted) |
+    | `base_estimator` | a fitted linear classifier to take `coef_` from where w_source is None (its intercept is ignored) |
     | `gammas` | the grid for gamma="loo"; None takes 25 values around the features' mean square |
 
     | fitted attribute | meaning |
@@ -41,6 +41,7 @@ class AlphaRidgeClassifier(ClassifierMixin, BaseEstimator):
     | `reliable_` | False where `alpha_se_` should not be believed |
     | `gamma_`, `classes_`, `n_features_in_` | the penalty, the two labels (2,), p |
 
+    `clone` strips a fit, so in GridSearchCV wrap base_estimator: sklearn.frozen.FrozenEstimator(fitted).
     Raises ValueError, naming the parameter. (theory.md, section 8, and docs/alpha_from_data.md.)
     """
 

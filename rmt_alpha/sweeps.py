@@ -63,9 +63,12 @@ def sweep(
 ) -> xarray.Dataset:
     """Predict and simulate every problem at every α.
 
-    >>> sweep({"n_source": 5000, "n_target": [40, 400], "dim": 1000, "mu": 1, "mu_orth": 1, "beta": [0, 0.5, 1],
-    ...        "gamma_source": 1, "gamma_target": 1}, alpha=np.linspace(-2, 3, 51), store="runs/first")
-    <xarray.Dataset> Dimensions: (n_target: 2, beta: 3, alpha: 51) ...
+    >>> problems = {"n_source": 5000, "n_target": [40, 400], "dim": 1000, "mu": 1, "mu_orth": 1, "beta": [0, 0.5, 1],
+    ...             "gamma_source": 1, "gamma_target": 1}  # fmt: skip
+    >>> sweep(problems, alpha=np.linspace(-2, 3, 51), n_trials=100, store="runs/first")
+    <xarray.Dataset> ...
+    Dimensions: (n_target: 2, beta: 3, alpha: 51)
+    ...
 
     | parameter | meaning |
     |---|---|

@@ -1,4 +1,7 @@
-"""Every example runs: README, pages and docstrings; what is printed there is what is printed here."""
+"""Every example runs: README, pages and docstrings; what is printed there is what is printed here.
+
+Examples in docstrings may take `import numpy as np` and `from rmt_alpha import *` for granted, as the API's first page says.
+"""
 
 import contextlib
 import doctest
@@ -13,11 +16,15 @@ import numpy as np
 import pytest
 
 import experiments
+import rmt_alpha
 from experiments.runner import run as run_experiment
 from rmt_alpha.cli import main
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "gallery")]
+PAGES = [
+    "README.md",
+    *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "gallery"),
+]
 MODULES = (
     "rmt_alpha", "rmt_alpha.losses", "rmt_alpha.estimators", "rmt_alpha.alpha_rules", "rmt_alpha.data", "rmt_alpha.plotting",
 )  # fmt: skip
@@ -62,6 +69,7 @@ def run_shell(body):
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.filterwarnings("default:`is_gradient_checkpointing`:FutureWarning")  # peft calls it
 def test_page(page, tmp_path, monkeypatch):
     blocks = list(examples(page))
     if any("rmt_alpha.adapters" in body for _, _, body in blocks):
@@ -81,12 +89,13 @@ def test_page(page, tmp_path, monkeypatch):
 def documented():
     """Public objects with an example in their docstring, by full name."""
     finder = doctest.DocTestFinder(recurse=True, exclude_empty=True)
+    names = {"np": np, **{k: v for k, v in vars(rmt_alpha).items() if not k.startswith("_")}}
     for name in MODULES:
         module = importlib.import_module(name)
         own = {k: v for k, v in vars(module).items() if inspect.isclass(v) or inspect.isfunction(v)}
         for key, value in {"": module, **own}.items():
             if getattr(value, "__module__", name).startswith("rmt_alpha") and not key.startswith("_"):
-                for test in finder.find(value, f"{name}.{key}".rstrip("."), module=False, globs={}):
+                for test in finder.find(value, f"{name}.{key}".rstrip("."), module=False, globs=names | vars(module)):
                     if test.examples and (key or test.name == name):
                         yield test
 
@@ -114,5 +123,9 @@ def test_the_experiment_of_the_page_runs(tmp_path, monkeypatch):
 def test_the_api_pages_list_every_public_name():
     listed = set(re.findall(r"auto\w+:: (\S+)", "".join(p.read_text() for p in (ROOT / "docs/api").glob("*.rst"))))
     listed = {name.rsplit(".", 1)[-1] for name in listed}
-    public = {k for k, v in vars(importlib.import_module("rmt_alpha")).items() if not k.startswith("_") and not inspect.ismodule(v)}
+    public = {
+        k
+        for k, v in vars(importlib.import_module("rmt_alpha")).items()
+        if not k.startswith("_") and not inspect.ismodule(v)
+    }
     assert public <= listed

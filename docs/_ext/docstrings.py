@@ -49,7 +49,7 @@ def convert(lines: list[str]) -> list[str]:
             if not set(text) <= set("|-: "):
                 cells = re.split(r"\s\|\s", text[1:-1].strip())
                 out += [f"   {'*' if j == 0 else ' '} - {prose(cell)}" for j, cell in enumerate(cells)]
-        elif in_directive or text.startswith((">>>", "...")):
+        elif in_directive or is_session(lines, i):
             out.append(line)
         elif indented and text:
             if not before and not out_is_code(lines, i):
@@ -63,7 +63,13 @@ def convert(lines: list[str]) -> list[str]:
 def is_row(line: str) -> bool:
     """Is it a row of a Markdown table?"""
     text = line.strip()
-    return text.startswith("| ") and text.endswith(" |") or text.startswith("|---")
+    return text.startswith(("| ", "|---")) and text.endswith("|")
+
+
+def is_session(lines: list[str], i: int) -> bool:
+    """Is it a line of an example, or of what that prints? Both end with a blank line."""
+    first = max((j for j in range(i + 1) if not lines[j].strip()), default=-1) + 1
+    return any(line.lstrip().startswith(">>>") for line in lines[first : i + 1])
 
 
 def out_is_code(lines: list[str], i: int) -> bool:

@@ -70,7 +70,9 @@ def remarks() -> dict[str, str]:
 def files(name: str, suffix: str) -> list[Path]:
     """An experiment's files: its own name, or its name and a part, unless that is another experiment."""
     others = [other for other in (*NAMES, *ON_REQUEST) if other != name and other.startswith(name)]
-    found = [path for path in FIGURES.glob(f"{name}*.{suffix}") if path.stem == name or path.stem.startswith(f"{name}_")]
+    found = [
+        path for path in FIGURES.glob(f"{name}*.{suffix}") if path.stem == name or path.stem.startswith(f"{name}_")
+    ]
     return sorted(p for p in found if not any(p.stem == o or p.stem.startswith(f"{o}_") for o in others))
 
 

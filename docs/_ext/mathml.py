@@ -6,6 +6,7 @@ The formulas of the docstrings are LaTeX with the mathematics' own letters in Un
 import html
 import unicodedata
 
+from docutils import nodes
 from math_core import LatexToMathML
 from sphinx.application import Sphinx
 
@@ -30,14 +31,10 @@ def mathml(latex: str, display: bool) -> str:
 
 def visit_inline(self, node) -> None:
     self.body.append(mathml(node.astext(), display=False))
-    from docutils import nodes
-
     raise nodes.SkipNode
 
 
 def visit_block(self, node) -> None:
-    from docutils import nodes
-
     latex = node.astext()
     if "\\\\" in latex and r"\begin" not in latex:
         latex = rf"\begin{{aligned}}{latex}\end{{aligned}}"

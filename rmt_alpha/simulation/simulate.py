@@ -97,7 +97,7 @@ def simulate(
     | `alpha` | broadcasts against the problem's arrays (its leading axes, where α is a vector); every α shares the same draws |
     | `n_trials` | trainings per problem, ≥ 2 |
     | `seed` | trial i of seed s is the same whatever else is computed |
-    | `method` | "chain" (exact in O(depth); C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies), or one added to `ENGINES` |
+    | `method` | "chain" (exact in O(depth); C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies), or another of `ENGINES` |
     | `noise` | "gaussian", "rademacher", "student" (5 degrees of freedom, unit variance), or a function (rng, shape) → array |
     | `labels` | "balanced" or "random" |
     | `backend` | what the dense engine solves with: "numpy", or "jax" on its default device in its default precision |
@@ -105,6 +105,11 @@ def simulate(
     | `loss`, `source_loss` | as for `predict`; other than "squared" they are fitted by the dense engine, α by α |
 
     Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> simulated = simulate(problem, [1, 7.5], n_trials=1000, seed=0)
+    >>> simulated.accuracy.round(3), simulated.method
+    (array([0.667, 0.731]), 'chain')
     """
     alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
     n_trials = check.size("n_trials", n_trials, low=2)
@@ -142,7 +147,13 @@ def draw(
     backend: str = "numpy",
     workers: int = 1,
 ) -> ScoreForm:
-    """The score forms of single trainings of a scalar problem, c (K+1, n_trials) and M (K+1, K+1, n_trials): every α."""
+    """The score forms of single trainings of a scalar problem, c (K+1, n_trials) and M (K+1, K+1, n_trials): every α.
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> form = draw(problem, n_trials=1000)
+    >>> form.c.shape, form.M.shape, form.moments(7.5).accuracy.shape
+    ((2, 1000), (2, 2, 1000), (1000,))
+    """
     if problem.shape:
         raise ValueError(
             f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells()."
@@ -193,6 +204,11 @@ def compare(theory: Moments | Spread, simulated: SimulatedMoments | SimulatedSpr
 
     Theory is exact in the limit only: at small dimension many trials resolve its O(1/p) distance. Rounding, 1e-12 of the
     value, counts as an error too, so that a saturated accuracy (no spread at all) compares as equal.
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> z = compare(predict(problem, [0, 1]), simulate(problem, [0, 1], n_trials=1000))
+    >>> z.accuracy.shape, z.max_abs < 4
+    ((2,), True)
     """
     return ZScores(*(_z(getattr(theory, q), getattr(simulated, q), getattr(simulated, f"{q}_se")) for q in QUANTITIES))
 
