@@ -97,7 +97,7 @@ def simulate(
     | `alpha` | broadcasts against the problem's arrays (its leading axes, where α is a vector); every α shares the same draws |
     | `n_trials` | trainings per problem, ≥ 2 |
     | `seed` | trial i of seed s is the same whatever else is computed |
-    | `method` | "chain" (exact in O(depth); C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies), or another of `ENGINES` |
+    | `method` | "chain" (exact; C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies), or one added to `ENGINES` |
     | `noise` | "gaussian", "rademacher", "student" (5 degrees of freedom, unit variance), or a function (rng, shape) → array |
     | `labels` | "balanced" or "random" |
     | `backend` | what the dense engine solves with: "numpy", or "jax" on its default device in its default precision |
