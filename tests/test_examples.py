@@ -6,6 +6,7 @@ Examples in docstrings may take `import numpy as np` and `from rmt_alpha import 
 import contextlib
 import doctest
 import importlib
+import importlib.util
 import inspect
 import io
 import re
@@ -27,9 +28,11 @@ PAGES = [
 ]
 MODULES = (
     "rmt_alpha", "rmt_alpha.losses", "rmt_alpha.estimators", "rmt_alpha.alpha_rules", "rmt_alpha.data", "rmt_alpha.plotting",
+    *(["rmt_alpha.adapters"] if importlib.util.find_spec("peft") else []),
 )  # fmt: skip
 FENCE = re.compile(r"^(<!-- not run: .+ -->\n)?```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+PEFT = "default:`is_gradient_checkpointing`:FutureWarning"  # it calls what transformers deprecates
 SHOWN = re.compile(r"\$ (rmt-alpha [^\n]*)\n(.*?)(?=^\$ |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -42,7 +45,11 @@ def examples(page):
             yield text[: found.start()].count("\n") + 1, language, body
 
 
-PAGES = [page for page in PAGES if any(kind in ("python", "console") for _, kind, _ in examples(page))]
+PAGES = [
+    page
+    for page in PAGES
+    if any(kind in ("python", "console") or "rmt-alpha " in body for _, kind, body in examples(page))
+]
 
 
 def run_python(body, names, where):
@@ -59,8 +66,9 @@ def run_python(body, names, where):
 
 
 def run_shell(body):
-    """Each `$ rmt-alpha …` succeeds and prints what stands below it; where nothing does, anything."""
-    for command, shown in SHOWN.findall(body):
+    """Each `rmt-alpha …` succeeds; one after `$` prints what stands below it."""
+    lines = [line for line in body.splitlines() if line.startswith("rmt-alpha ")]
+    for command, shown in SHOWN.findall(body) or [(line, "") for line in lines]:
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
             assert main(shlex.split(command)[1:]) == 0, command
@@ -69,7 +77,7 @@ def run_shell(body):
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.filterwarnings("default:`is_gradient_checkpointing`:FutureWarning")  # peft calls it
+@pytest.mark.filterwarnings(PEFT)
 def test_page(page, tmp_path, monkeypatch):
     blocks = list(examples(page))
     if any("rmt_alpha.adapters" in body for _, _, body in blocks):
@@ -82,7 +90,7 @@ def test_page(page, tmp_path, monkeypatch):
             Path("spec.toml").write_text(body, encoding="utf-8")
         elif language == "python":
             run_python(body, names, f"{page}:{line}")
-        elif language == "console":
+        elif language in ("console", ""):
             run_shell(body)
 
 
@@ -100,6 +108,7 @@ def documented():
                         yield test
 
 
+@pytest.mark.filterwarnings(PEFT)
 @pytest.mark.parametrize("test", [pytest.param(t, id=t.name) for t in documented()])
 def test_docstring(test, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -15,7 +15,7 @@ INDEX = """# Gallery
 One experiment a picture: `python -m experiments NAME` makes it again. Where theory and simulation meet, lines are theory and points
 simulation, with error bars.
 
-::::{{grid}} 1 2 2 3
+::::{{grid}} 1 2 2 2
 :gutter: 3
 
 {cards}

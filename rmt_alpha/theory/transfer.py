@@ -50,8 +50,8 @@ def optimal_alpha(
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> best = optimal_alpha(problem)
-    >>> print(f"α* = {best.best:.2f}: {best.accuracy:.4f}; ᾱ = {best.worst:.2f}; least risk {best.risk:.3f} at {best.min_risk:.2f}")
-    α* = 7.47: 0.7311; ᾱ = -0.31; least risk 0.737 at 3.29
+    >>> print(f"α* = {best.best:.2f}: {best.accuracy:.4f}; ᾱ = {best.worst:.2f}; least risk at {best.min_risk:.2f}")
+    α* = 7.47: 0.7311; ᾱ = -0.31; least risk at 3.29
     """
     both = as_loss("loss", loss), as_loss("source_loss", source_loss)
     if all(map(is_squared, both)):
