@@ -52,7 +52,7 @@ def convert(lines: list[str]) -> list[str]:
         elif in_directive or is_session(lines, i):
             out.append(line)
         elif indented and text:
-            if not before and not out_is_code(lines, i):
+            if not before and not continues_code(lines, i):
                 out += ["::", ""]
             out.append(line)
         else:
@@ -72,7 +72,7 @@ def is_session(lines: list[str], i: int) -> bool:
     return any(line.lstrip().startswith(">>>") for line in lines[first : i + 1])
 
 
-def out_is_code(lines: list[str], i: int) -> bool:
+def continues_code(lines: list[str], i: int) -> bool:
     """Does an indented line continue an indented block after a blank line?"""
     earlier = [line for line in lines[:i] if line.strip()]
     return bool(earlier) and earlier[-1].startswith("    ")

@@ -11,16 +11,21 @@ from math_core import LatexToMathML
 from sphinx.application import Sphinx
 
 ACCENTS = {"\u0303": "tilde", "\u0304": "bar", "\u0302": "hat"}
-SIGNS = str.maketrans({"⊥": r"\perp ", "⟂": r"\perp ", "∞": r"\infty ", "≥": r"\ge ", "≤": r"\le "})
+SIGNS = str.maketrans({"⊥": r"\perp ", "⟂": r"\perp ", "∞": r"\infty ", "≥": r"\ge ", "≤": r"\le ", "≠": r"\ne "})
 to_mathml = LatexToMathML()
 
 
 def plain_latex(latex: str) -> str:
     """Letters with combining accents as commands: ᾱ is \\bar α."""
     letters: list[str] = []
-    for letter in unicodedata.normalize("NFD", latex):
-        accent = ACCENTS.get(letter)
-        letters.append(rf"\{accent}{{{letters.pop()}}}" if accent else letter)
+    for letter in unicodedata.normalize("NFC", latex):
+        base, *marks = unicodedata.normalize("NFD", letter)
+        if letter in ACCENTS:  # of a letter that Unicode has no accented form of: X̂
+            letters.append(rf"\{ACCENTS[letter]}{{{letters.pop()}}}")
+        elif marks and marks[0] in ACCENTS:
+            letters.append(rf"\{ACCENTS[marks[0]]}{{{base}}}")
+        else:
+            letters.append(letter)
     return "".join(letters).translate(SIGNS)
 
 
