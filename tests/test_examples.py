@@ -3,6 +3,7 @@
 Examples in docstrings may take `import numpy as np` and `from rmt_alpha import *` for granted, as the API's first page says.
 """
 
+import ast
 import contextlib
 import doctest
 import importlib
@@ -130,8 +131,11 @@ def test_the_experiment_of_the_page_runs(tmp_path, monkeypatch):
 
 
 def test_the_api_pages_list_every_public_name():
-    listed = set(re.findall(r"auto\w+:: (\S+)", "".join(p.read_text() for p in (ROOT / "docs/api").glob("*.rst"))))
+    listed = set(re.findall(r":: ([\w.]+)", "".join(p.read_text() for p in (ROOT / "docs/api").glob("*.rst"))))
     listed = {name.rsplit(".", 1)[-1] for name in listed}
+    adapters = ast.parse((ROOT / "rmt_alpha/adapters/__init__.py").read_text(encoding="utf-8"))
+    (exported,) = (n.value for n in adapters.body if isinstance(n, ast.Assign) and n.targets[0].id == "__all__")
+    assert set(ast.literal_eval(exported)) <= listed
     public = {
         k
         for k, v in vars(importlib.import_module("rmt_alpha")).items()

@@ -3,6 +3,7 @@
 They are written to be read in a terminal. A name in backticks that is public becomes a link, any other stays code.
 """
 
+import importlib.util
 import inspect
 import re
 from importlib import import_module
@@ -11,6 +12,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
 MODULES = ("rmt_alpha", "rmt_alpha.estimators", "rmt_alpha.alpha_rules", "rmt_alpha.data", "rmt_alpha.plotting")
+ADAPTERS = ["rmt_alpha.adapters"] if importlib.util.find_spec("peft") else []  # needs the extra lm
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 # What reStructuredText would take for markup: |x|, a_ and lone stars, but not *words in italics*.
 ACCIDENTS = re.compile(r"(\*\w[\w ]*\*)|(\||\*|(?<=\w)_(?!\w))")
@@ -24,7 +26,7 @@ LINKS = (
 def public_names() -> dict[str, str]:
     """Name → full name under which the API pages document it."""
     names: dict[str, str] = {}
-    for module in MODULES:
+    for module in (*MODULES, *ADAPTERS):
         for name, value in vars(import_module(module)).items():
             if not name.startswith("_") and not inspect.ismodule(value):
                 names.setdefault(name, f"{module}.{name}")

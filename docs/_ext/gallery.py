@@ -1,6 +1,6 @@
 """One page an experiment, from what is committed: docstring, picture, remark, data, source. Nothing is run."""
 
-import importlib
+import ast
 import re
 from pathlib import Path
 
@@ -78,7 +78,8 @@ def files(name: str, suffix: str) -> list[Path]:
 
 def page(name: str, remark: str) -> tuple[str, str]:
     """The card in the index and the page of an experiment."""
-    docstring = (importlib.import_module(f"experiments.{name}").__doc__ or "").strip()
+    source = (ROOT / f"experiments/{name}.py").read_text(encoding="utf-8")
+    docstring = ast.get_docstring(ast.parse(source)) or ""  # not imported: some need the extra lm
     summary = docstring.split("\n\n")[0].replace("\n", " ")
     pictures = [f"../../figures/{path.name}" for path in files(name, "png")]
     data = ", ".join(f"{{download}}`{p.name} <../../figures/{p.name}>`" for k in ("csv", "pdf") for p in files(name, k))
