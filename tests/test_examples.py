@@ -13,6 +13,7 @@ import io
 import re
 import shlex
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ import experiments
 import rmt_alpha
 from experiments.runner import run as run_experiment
 from rmt_alpha.cli import main
+from rmt_alpha.simulation.simulate import ENGINES
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -86,13 +88,14 @@ def test_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     names = {"X": rng.standard_normal((40, 100)), "y": np.repeat([-1, 1], 20), "w": rng.standard_normal(100)}
-    for line, language, body in blocks:
-        if language == "toml":
-            Path("spec.toml").write_text(body, encoding="utf-8")
-        elif language == "python":
-            run_python(body, names, f"{page}:{line}")
-        elif language in ("console", ""):
-            run_shell(body)
+    with mock.patch.dict(ENGINES):  # a page adds one
+        for line, language, body in blocks:
+            if language == "toml":
+                Path("spec.toml").write_text(body, encoding="utf-8")
+            elif language == "python":
+                run_python(body, names, f"{page}:{line}")
+            elif language in ("console", ""):
+                run_shell(body)
 
 
 def documented():
