@@ -11,7 +11,7 @@ with app.setup:
     import matplotlib.pyplot as plt
     import numpy as np
     import pandas as pd
-    from checks import agrees
+    from checks import agrees, table
     from sklearn.preprocessing import StandardScaler
 
     from rmt_alpha import (
@@ -32,6 +32,21 @@ with app.setup:
     from rmt_alpha.theory.published import optimal_alpha_published
 
     START = time.perf_counter()
+    # Columns of the table of reviews.
+    OURS = {
+        "isotropic": ("α*", "C = I"),
+        "aware": ("α*", "C"),
+        "at_0": ("accuracy here", "α = 0"),
+        "at_1": ("accuracy here", "α = 1"),
+        "at_isotropic": ("accuracy here", "α* (C = I)"),
+        "at_aware": ("accuracy here", "α* (C)"),
+    }
+    PUBLISHED = {
+        "published_alpha": ("published", "α*"),
+        "published_0": ("published", "α = 0"),
+        "published_1": ("published", "α = 1"),
+        "published_used": ("published", "at its α*"),
+    }
     plt.rcParams.update(plotting.STYLE)
 
 
@@ -71,6 +86,13 @@ def at_size(problem, factor):
     """The same ratios n/p and N/p at `factor` times the size."""
     sizes = {name: factor * getattr(problem, name) for name in ("n_source", "n_target", "dim")}
     return dataclasses.replace(problem, **sizes)
+
+
+@app.function
+def z_of_best(problem):
+    """α* of theory against the α that maximises the simulated accuracy, in standard errors."""
+    simulated = simulate_optimal_alpha(problem, n_trials=128)
+    return (simulated.best - optimal_alpha(problem).best) / simulated.best_se
 
 
 @app.function
@@ -131,12 +153,15 @@ def _(curve_problems, trials):
     _axes[0, 1].set_ylabel("folded accuracy, as published")
     _axes[0, 0].legend()
 
-    _large = at_size(curve_problems, 64)
-    agrees(
-        "accuracy against α, 64 × the size",
-        compare(predict(_large, _points), simulate(_large, _points, n_trials=256)).accuracy,
-    )
     _fig
+    return
+
+
+@app.cell
+def _(curve_problems):
+    _large, _alpha = at_size(curve_problems, 64), np.linspace(-10, 10, 17)[:, None]
+    _z = compare(predict(_large, _alpha), simulate(_large, _alpha, n_trials=256))
+    agrees("accuracy against α, at 64 times the size", _z.accuracy)
     return
 
 
@@ -151,7 +176,7 @@ def _(curve_problems):
         "at α = 1": _one.accuracy,
         "at α*": _best.accuracy,
     }
-    mo.ui.table(pd.DataFrame(_table).round(4), selection=None)
+    table(pd.DataFrame(_table))
     return
 
 
@@ -177,7 +202,6 @@ def by_alignment(dim, beta, factor=1):
 @app.cell
 def _(trials):
     _beta, _places = np.sin(np.linspace(0, np.pi / 2, 201)), np.linspace(0.1, 1, 10)
-    _z = []
     _fig, _axes = plotting.figure(width=5.2, height=3.4)
     for _i, _dim in enumerate((2, 20, 200, 2000)):
         _problem = by_alignment(_dim, _beta)
@@ -187,25 +211,34 @@ def _(trials):
         )
         _sims = [simulate_optimal_alpha(by_alignment(_dim, b), n_trials=trials.value) for b in _places]
         plotting.simulation_points(_axes[0, 0], _places, [s.best for s in _sims], [s.best_se for s in _sims], _i)
-        for _b in _places:
-            _large = simulate_optimal_alpha(by_alignment(_dim, _b, 100), n_trials=128)
-            _z.append((_large.best - optimal_alpha(by_alignment(_dim, _b)).best) / _large.best_se)
     _axes[0, 0].plot([], [], color="black", ls=(0, (4, 2)), lw=0.9, label="published code")
     _axes[0, 0].set(xlabel="β", ylabel="α*")
     _axes[0, 0].legend()
-    agrees("α* against β, 100 × the size", _z)
     _fig
     return
 
 
 @app.cell
 def _():
-    _cell, _large = by_alignment(2000, 0.8), by_alignment(2000, 0.8, 100)
-    _sim = simulate_optimal_alpha(_large, n_trials=512)
-    print(
-        f"p = 2000, β = 0.8: α* = {optimal_alpha(_cell).best:.4f}; published code {optimal_alpha_published(_cell).best:.4f}; "
-        f"simulated at p = 200 000: {_sim.best:.4f} ± {_sim.best_se:.4f}"
-    )
+    _z = []
+    for _dim in (2, 20, 200, 2000):
+        for _beta in np.linspace(0.1, 1, 10):
+            _z.append(z_of_best(by_alignment(_dim, _beta, 100)))
+    agrees("α* against β, at 100 times the size", _z)
+    return
+
+
+@app.cell
+def _():
+    _cell = by_alignment(2000, 0.8)
+    _sim = simulate_optimal_alpha(by_alignment(2000, 0.8, 100), n_trials=512)
+    mo.md(f"""
+    | α* at p = 2000, β = 0.8 | |
+    |---|---|
+    | published code | {optimal_alpha_published(_cell).best:.4f} |
+    | closed form | {optimal_alpha(_cell).best:.4f} |
+    | simulated at p = 200 000, N = 200 000, n = 20 000 | {_sim.best:.4f} ± {_sim.best_se:.4f} |
+    """)
     return
 
 
@@ -231,7 +264,7 @@ def given_source(inner, dim, gamma, factor=1):
 
 @app.cell
 def _(trials):
-    _inner, _places, _z = np.linspace(0, 0.95, 96), np.array([0.2, 0.45, 0.7, 0.9]), []
+    _inner, _places = np.linspace(0, 0.95, 96), np.array([0.2, 0.45, 0.7, 0.9])
     _fig, _axes = plotting.figure(columns=4, width=2.3, height=2.7)
     for _ax, _dim in zip(_axes[0], (2, 20, 200, 2000), strict=True):
         for _i, _gamma in enumerate((0.1, 1.0, 5.0)):
@@ -240,14 +273,21 @@ def _(trials):
             )
             _sims = [simulate_optimal_alpha(given_source(s, _dim, _gamma), n_trials=trials.value) for s in _places]
             plotting.simulation_points(_ax, _places, [s.best for s in _sims], [s.best_se for s in _sims], _i)
-            for _s in _places:
-                _large = simulate_optimal_alpha(given_source(_s, _dim, _gamma, 100), n_trials=128)
-                _z.append((_large.best - optimal_alpha(given_source(_s, _dim, _gamma)).best) / _large.best_se)
         _ax.set(xlabel="⟨w̃, μ_β⟩", title=f"p = {_dim}, n = 200")
     _axes[0, 0].set_ylabel("α*")
     _axes[0, 0].legend()
-    agrees("α* for a given source, 100 × the size", _z)
     _fig
+    return
+
+
+@app.cell
+def _():
+    _z = []
+    for _dim in (2, 20, 200, 2000):
+        for _gamma in (0.1, 1.0, 5.0):
+            for _inner in (0.2, 0.45, 0.7, 0.9):
+                _z.append(z_of_best(given_source(_inner, _dim, _gamma, 100)))
+    agrees("α* for a given source, at 100 times the size", _z)
     return
 
 
@@ -267,7 +307,6 @@ def _():
     _log = np.linspace(-2, 2, 100)
     _fig, _axes = plotting.figure(columns=3, rows=2, width=3.1, height=2.5, sharex=True, sharey=True)
     _levels = (-1, -0.5, 0, 0.5, 1, 1.5, 2), (0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08)
-    _z = []
     for _column, _beta in enumerate((0.2, 0.5, 0.8)):
         _problem = TransferProblem(2000, 40, 400, 1, 1, _beta, gamma_source=10 ** _log[:, None], gamma_target=10**_log)
         _best = optimal_alpha(_problem)
@@ -276,16 +315,20 @@ def _():
         plotting.contour_map(_axes[1, _column], _log, _log, _gain, _levels[1], "gain")
         _axes[0, _column].set_title(f"β = {_beta:g}")
         _axes[1, _column].set_xlabel("log₁₀ γ")
-        for _source, _target in ((0.05, 1.0), (1.0, 0.05), (20.0, 20.0)):
-            _large = at_size(
-                TransferProblem(2000, 40, 400, 1, 1, _beta, gamma_source=_source, gamma_target=_target), 100
-            )
-            _sim = simulate_optimal_alpha(_large, n_trials=256)
-            _z.append((_sim.best - optimal_alpha(_large).best) / _sim.best_se)
     for _ax in _axes[:, 0]:
         _ax.set_ylabel("log₁₀ γ̃")
-    agrees("α* at cells of the maps, 100 × the size", _z)
     _fig
+    return
+
+
+@app.cell
+def _():
+    _z = []
+    for _beta in (0.2, 0.5, 0.8):
+        for _source, _target in ((0.05, 1.0), (1.0, 0.05), (20.0, 20.0)):
+            _cell = TransferProblem(2000, 40, 400, 1, 1, _beta, gamma_source=_source, gamma_target=_target)
+            _z.append(z_of_best(at_size(_cell, 100)))
+    agrees("α* at nine cells of the maps, at 100 times the size", _z)
     return
 
 
@@ -301,6 +344,11 @@ def _():
 
 
 @app.function
+def score_problem(beta):
+    return TransferProblem(5000, 200, 400, mu=1.5, mu_orth=1, beta=beta, gamma_source=1, gamma_target=1)
+
+
+@app.function
 def sample(rng, n, mean):
     """n balanced samples around ±mean, and their labels."""
     y = rng.choice([-1.0, 1.0], n)
@@ -312,7 +360,6 @@ def _():
     _rng = np.random.default_rng(0)
     _fig, _axes = plotting.figure(columns=3, rows=2, width=2.7, height=2.1)
     for _row, _beta in zip(_axes, (0.3, 0.8), strict=True):
-        _problem = TransferProblem(5000, 200, 400, mu=1.5, mu_orth=1, beta=_beta, gamma_source=1, gamma_target=1)
         _mu, _mu_beta = np.zeros((2, 400))
         _mu[0], _mu_beta[:2] = 1.5, (1.5 * _beta, np.sqrt(1 - _beta**2))
         _source = ridge_path(*sample(_rng, 5000, _mu), 1.0)
@@ -320,25 +367,26 @@ def _():
         _X, _y = sample(_rng, 20_000, _mu_beta)
         _scores = _X @ _weights
         for _ax, _alpha in zip(_row, (0.1, 1.0, 10.0), strict=True):
-            _law, _s = predict(_problem, _alpha), _scores @ (1, _alpha)
+            _law, _s = predict(score_problem(_beta), _alpha), _scores @ (1, _alpha)
             _x = np.linspace(_s.min(), _s.max(), 300)
             for _i, _label in enumerate((-1, 1)):
                 _ax.hist(_s[_y == _label], 60, density=True, color=plotting.COLORS[_i], alpha=0.35)
-                plotting.theory_line(
-                    _ax,
-                    _x,
-                    plotting.normal_density(_x, _label * _law.mean, _law.variance),
-                    _i,
-                    label=f"y = {_label:+d}",
-                )
+                _density = plotting.normal_density(_x, _label * _law.mean, _law.variance)
+                plotting.theory_line(_ax, _x, _density, _i, label=f"y = {_label:+d}")
             _ax.set_title(f"β = {_beta:g}, α = {_alpha:g}")
-        _large, _alphas = at_size(_problem, 64), np.array([0.1, 1.0, 10.0])
-        _z = compare(predict(_large, _alphas), simulate(_large, _alphas, n_trials=256))
-        agrees(f"mean and variance of the score at β = {_beta}, 64 × the size", [_z.mean, _z.variance])
     _axes[0, 0].legend()
     for _ax in _axes[-1]:
         _ax.set_xlabel("score xᵀw_α")
     _fig
+    return
+
+
+@app.cell
+def _():
+    _large = at_size(score_problem(np.array([0.3, 0.8])), 64)
+    _alpha = np.array([0.1, 1.0, 10.0])[:, None]
+    _z = compare(predict(_large, _alpha), simulate(_large, _alpha, n_trials=256))
+    agrees("mean and variance of the score, at 64 times the size", [_z.mean, _z.variance])
     return
 
 
@@ -347,39 +395,48 @@ def _():
     mo.md(r"""
     ## 6. From ridgeless to nothing learned
 
-    Mean, risk $V + (1-m)^2$ and accuracy over nine decades of the target's penalty, in three settings. The risk's divergence at $\gamma\to 0$ near $p = n$
-    is the double-descent peak; the formulas hold there too.
+    Mean, risk $V + (1-m)^2$ and accuracy over nine decades of the target's penalty, in three settings.
     """)
     return
 
 
+@app.function
+def penalised(gamma):
+    """Three settings along the first axis, the penalty γ along the second; and their α."""
+    N, n, p = np.array([[1000, 200, 100], [1000, 100, 200], [5000, 500, 100]]).T[..., None]
+    mu, mu_orth, beta, alpha = np.array([[1, 1.5, 0.3, 0.5], [2, 1.5, 0.3, 0.5], [1.5, 1, 0.8, 10]]).T[..., None]
+    return TransferProblem(N, n, p, mu, mu_orth, beta, gamma_source=1, gamma_target=gamma), alpha
+
+
 @app.cell
 def _(trials):
-    _settings = (
-        (1000, 200, 100, 0.5, 0.3, 1, 1.5),
-        (1000, 100, 200, 0.5, 0.3, 2, 1.5),
-        (5000, 500, 100, 10, 0.8, 1.5, 1),
-    )
     _line, _places = np.logspace(-6, 3, 181), np.logspace(-6, 3, 10)
+    _theory, _sim = predict(*penalised(_line)), simulate(*penalised(_places), n_trials=trials.value)
     _fig, _axes = plotting.figure(columns=3, width=2.9, height=2.8)
-    for _i, (_N, _n, _p, _alpha, _beta, _mu, _mu_orth) in enumerate(_settings):
-        _problem = TransferProblem(_N, _n, _p, _mu, _mu_orth, _beta, gamma_source=1, gamma_target=_line)
-        _few = dataclasses.replace(_problem, gamma_target=_places)
-        _theory, _sim = predict(_problem, _alpha), simulate(_few, _alpha, n_trials=trials.value)
-        for _ax, _quantity in zip(_axes[0], ("mean", "risk", "accuracy"), strict=True):
-            plotting.theory_line(
-                _ax, _line, getattr(_theory, _quantity), _i, label=f"N={_N}, n={_n}, p={_p}, α={_alpha:g}, β={_beta:g}"
-            )
-            plotting.simulation_points(_ax, _places, getattr(_sim, _quantity), getattr(_sim, f"{_quantity}_se"), _i)
-            _ax.set(xlabel="γ", xscale="log", ylabel=_quantity, yscale="log" if _quantity == "risk" else "linear")
-        _large = at_size(_few, 16)
-        _z = compare(predict(_large, _alpha), simulate(_large, _alpha, n_trials=128))
-        agrees(
-            f"mean, variance, accuracy, risk against γ, setting {_i + 1}, 16 × the size",
-            [_z.mean, _z.variance, _z.accuracy, _z.risk],
+    for _ax, _quantity in zip(_axes[0], ("mean", "risk", "accuracy"), strict=True):
+        _values, _points, _se = (
+            getattr(_theory, _quantity),
+            getattr(_sim, _quantity),
+            getattr(_sim, f"{_quantity}_se"),
         )
-    _fig.legend(*_axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=1)
+        for _i, _label in enumerate(("p/n = ½, α = ½, β = 0.3", "p/n = 2, α = ½, β = 0.3", "p/n = ⅕, α = 10, β = 0.8")):
+            plotting.theory_line(_ax, _line, _values[_i], _i, label=_label)
+            plotting.simulation_points(_ax, _places, _points[_i], _se[_i], _i)
+        _ax.set(xlabel="γ", xscale="log", ylabel=_quantity, yscale="log" if _quantity == "risk" else "linear")
+    _fig.legend(*_axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     _fig
+    return
+
+
+@app.cell
+def _():
+    _problem, _alpha = penalised(np.logspace(-6, 3, 10))
+    _large = at_size(_problem, 16)
+    _z = compare(predict(_large, _alpha), simulate(_large, _alpha, n_trials=128))
+    agrees(
+        "mean, variance, risk and accuracy against γ, at 16 times the size",
+        [_z.mean, _z.variance, _z.risk, _z.accuracy],
+    )
     return
 
 
@@ -388,7 +445,7 @@ def _():
     mo.md(r"""
     ## 7. Regression with several outputs (the paper's appendix)
 
-    $Y = W_t X + \sigma\,\text{noise}$, and $W_\alpha = \alpha W_s + $ a ridge correction. The risk is a parabola in $\alpha$ with its minimum at
+    $Y = W_t X + \sigma\,\text{noise}$, and $W_\alpha$ is $\alpha W_s$ plus a ridge correction. The risk is a parabola in $\alpha$ with its minimum at
     $\alpha^* = \langle W_t, W_s\rangle/\|W_s\|^2$, whatever $n$ and $\gamma$. The published formulas are right.
     """)
     return
@@ -413,16 +470,22 @@ def _():
             plotting.theory_line(_ax, _alpha, predict_regression(_problem, _alpha).risk, _i, label=f"β = {_beta:g}")
             plotting.simulation_points(_ax, _places, _sim.risk, _sim.risk_se, _i)
             _ax.plot(_best, predict_regression(_problem, _best).risk, "*k", ms=9, zorder=5)
-            _large = regression(_n, _p, _d, _beta, 10)
-            _sim = simulate_regression(_large, _places, n_trials=24)
-            agrees(
-                f"regression risk, p = {_p}, β = {_beta:g}, 10 × the size",
-                (_sim.risk - predict_regression(_large, _places).risk) / _sim.risk_se,
-            )
         _ax.set(xlabel="α", title=f"n = {_n}, p = {_p}, d = {_d}", yscale="log")
     _axes[0, 0].set_ylabel("risk")
     _axes[0, 0].legend()
     _fig
+    return
+
+
+@app.cell
+def _():
+    _z, _alpha = [], np.linspace(-4, 4, 5)
+    for _n, _p, _d in ((20, 200, 4), (20, 40, 10)):
+        for _beta in (-2.0, 0.5, 2.0):
+            _large = regression(_n, _p, _d, _beta, 10)
+            _sim = simulate_regression(_large, _alpha, n_trials=24)
+            _z.append((_sim.risk - predict_regression(_large, _alpha).risk) / _sim.risk_se)
+    agrees("risk of regression, at 10 times the size", _z)
     return
 
 
@@ -496,12 +559,11 @@ def _(reviews):
         plotting.simulation_points(_ax, _alpha[::2], _mean[::2], None, 5, markersize=3, label="reviews")
         for _i, (_name, _cov) in enumerate((("covariance-aware", _splits[0].cov), ("isotropic", None))):
             _theory = predict(_splits[0].problem(_w, 40, 0.1, _cov), _alpha).accuracy
-            plotting.theory_line(_ax, _alpha, _theory, _i, label=_name)
-            _distance = np.sqrt(np.mean((_theory - _mean) ** 2))
-            print(f"{_from} → {_to}: RMS distance of the {_name} prediction to the reviews {_distance:.3f}")
+            _rms = np.sqrt(np.mean((_theory - _mean) ** 2))
+            plotting.theory_line(_ax, _alpha, _theory, _i, label=f"{_name} ({_rms:.3f})")
         _ax.set(xlabel="α", title=f"{_from} → {_to}")
+        _ax.legend(fontsize=6.5, loc="lower right", title="(RMS distance)", title_fontsize=6)
     _axes[0, 0].set_ylabel("accuracy")
-    _axes[0, 2].legend(fontsize=7, loc="lower right")
     _fig
     return
 
@@ -533,46 +595,30 @@ def _(reviews):
                 for _n, *_alphas in zip(_sizes, _isotropic, _aware, strict=True):
                     _percent = 100 * _split.accuracy(_w, _n, 1.0, np.array([0, 1, *_alphas]))
                     _measured.append([_n, *_alphas, *_percent])
-            _names = ("n_target", "α* (C = I)", "α* (C)", "α = 0", "α = 1", "at α* (C = I)", "at α* (C)")
-            _mean = pd.DataFrame(_measured, columns=_names).groupby("n_target").mean().reset_index()
-            _rows.append(_mean.assign(source=_from, target=_to))
-    ours = pd.concat(_rows).sort_values(["n_target", "source", "target"])
+            for _n, *_mean in pd.DataFrame(_measured).groupby(0).mean().reset_index().to_numpy():
+                _rows.append((_from, _to, int(_n), *_mean))
+    ours = pd.DataFrame(_rows, columns=["source", "target", "n", *OURS]).sort_values(["n", "source", "target"])
     return (ours,)
 
 
 @app.cell
 def _(ours):
-    # What the published code reports, as the experiment amazon_table wrote it beside its own numbers.
-    _published = pd.read_csv(mo.notebook_dir().parent / "figures" / "amazon_table.csv")
-    _published = _published[_published.gamma_source == 1].rename(
-        columns={
-            "published_0": "published α = 0",
-            "published_1": "published α = 1",
-            "published_used": "published at its α*",
-            "published_alpha": "published α*",
-        }
-    )
-    _keys = ["source", "target", "n_target"]
-    _columns = ["published α*", "published α = 0", "published α = 1", "published at its α*"]
-    table = ours.merge(_published[[*_keys, *_columns]], on=_keys)
-    table = table[[*_keys, *(c for c in table if c not in _keys)]]
-    mo.ui.table(table.round(2), selection=None, page_size=24, show_column_summaries=False)
-    return (table,)
+    # What the published code reports, as the experiment amazon_table keeps it beside its own numbers.
+    _file = pd.read_csv(mo.notebook_dir().parent / "figures" / "amazon_table.csv").rename(columns={"n_target": "n"})
+    _file = _file[_file.gamma_source == 1][["source", "target", "n", *PUBLISHED]]
+    both = ours.merge(_file, on=["source", "target", "n"])
+    both.insert(0, "transfer", both.source + " → " + both.target)
+    both = both[["transfer", "n", *OURS, *PUBLISHED]]
+    both.columns = pd.MultiIndex.from_tuples([("", "transfer"), ("", "n"), *OURS.values(), *PUBLISHED.values()])
+    table(both, 2)
+    return (both,)
 
 
 @app.cell
-def _(table):
-    _mean = table.select_dtypes("number").mean()
-    print(f"means over {len(table)} transfers")
-    print(
-        f"accuracy in %, here:      α = 0 {_mean['α = 0']:.2f}, α = 1 {_mean['α = 1']:.2f}, at α* {_mean['at α* (C = I)']:.2f}, covariance-aware {_mean['at α* (C)']:.2f}"
-    )
-    print(
-        f"accuracy in %, published: α = 0 {_mean['published α = 0']:.2f}, α = 1 {_mean['published α = 1']:.2f}, at its α* {_mean['published at its α*']:.2f}"
-    )
-    print(
-        f"α*: here {_mean['α* (C = I)']:.2f}, covariance-aware {_mean['α* (C)']:.2f}, published {_mean['published α*']:.2f}"
-    )
+def _(both):
+    _mean = both.mean(numeric_only=True).to_frame().T.drop(columns=[("", "n")])
+    print(f"means over {len(both)} transfers:\n{_mean.round(2).to_string(index=False)}")
+    mo.vstack([mo.md("**Means over all rows**"), table(_mean, 2)])
     return
 
 
