@@ -37,4 +37,5 @@ def _verdict(line: str, passed: Any) -> mo.Html:
 
 def table(frame: Any, digits: int = 4) -> mo.Html:
     """A data frame as a plain table that fits the page."""
-    return mo.md(frame.to_html(index=False, border=0, float_format=lambda x: f"{x:.{digits}f}"))
+    page = frame.to_html(index=False, border=0, float_format=lambda x: f"{x:.{digits}f}")
+    return mo.md(page.replace('halign="left"', 'style="text-align: center"'))  # headings over several columns

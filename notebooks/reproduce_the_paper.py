@@ -573,7 +573,7 @@ def _():
     mo.md(r"""
     **The published table**, at $N \approx 2000$, $\tilde\gamma = \gamma = 1$ and $n \in \{20, 40\}$: accuracy in percent at $\alpha = 0$, at $\alpha = 1$ and
     at the predicted $\alpha^*$, means over 10 splits here, beside what the published code reports (3 seeds × 10 splits). Standard errors
-    of our means are about half a point.
+    of our means are up to one point.
     """)
     return
 
@@ -636,14 +636,16 @@ def _():
       comes mostly from reviews of very different norm (experiment `amazon_classes`).
     - The score histograms on reviews have heavier tails than the Gaussian (experiment `amazon_scores`).
 
-    Every picture with its data: [figures](../figures/README.md), written by `python -m experiments`.
+    Every picture with its data lies in `figures/`; `python -m experiments` writes them.
     """)
     return
 
 
 @app.cell
 def _():
-    print(f"elapsed: {time.perf_counter() - START:.1f} s")
+    _elapsed = f"elapsed: {time.perf_counter() - START:.1f} s"
+    print(_elapsed)
+    mo.md(_elapsed)
     return
 
 
