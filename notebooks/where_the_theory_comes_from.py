@@ -71,13 +71,13 @@ def _():
 @app.cell
 def _():
     p, n, gamma, alpha = 600, 400, 0.1, 1.7
-    rng = np.random.default_rng(0)
+    _rng = np.random.default_rng(0)
     spectrum = np.linspace(
         0.3, 2, p
     )  # C is diagonal, which loses nothing: only C's position relative to μ and w̃ matters
-    mean = rng.standard_normal(p) * 1.5 / np.sqrt(p)
-    anchor = 0.3 * mean + rng.standard_normal(p) * 0.6 / np.sqrt(p)
-    return alpha, anchor, gamma, mean, n, p, rng, spectrum
+    mean = _rng.standard_normal(p) * 1.5 / np.sqrt(p)
+    anchor = 0.3 * mean + _rng.standard_normal(p) * 0.6 / np.sqrt(p)
+    return alpha, anchor, gamma, mean, n, p, spectrum
 
 
 @app.function
@@ -87,13 +87,14 @@ def signed_samples(rng, n, mean, spectrum=1.0):
 
 
 @app.cell
-def _(alpha, anchor, gamma, mean, n, p, rng, spectrum):
-    _y = rng.choice([-1.0, 1.0], n)
-    X = (signed_samples(rng, n, mean, spectrum) * _y[:, None]).T  # p × n, as on paper
-    Q = np.linalg.inv(X @ X.T / n + gamma * np.eye(p))
-    w = Q @ (X @ _y / n + alpha * gamma * anchor)
-    equals("w_α against the library's solver", ridge_path(X.T, _y, gamma, anchor[:, None]) @ (1, alpha), w, 1e-11)
-    return Q, w
+def _(alpha, anchor, gamma, mean, n, p, spectrum):
+    _rng = np.random.default_rng(1)
+    _y = _rng.choice([-1.0, 1.0], n)
+    _X = (signed_samples(_rng, n, mean, spectrum) * _y[:, None]).T  # p × n, as on paper
+    _Q = np.linalg.inv(_X @ _X.T / n + gamma * np.eye(p))
+    w = _Q @ (_X @ _y / n + alpha * gamma * anchor)
+    equals("w_α against the library's solver", ridge_path(_X.T, _y, gamma, anchor[:, None]) @ (1, alpha), w, 1e-11)
+    return (w,)
 
 
 @app.cell(hide_code=True)
@@ -106,9 +107,10 @@ def _():
 
 
 @app.cell
-def _(mean, rng, spectrum, w):
+def _(mean, spectrum, w):
+    _rng = np.random.default_rng(2)
     _accuracy = special.ndtr(mean @ w / np.sqrt(w @ (spectrum * w)))
-    _right = sum(np.sum(signed_samples(rng, 20_000, mean, spectrum) @ w > 0) for _ in range(10)) / 200_000
+    _right = sum(np.sum(signed_samples(_rng, 20_000, mean, spectrum) @ w > 0) for _ in range(10)) / 200_000
     agrees(
         f"accuracy {_accuracy:.4f}, measured {_right:.4f}",
         (_right - _accuracy) / np.sqrt(_accuracy * (1 - _accuracy) / 2e5),
@@ -149,12 +151,13 @@ def _(gamma, n, spectrum):
 
 
 @app.cell
-def _(R, gamma, kappa, n, p, rng, spectrum):
+def _(R, gamma, kappa, n, p, spectrum):
+    _rng = np.random.default_rng(3)
     # Two numbers of Q, over 40 draws of the noise: δ, and a quadratic form.
-    _unit = rng.standard_normal(p) / np.sqrt(p)
+    _unit = _rng.standard_normal(p) / np.sqrt(p)
     _delta, _form = [], []
     for _ in range(40):
-        _Z = signed_samples(rng, n, np.zeros(p), spectrum)
+        _Z = signed_samples(_rng, n, np.zeros(p), spectrum)
         # The p × p resolvent through the smaller n × n one.
         _small = np.linalg.inv(_Z @ _Z.T / n + gamma * np.eye(n))
         _forms = [
@@ -188,8 +191,12 @@ def _():
     _eta, _gamma = 0.5, 1e-14
     _t = 1 - _eta - _gamma
     _textbook = (-_t + np.sqrt(_t * _t + 4 * _gamma)) / 2
-    print(f"textbook root off by {abs(_textbook / (2 * _gamma) - 1):.1%}")
-    equals("κ by the conjugate root", equivalents.isotropic(_eta, _gamma)[0], 2 * _gamma, 1e-12)
+    mo.vstack(
+        [
+            mo.md(f"The textbook root is off by {abs(_textbook / (2 * _gamma) - 1):.1%}."),
+            equals("κ by the conjugate root", equivalents.isotropic(_eta, _gamma)[0], 2 * _gamma, 1e-12),
+        ]
+    )
     return
 
 
@@ -197,13 +204,8 @@ def _():
 def _():
     _eta, _gamma = np.geomspace(0.05, 20, 40)[:, None], np.geomspace(1e-6, 100, 40)
     _kappa = equivalents.isotropic(_eta, _gamma)[0]
-    _residual = _kappa**2 + (1 - _eta) * _kappa
-    equals(
-        "κ² + (1−η)κ = γ(1+κ) over 1600 shapes and penalties",
-        _residual / (_gamma * (1 + _kappa)),
-        np.ones((40, 40)),
-        1e-8,
-    )
+    _ratio = (_kappa**2 + _kappa) / (_eta * _kappa + _gamma * (1 + _kappa))
+    equals("κ² + κ = ηκ + γ(1+κ) at 1600 shapes and penalties", _ratio, np.ones((40, 40)), 1e-12)
     return
 
 
@@ -265,10 +267,11 @@ def _(V, alpha, anchor, gamma, m, mean, n, spectrum):
 
 
 @app.cell
-def _(V, alpha, anchor, gamma, m, mean, n, norm2, rng, spectrum):
+def _(V, alpha, anchor, gamma, m, mean, n, norm2, spectrum):
+    _rng = np.random.default_rng(4)
     _draws = []
     for _ in range(100):
-        _Z = signed_samples(rng, n, mean, spectrum)
+        _Z = signed_samples(_rng, n, mean, spectrum)
         _w = ridge_path(_Z, np.ones(n), gamma, anchor[:, None]) @ (1, alpha)
         _draws.append((mean @ _w, _w @ (spectrum * _w), _w @ _w))
     _found, _error = np.mean(_draws, axis=0), np.std(_draws, axis=0, ddof=1) / np.sqrt(100)
@@ -359,14 +362,15 @@ def _():
 
     $$q = \tilde m^2/\mu^2 + (1-\tilde h)\bigl(1-2\tilde m + \underbrace{q+\tilde m^2}_{\mathbb E(z^\top\tilde w)^2}\bigr).$$
 
-    The published form equals ours without the last term, the mean square of the score. It carries the factor $1-\tilde h = \etã/(1+\tilde\kappa)^2$, so the slip is small where
+    The published form equals ours without the last term, the mean square of the score. It carries the factor $1-\tilde h = \tilde\eta/(1+\tilde\kappa)^2$, so the slip is small where
     $N\gg p$ and large where $p/N$ is of order one. $\|\tilde w\|^2$ itself, drawn 400 times at $p=N=400$:
     """)
     return
 
 
 @app.cell
-def _(rng):
+def _():
+    _rng = np.random.default_rng(5)
     _p = _N = 400
     _mu, _gamma = 1.0, 1.0
     _kappa, _h, _ = equivalents.isotropic(_p / _N, _gamma)
@@ -374,7 +378,7 @@ def _(rng):
     q_right = (_m**2 / _mu**2 + (1 - _h) * (1 - _m) ** 2) / _h
     q_published = _m**2 / _mu**2 + (1 - _h) * (1 - 2 * _m)
     _mean = np.eye(1, _p)[0] * _mu
-    _norms = [np.sum(ridge_path(signed_samples(rng, _N, _mean), np.ones(_N), _gamma) ** 2) for _ in range(400)]
+    _norms = [np.sum(ridge_path(signed_samples(_rng, _N, _mean), np.ones(_N), _gamma) ** 2) for _ in range(400)]
     _error = np.std(_norms, ddof=1) / 20
     mo.vstack(
         [
@@ -517,8 +521,9 @@ def _():
 
 
 @app.cell
-def _(rng):
-    _mean, _other, _third = rng.standard_normal((3, 4000)) / np.sqrt(4000)
+def _():
+    _rng = np.random.default_rng(6)
+    _mean, _other, _third = _rng.standard_normal((3, 4000)) / np.sqrt(4000)
     _general = Source(_other, n=3000, gamma=1.0)
     _related = Source(_mean + 0.7 * _third, n=1000, gamma=1.0, start=_general, alpha=2.0)
     _side = Source(_mean - 0.5 * _other, n=2000, gamma=0.5)
@@ -530,7 +535,7 @@ def _(rng):
     mo.vstack(
         [
             mo.md(f"α\\* = ({best_two.best[0]:.3f}, {best_two.best[1]:.3f}), accuracy {best_two.accuracy:.4f}"),
-            equals("slopes of the accuracy there, ± 10⁻⁴ either way", _near, np.full(4, best_two.accuracy), 1e-8),
+            equals("the same accuracy 10⁻⁴ away in each α", _near, np.full(4, best_two.accuracy), 1e-8),
             agrees("simulated accuracy there", _z.accuracy),
         ]
     )
@@ -648,10 +653,11 @@ def _():
 
 
 @app.cell
-def _(rng):
+def _():
+    _rng = np.random.default_rng(7)
     _p, _n, _d, _gamma, _sigma = 300, 200, 3, 0.2, 0.5
-    _Ws = rng.standard_normal((_d, _p)) / np.sqrt(_p)
-    _Wt = 0.8 * _Ws + 0.5 * rng.standard_normal((_d, _p)) / np.sqrt(_p)
+    _Ws = _rng.standard_normal((_d, _p)) / np.sqrt(_p)
+    _Wt = 0.8 * _Ws + 0.5 * _rng.standard_normal((_d, _p)) / np.sqrt(_p)
     _alphas = np.array([-1.0, 0.0, 1.0, 2.0])
     _kappa = equivalents.isotropic(_p / _n, _gamma)[0]
     _distance = np.array([np.sum((_Wt - a * _Ws) ** 2) for a in _alphas])
@@ -659,8 +665,8 @@ def _(rng):
 
     _measured = []
     for _ in range(100):
-        _X = rng.standard_normal((_n, _p))
-        _W = ridge_path(_X, _X @ _Wt.T + _sigma * rng.standard_normal((_n, _d)), _gamma, _Ws.T)
+        _X = _rng.standard_normal((_n, _p))
+        _W = ridge_path(_X, _X @ _Wt.T + _sigma * _rng.standard_normal((_n, _d)), _gamma, _Ws.T)
         _off = [_W[:, :_d] + a * _W[:, _d:] - _Wt.T for a in _alphas]
         _measured.append([np.sum(x**2) + _sigma**2 * _d for x in _off])
     _problem = RegressionProblem(_Ws, _Wt, _n, _gamma, _sigma)
@@ -732,12 +738,13 @@ def _():
 
 
 @app.cell
-def _(Q, gamma, n, rng):
+def _(gamma):
+    _rng = np.random.default_rng(8)
     # A small sample, each row left out by hand.
     _n, _p, _alpha = 30, 50, 1.3
-    _X, _y = rng.standard_normal((_n, _p)), rng.choice([-1.0, 1.0], 30)
+    _X, _y = _rng.standard_normal((_n, _p)), _rng.choice([-1.0, 1.0], 30)
     _X[:, 0] += _y
-    _anchor = rng.standard_normal(_p)
+    _anchor = _rng.standard_normal(_p)
     _Q = np.linalg.inv(_X.T @ _X / _n + gamma * np.eye(_p))
     _w = _Q @ (_X.T @ _y / _n + _alpha * gamma * _anchor)
     _S = np.sum((_X @ _Q) * _X, axis=1) / _n
@@ -769,12 +776,13 @@ def _():
 
 
 @app.cell
-def _(rng):
+def _():
+    _rng = np.random.default_rng(9)
     _p, _n, _b = 1000, 40, 0.8
     _mean = np.eye(1, _p)[0] * _b
 
     def _u_statistic():
-        Z = signed_samples(rng, _n, _mean)
+        Z = signed_samples(_rng, _n, _mean)
         total = Z.sum(axis=0)
         return (total @ total - np.sum(Z**2)) / (_n * (_n - 1))
 
@@ -806,7 +814,7 @@ def _():
     _mu, _mu_beta = np.zeros((2, 1000))
     _mu[0], _mu_beta[:2] = 0.8, (0.8 * 0.9, 0.8 * np.sqrt(1 - 0.81))
     _rng, _rules = np.random.default_rng(8), {"leave-one-out": alpha_loo, "plug-in": alpha_plugin, "auto": alpha_auto}
-    _gram_root = np.sqrt(5000)
+    oracle = optimal_alpha(_problem).best
     found = {name: [] for name in _rules}
     losses = {name: [] for name in (*_rules, "α = 1", "α = 0")}
     # One source serves 20 target samples: the loss is compared within each sample.
@@ -815,16 +823,16 @@ def _():
             _source = ridge_path(signed_samples(_rng, 5000, _mu), np.ones(5000), 5.0)[:, 0]
         _Z = signed_samples(_rng, 40, _mu_beta)
         _loo = next(leave_one_out(_Z, np.ones(40), _source[None], [0.1]))
-        _accuracy = lambda a, W=_loo.weights: special.ndtr(
-            (W[0] + a * W[1]) @ _mu_beta / np.linalg.norm(W[0] + a * W[1])
-        )
-        _oracle = _accuracy(optimal_alpha(_problem).best)
+
+        def _accuracy(a, W=_loo.weights):
+            return special.ndtr((W[0] + a * W[1]) @ _mu_beta / np.linalg.norm(W[0] + a * W[1]))
+
+        _oracle = _accuracy(oracle)
         for _name, _rule in _rules.items():
             found[_name].append(float(_rule(_loo)[0][0]))
             losses[_name].append(_oracle - _accuracy(found[_name][-1]))
         losses["α = 1"].append(_oracle - _accuracy(1.0))
         losses["α = 0"].append(_oracle - _accuracy(0.0))
-    oracle = optimal_alpha(_problem).best
     return found, losses, oracle
 
 
