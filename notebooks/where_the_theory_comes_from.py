@@ -214,7 +214,7 @@ def _():
     mo.md(r"""
     ### The mean
 
-    Now with $\mu$ and an anchor. Leaving sample $i$ out changes $w$ only along $Q z_i$, so its score shrinks its own residual:
+    Now with $\mu$ and an anchor. Putting sample $i$ in moves $w$ along $Qz_i$ only, and shrinks that sample's own residual:
 
     $$1 - z_i^\top w = \frac{1 - z_i^\top w_{-i}}{1+\delta} .$$
 
