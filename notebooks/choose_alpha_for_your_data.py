@@ -5,6 +5,7 @@ app = marimo.App(width="medium", app_title="Choose α for your data")
 
 with app.setup:
     import io
+    import sys
     import tempfile
     from pathlib import Path
 
@@ -134,11 +135,11 @@ def read_tasks(file):
         if bad.any():
             line = int(np.argmax(bad)) + 2
             raise ValueError(
-                f"The feature `{column}` is not a finite number in line {line} ({features[column][np.argmax(bad)]!r}). "
+                f"The feature `{column}` is not a finite number in line {line} ({str(features[column].iloc[np.argmax(bad)])!r}). "
                 "Fill or drop missing values, and encode words as numbers."
             )
         features[column] = numbers
-    classes = sorted(frame["label"].dropna().unique())
+    classes = sorted(frame["label"].dropna().unique().tolist())
     if frame["label"].isna().any() or len(classes) != 2:
         raise ValueError(
             f"The column `label` must hold exactly two values and no gaps, got {len(classes)}: {classes[:5]}. Drop the other rows."
@@ -174,7 +175,8 @@ def _(path, upload):
     except ValueError as error:
         complaint = str(error)
         if mo.app_meta().mode == "script":
-            raise SystemExit(complaint) from None
+            print(complaint, file=sys.stderr)
+            raise SystemExit(2) from None
     mo.callout(mo.md(complaint), kind="danger") if complaint else mo.md(f"Read `{upload.name() or _file}`.")
     return example, tasks
 
@@ -184,7 +186,7 @@ def _(tasks):
     mo.stop(tasks is None, mo.md("*Everything below waits for a file that can be read.*"))
     (source_X, source_y), (X, y) = tasks["source"], tasks["target"]
     _rows = [(task, *rows[0].shape, *np.unique(rows[1], return_counts=True)[1]) for task, rows in tasks.items()]
-    _columns = ["task", "rows", "features", *(f"labelled {c!r}" for c in np.unique(y))]
+    _columns = ["task", "rows", "features", *(f"labelled {c}" for c in np.unique(y))]
     table(pd.DataFrame(_rows, columns=_columns))
     return X, source_X, source_y, y
 
