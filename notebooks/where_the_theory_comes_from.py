@@ -760,6 +760,7 @@ def _(gamma):
         [
             equals("leave-one-out scores against 30 refits", _formula, _refitted, 1e-10),
             equals("and the library's", _y * (_loo.margins[0] + _alpha * _loo.margins[1]), _refitted, 1e-10),
+            equals("and w_α from its weights", _loo.weights[0] + _alpha * _loo.weights[1], _w, 1e-10),
         ]
     )
     return
