@@ -248,7 +248,7 @@ def _():
     ## 3. An arbitrary source
 
     Here $\tilde w$ is any fixed unit vector and $\|\mu_\beta\| = 1$; only $\langle\tilde w, \mu_\beta\rangle$ matters. The published formula for
-    this case is right. As $\tilde w$ turns towards $\mu_\beta$, the target sample has nothing to add and $\alpha^*\to\infty$.
+    this case is right. As $\tilde w$ turns towards $\mu_\beta$, $\alpha^*$ grows, at last to $(1+\kappa)/\kappa$ with $\kappa$ the effective penalty: large where $p\ll n$.
     """)
     return
 

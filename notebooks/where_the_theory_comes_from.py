@@ -363,7 +363,7 @@ def _():
     $$q = \tilde m^2/\mu^2 + (1-\tilde h)\bigl(1-2\tilde m + \underbrace{q+\tilde m^2}_{\mathbb E(z^\top\tilde w)^2}\bigr).$$
 
     The published form equals ours without the last term, the mean square of the score. It carries the factor $1-\tilde h = \tilde\eta/(1+\tilde\kappa)^2$, so the slip is small where
-    $N\gg p$ and large where $p/N$ is of order one. $\|\tilde w\|^2$ itself, drawn 400 times at $p=N=400$:
+    $N\gg p$ and large where $p/N$ is of order one. $\|\tilde w\|^2$ itself, drawn 200 times at $p=N=300$:
     """)
     return
 
@@ -371,15 +371,15 @@ def _():
 @app.cell
 def _():
     _rng = np.random.default_rng(5)
-    _p = _N = 400
+    _p = _N = 300
     _mu, _gamma = 1.0, 1.0
     _kappa, _h, _ = equivalents.isotropic(_p / _N, _gamma)
     _m = _mu**2 / (_mu**2 + 1 + _kappa)
     q_right = (_m**2 / _mu**2 + (1 - _h) * (1 - _m) ** 2) / _h
     q_published = _m**2 / _mu**2 + (1 - _h) * (1 - 2 * _m)
     _mean = np.eye(1, _p)[0] * _mu
-    _norms = [np.sum(ridge_path(signed_samples(_rng, _N, _mean), np.ones(_N), _gamma) ** 2) for _ in range(400)]
-    _error = np.std(_norms, ddof=1) / 20
+    _norms = [np.sum(ridge_path(signed_samples(_rng, _N, _mean), np.ones(_N), _gamma) ** 2) for _ in range(200)]
+    _error = np.std(_norms, ddof=1) / np.sqrt(200)
     mo.vstack(
         [
             table(
@@ -485,9 +485,14 @@ def _(transfer):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    **Where the best α is infinite.** Only the direction of $a$ matters, so draw it as an angle, $a = (\cos\theta,\sin\theta)$; the angles of finite $\alpha = \tan\theta$ fill $|\theta|<90°$. If
-    $(M^{-1}c)_0\le0$, the peak lies outside and the supremum is at the edge, $\alpha\to\pm\infty$: forget the target sample. Below, sources that point less and
-    less exactly along $\mu_\beta$, with nearly no target data.
+    **As an angle.** Only the direction of $a$ matters: $a = (\cos\theta,\sin\theta)$, $\alpha = \tan\theta$, $|\theta|<90°$. If
+    $(M^{-1}c)_0\le0$ the peak lies outside and the supremum is at the edge, $\alpha\to\pm\infty$: then `at_infinity` says so. It takes an odd problem. Even a perfect source
+    has a finite best scale: for $\tilde w=\mu_\beta$, $C=I$, section 3 with $q=s=b^2$ leaves $V = [m^2/b^2+(1-h)(1-m)^2]/h$, so $m/\sqrt V$ is largest where the residual has mean
+    zero, $m=1$:
+
+    $$\alpha^* = \frac{1+\kappa}{\kappa\,b^2}.$$
+
+    Below, sources of unit length at three angles to $\mu_\beta$, $b=1$, with little target data.
     """)
     return
 
@@ -501,13 +506,22 @@ def _():
         _w[:2] = _cosine, np.sqrt(1 - _cosine**2)
         _problem = TransferProblem.from_source(_w, np.eye(1, 400)[0], n_target=20, gamma_target=1.0)
         _best = optimal_alpha(_problem)
-        _where = "∞" if _best.at_infinity else f"{_best.best:.2f}"
         _curve = predict(_problem, np.tan(_angle)).accuracy
-        plotting.theory_line(_axes[0, 0], np.degrees(_angle), _curve, _i, label=f"cosine {_cosine:g}: α* = {_where}")
+        plotting.theory_line(
+            _axes[0, 0], np.degrees(_angle), _curve, _i, label=f"cosine {_cosine:g}: α* = {_best.best:.2f}"
+        )
         _axes[0, 0].plot(np.degrees(np.arctan(_best.best)), _best.accuracy, "*k", ms=9, zorder=5)
     _axes[0, 0].set(xlabel="angle θ = arctan α, in degrees", ylabel="accuracy", xticks=range(-90, 91, 30))
     _axes[0, 0].legend()
     _fig
+    return
+
+
+@app.cell
+def _():
+    _kappa = equivalents.isotropic(20.0, 1.0)[0]
+    _problem = TransferProblem.from_source(np.eye(400)[0], np.eye(400)[0], n_target=20, gamma_target=1.0)
+    equals("α* of a perfect source", optimal_alpha(_problem).best, (1 + _kappa) / _kappa, 1e-12)
     return
 
 

@@ -59,7 +59,7 @@ def test_without_the_reviews_the_rest_is_reproduced(tmp_path):
 
 def test_where_the_theory_comes_from(tmp_path):
     result = python(FOLDER / f"{THEORY}.py", cwd=tmp_path)
-    assert checks(result) == 30
+    assert checks(result) == 31
     assert "auto is above α = 1" in result.stdout
 
 
