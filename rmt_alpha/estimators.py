@@ -41,6 +41,7 @@ class AlphaRidgeClassifier(ClassifierMixin, BaseEstimator):
     | `reliable_` | False where `alpha_se_` should not be believed |
     | `gamma_`, `classes_`, `n_features_in_` | the penalty, the two labels (2,), p |
 
+    Not gamma="loo" on features that the same rows centred, where n <= p: their sum of 0 tells the label of the row left out.
     `clone` strips a fit, so in GridSearchCV wrap base_estimator: sklearn.frozen.FrozenEstimator(fitted).
     Raises ValueError, naming the parameter. (theory.md, section 8, and docs/alpha_from_data.md.)
     """
