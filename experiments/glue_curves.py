@@ -40,7 +40,7 @@ def run(lab: Lab) -> None:
     last = wide[wide.index.get_level_values("step") == curves.step.max()]
     gap = 100 * (last["alpha-lora"] - last["lora"])
     lab.remark(
-        f"Development accuracy at {curves.step.nunique()} steps of each run: α-LoRA is ahead of LoRA at {100 * ahead[0]:.0f} % of them, behind at "
+        f"Development accuracy at {curves.step.nunique()} steps of each run: α-LoRA is ahead at {100 * ahead[0]:.0f} %, behind at "
         f"{100 * ahead[1]:.0f} %; at the last step by {gap.mean():+.2f} ± {gap.std(ddof=1) / np.sqrt(len(gap)):.2f} points (mean ± s.e.)."
     )
     if not any(map(published, AUTHORS.values())):
