@@ -60,8 +60,9 @@ def run(lab: Lab) -> None:
     draw(lab, table)
     worst, best = table.loc[table.difference.idxmin()], table.loc[table.difference.idxmax()]
     lab.remark(
-        f"SST-2, n = {SMALL['n_train']}, {len(usual)} seeds; usual: T = {USUAL['every']}, rate .005, start 1, Adam, one α a row: accuracy {usual.mean():.3f}. "
-        f"Largest changes: {worst.setting} {worst.value} {100 * worst.difference:+.1f} points, {best.setting} {best.value} {100 * best.difference:+.1f}."
+        f"SST-2, n = {SMALL['n_train']}, {len(usual)} seeds; usual: T = {USUAL['every']}, rate .005, start 1, Adam, one α a row: accuracy "
+        f"{usual.mean():.3f}. Largest changes: {worst.setting} {worst.value} {100 * worst.difference:+.1f} points, "
+        f"{best.setting} {best.value} {100 * best.difference:+.1f}."
     )
 
 
@@ -79,7 +80,7 @@ def draw(lab: Lab, table: pd.DataFrame) -> None:
     ax.errorbar(table.accuracy, place, xerr=[table.accuracy - table.low, table.high - table.accuracy], color=plotting.COLORS[0],
                 marker="o", linestyle="none", elinewidth=0.9, label="mean over seeds, 95 % interval")  # fmt: skip
     ax.axvline(table.accuracy[0], color="black", linewidth=0.8, linestyle=":", label="α-LoRA as usual")
-    ax.set(yticks=place, yticklabels=[f"{s} {v}" if isinstance(v, str) or v == v else s for s, v in zip(table.setting, table.value, strict=True)],
+    ax.set(yticks=place, yticklabels=table.setting + " " + table.value.fillna("").astype(str),
            xlabel="development accuracy, SST-2")  # fmt: skip
     ax.invert_yaxis()
     fig.legend(loc="outside lower center", ncols=2)

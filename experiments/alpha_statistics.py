@@ -38,9 +38,8 @@ def run(lab: Lab) -> None:
             f"from {group['minimum'].min():.2f} to {group['maximum'].max():.2f}."
         )
     for source, group in correlations.groupby("model"):
-        lab.remark(
-            f"{source}: rank correlation of α by row between tasks {group['rank_correlation'].min():+.3f} to {group['rank_correlation'].max():+.3f}."
-        )
+        low, high = group["rank_correlation"].min(), group["rank_correlation"].max()
+        lab.remark(f"{source}: rank correlation of α by row between tasks {low:+.3f} to {high:+.3f}.")
     same = [
         stats.spearmanr(vectors[t, a].ravel(), vectors[t, b].ravel()).statistic
         for t in LARGE_TASKS
