@@ -164,6 +164,7 @@ class _Run:
             "seed": self.seed,
             "protocol": self.protocol,
             **json.loads(json.dumps(dataclasses.asdict(self.recipe))),
+            "lr": self.rate(),
             "data": digest.hexdigest()[:16],
         }
 
@@ -224,7 +225,6 @@ class _Run:
             loss, accuracy = scores(model, tokens(self.dev), self._autocast)
         record = {
             **self.identity(),
-            "lr": self.rate(),
             "dev_accuracy": accuracy,
             "dev_accuracy_last": None if self.protocol == "honest" else state.curve[-1]["judged_accuracy"],
             "dev_loss": loss,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import torch
 import transformers
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
@@ -93,9 +94,10 @@ def _or_unavailable(name: str | Path) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bars of loading, and no notice that the head is new: it is meant to be."""
-    level = transformers.logging.get_verbosity()
+    level, hub = transformers.logging.get_verbosity(), huggingface_hub.logging.get_verbosity()
     bars = transformers.utils.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()
+    huggingface_hub.logging.set_verbosity_error()  # of a hub out of reach it tells each attempt
     transformers.utils.logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
@@ -103,5 +105,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         transformers.logging.set_verbosity(level)
+        huggingface_hub.logging.set_verbosity(hub)
         if bars:
             transformers.utils.logging.enable_progress_bar()

