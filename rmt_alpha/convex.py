@@ -20,6 +20,11 @@ def convex_path(
     Parameters: X (n, p), y (n,) of ±1, γ > 0, a loss, the anchor w̃ (p,), alphas (A,). Returns W (p, A). Newton's method with
     step halving, in min(n, p) dimensions, each α started from the answer to the one before, to a gradient of 1e-10
     (relative to one or to the largest term). Raises ArithmeticError, naming the gradient, if it gets stuck.
+
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.standard_normal((40, 100)), np.repeat([-1, 1], 20)
+    >>> convex_path(X, y, 0.5, Logistic(), np.ones(100), np.array([0.0, 1.0])).shape
+    (100, 2)
     """
     loss = as_loss("loss", loss)
     if not gamma > 0:

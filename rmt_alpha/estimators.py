@@ -12,26 +12,38 @@ from .alpha_rules import RULES, leave_one_out
 
 
 class AlphaRidgeClassifier(ClassifierMixin, BaseEstimator):
-    """Binary ridge classifier around alpha times a frozen source classifier.
+    r"""Binary ridge classifier around alpha times a frozen source classifier.
 
-    >>> model = AlphaRidgeClassifier(w_source=w).fit(X, y)        # alpha from the data
-    >>> model.alpha_, model.alpha_se_, model.reliable_
+    .. math:: w = Σ_k α_k \tilde w_k + \arg\min_a \frac{1}{2n}\|y - X(Σ_k α_k \tilde w_k + a)\|^2 + \frac{γ}{2}\|a\|^2
 
-    Parameters
-    ----------
-    alpha : "auto", "loo", "plugin", a number or K numbers. Not peft's `lora_alpha`.
-    gamma : positive number, or "loo" for the value in `gammas` with the best leave-one-out mean/deviation of margins.
-        Not "loo" on features that the same rows centred, where n <= p: their sum of 0 tells the label of the row left out.
-    w_source : (p,) or (K, p) frozen weights, positive towards classes_[1]; None is plain ridge. `fit` may override it.
-    base_estimator : fitted linear classifier to take `coef_` from where w_source is None (its intercept is ignored).
-        `clone` strips a fit, so in GridSearchCV wrap it: sklearn.frozen.FrozenEstimator(fitted).
-    gammas : grid for gamma="loo"; None takes 25 values around the features' mean square.
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> mean = np.eye(1, 200)[0]  # of the class +1; that of −1 is opposite
+    >>> y = rng.permutation(np.repeat([-1, 1], 20))
+    >>> X = y[:, None] * mean + rng.standard_normal((40, 200))
+    >>> model = AlphaRidgeClassifier(w_source=0.5 * mean).fit(X, y)  # alpha from the data
+    >>> f"{model.alpha_:.2f} ± {model.alpha_se_:.2f}", model.reliable_
+    ('1.20 ± 0.64', False)
 
-    Attributes
-    ----------
-    coef_ (1, p); intercept_ (1,), always 0: the model has none, so centre the features first; classes_ (2,);
-    alpha_ and alpha_se_ (float for one source, (K,) for several; a given alpha has standard error 0);
-    reliable_ : False where alpha_se_ should not be believed; gamma_; n_features_in_.
+    | parameter | permitted |
+    |---|---|
+    | `alpha` | "auto", "loo", "plugin", a number or K numbers. Not peft's `lora_alpha` |
+    | `gamma` | a positive number, or "loo" for the value in `gammas` with the best leave-one-out mean/deviation of margins |
+    | `w_source` | (p,) or (K, p) frozen weights, positive towards `classes_[1]`; None is plain ridge. `fit` may override it |
+    | `base_estimator` | a fitted linear classifier to take `coef_` from where w_source is None (its intercept is ignored) |
+    | `gammas` | the grid for gamma="loo"; None takes 25 values around the features' mean square |
+
+    | fitted attribute | meaning |
+    |---|---|
+    | `coef_` | w (1, p) |
+    | `intercept_` | (1,), always 0: the model has none, so centre the features first |
+    | `alpha_`, `alpha_se_` | float for one source, (K,) for several; a given alpha has standard error 0 |
+    | `reliable_` | False where `alpha_se_` should not be believed |
+    | `gamma_`, `classes_`, `n_features_in_` | the penalty, the two labels (2,), p |
+
+    Not gamma="loo" on features that the same rows centred, where n <= p: their sum of 0 tells the label of the row left out.
+    `clone` strips a fit, so in GridSearchCV wrap base_estimator: sklearn.frozen.FrozenEstimator(fitted).
+    Raises ValueError, naming the parameter. (theory.md, section 8, and docs/alpha_from_data.md.)
     """
 
     def __init__(self, alpha="auto", gamma=1.0, w_source=None, base_estimator=None, gammas=None):

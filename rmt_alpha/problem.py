@@ -39,6 +39,12 @@ class TransferProblem:
     `from_means`, `from_source` and `from_sources` build problems with arbitrary means and covariances, a fixed source
     classifier, or several sources.
     Notation: arXiv 2510.21345, section 3. Raises ValueError or TypeError, naming the parameter.
+
+    >>> problem = TransferProblem(
+    ...     n_source=5000, n_target=40, dim=1000, mu=0.8, mu_orth=0.8, beta=[0.0, 0.9], gamma_source=5.0, gamma_target=0.1
+    ... )
+    >>> problem.aspect_target, problem.shape
+    (25.0, (2,))
     """
 
     n_source: Any
@@ -86,6 +92,13 @@ class TransferProblem:
 
         Sample sizes and penalties may be arrays. Source and target covariances need not commute. Pass the same array
         object for both covariances to have it decomposed once.
+
+        >>> mean = np.full(50, 0.1)
+        >>> problem = TransferProblem.from_means(
+        ...     mean, -mean, n_source=500, n_target=25, gamma_source=1.0, gamma_target=1.0, cov_target=np.geomspace(0.1, 10, 50)
+        ... )
+        >>> print(f"{optimal_alpha(problem).best:.2f}")
+        -6.34
         """
         mean_target = check.vector("mean_target", mean_target)
         dim = mean_target.shape[0]
@@ -98,7 +111,12 @@ class TransferProblem:
     def from_source(
         cls, w_source: Any, mean_target: Any, *, n_target: Any, gamma_target: Any, cov_target: Any = None
     ) -> TransferProblem:
-        """A fixed, arbitrary source classifier w̃ (p,); leading axes (..., p) broadcast with the numbers."""
+        """A fixed, arbitrary source classifier w̃ (p,); leading axes (..., p) broadcast with the numbers.
+
+        >>> problem = TransferProblem.from_source(np.ones(50), np.full(50, 0.1), n_target=25, gamma_target=1.0)
+        >>> print(f"{optimal_alpha(problem).best:.2f}")
+        0.28
+        """
         mean_target = check.vector("mean_target", mean_target)
         dim = mean_target.shape[0]
         w_source = np.asarray(check.real("w_source", w_source))
@@ -128,11 +146,15 @@ class TransferProblem:
         0 … G−1 of each coordinate, P_g projects on it; None is one group. Numbers inside the sources broadcast too.
         (With one source and one group, the linear estimator of angleTL, arXiv 2210.12759.)
 
-            general = Source(mean_0, n=5000, gamma=1.0)
-            related = Source(mean_1, n=300, gamma=1.0, start=general, alpha=2.0)        # fine-tuned from the first
-            problem = TransferProblem.from_sources([related, Source.fixed(w)], mean_target, n_target=40, gamma_target=1.0)
-            predict(problem, [1.5, -0.3]).accuracy
-            optimal_alpha(problem).best                                                  # two numbers
+        >>> e = np.eye(3, 300)
+        >>> general = Source(e[0], n=5000, gamma=1.0)
+        >>> related = Source(0.8 * e[0] + 0.6 * e[1], n=300, gamma=1.0, start=general, alpha=2.0)  # fine-tuned from the first
+        >>> target = 0.8 * e[1] + 0.6 * e[2]
+        >>> problem = TransferProblem.from_sources([related, Source.fixed(e[2])], target, n_target=40, gamma_target=1.0)
+        >>> print(f"{predict(problem, [1.5, -0.3]).accuracy:.4f}")
+        0.5265
+        >>> optimal_alpha(problem).best.round(2)  # one number a source
+        array([0.2 , 0.58])
         """
         sources = tuple(sources)
         if not sources or not all(isinstance(s, Source | Pool) for s in sources):

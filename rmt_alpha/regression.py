@@ -20,6 +20,11 @@ class RegressionProblem:
     | `sigma` | σ: standard deviation of the noise on each output | ≥ 0; may be an array |
 
     (arXiv 2510.21345, appendix on regression.)
+
+    >>> w = np.ones((2, 50)) / 10
+    >>> problem = RegressionProblem(w_source=2 * w, w_target=w, n_target=25, gamma_target=1.0, sigma=0.5)
+    >>> print(f"α* = {optimal_alpha_regression(problem):.2f}, risk {predict_regression(problem, 0.5).risk:.3f}")
+    α* = 0.50, risk 0.604
     """
 
     w_source: Any

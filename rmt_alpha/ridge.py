@@ -17,6 +17,12 @@ def ridge_path(X: Any, y: Any, gamma: float, anchors: Any = None) -> Any:
     others its slopes in α. The system solved is n×n where n < p, else p×p, so γ = 0 gives the interpolating (n < p) or
     the least-squares (n > p) solution. Raises LinAlgError if that system is singular. JAX arrays are
     solved by JAX, in their own precision (and a singular system then gives NaN). (arXiv 2510.21345, section 3.)
+
+    >>> rng = np.random.default_rng(0)
+    >>> X, y, w_source = rng.standard_normal((40, 100)), np.repeat([-1, 1], 20), np.ones(100)
+    >>> W = ridge_path(X, y, 0.5, w_source[:, None])
+    >>> W.shape, (W[:, 0] + 2.0 * W[:, 1]).shape  # all α, and the weights at α = 2
+    ((100, 2), (100,))
     """
     n, p = X.shape
     xp = namespace(X)

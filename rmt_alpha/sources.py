@@ -133,6 +133,12 @@ class Pool:
 
     `parts` are Sources of one covariance (one `Covariance` object, or None) and without a start, whose own penalties
     do not count; `gamma` is the penalty γ̃ of the union.
+
+    >>> e = np.eye(2, 100)
+    >>> pool = Pool([Source(e[0], n=200, gamma=1.0), Source(0.6 * e[0] + 0.8 * e[1], n=500, gamma=1.0)], gamma=0.5)
+    >>> problem = TransferProblem.from_sources([pool], e[0], n_target=50, gamma_target=1.0)
+    >>> print(f"{optimal_alpha(problem).best:.2f}")
+    1.47
     """
 
     parts: tuple[Source, ...]

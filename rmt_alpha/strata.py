@@ -23,6 +23,12 @@ def norm_strata(X: Any, y: Any, n_strata: int) -> Mixture:
     """2J components from rows X (N, p) and labels y (N,) of ±1: equal counts, cut by the distance to the class mean.
 
     J = 1 is a mean and a covariance for each class. Raises ValueError where a stratum would have fewer than two rows.
+
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.standard_t(4, (400, 20)), np.repeat([-1, 1], 200)
+    >>> mixture = norm_strata(X, y, 2)
+    >>> mixture.priors, mixture.labels
+    (array([0.25, 0.25, 0.25, 0.25]), array([ 1.,  1., -1., -1.]))
     """
     X = np.asarray(check.real("X", X))
     if X.ndim != 2:

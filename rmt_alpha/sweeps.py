@@ -18,7 +18,7 @@ from .problem import NUMBERS, TransferProblem
 from .simulation import dense
 from .simulation.chunks import Chunk, merge, split
 from .simulation.execute import run
-from .simulation.simulate import METHODS, QUANTITIES, pick_method
+from .simulation.simulate import ENGINES, QUANTITIES, pick_method
 from .simulation.store import Store
 from .simulation.streams import NUMERICS_VERSION
 from .theory.transfer import predict
@@ -63,9 +63,12 @@ def sweep(
 ) -> xarray.Dataset:
     """Predict and simulate every problem at every α.
 
-    >>> sweep({"n_source": 5000, "n_target": [40, 400], "dim": 1000, "mu": 1, "mu_orth": 1, "beta": [0, 0.5, 1],
-    ...        "gamma_source": 1, "gamma_target": 1}, alpha=np.linspace(-2, 3, 51), store="runs/first")
-    <xarray.Dataset> Dimensions: (n_target: 2, beta: 3, alpha: 51) ...
+    >>> problems = {"n_source": 5000, "n_target": [40, 400], "dim": 1000, "mu": 1, "mu_orth": 1, "beta": [0, 0.5, 1],
+    ...             "gamma_source": 1, "gamma_target": 1}  # fmt: skip
+    >>> sweep(problems, alpha=np.linspace(-2, 3, 51), n_trials=100, store="runs/first")
+    <xarray.Dataset> ...
+    Dimensions: (n_target: 2, beta: 3, alpha: 51)
+    ...
 
     | parameter | meaning |
     |---|---|
@@ -124,7 +127,7 @@ def _settings(n_trials: Any, seed: Any, method: str, noise: Any, labels: str) ->
             f"noise must be one of {', '.join(map(repr, dense.NOISE))} in a sweep, got {noise!r}: "
             f"a function has no content that could be addressed. Use simulate for it."
         )
-    check.choice("method", method, METHODS)
+    check.choice("method", method, ("auto", *ENGINES))
     check.choice("noise", noise, tuple(dense.NOISE))
     check.choice("labels", labels, dense.LABELS)
     n_trials, seed = check.size("n_trials", n_trials, low=2), check.size("seed", seed, low=0)

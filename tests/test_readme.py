@@ -1,4 +1,4 @@
-"""The README's example runs as it stands, and its claims are those of the figures beside it."""
+"""The README's ten lines print what is promised, its claims are those of the figures beside it, and versions agree."""
 
 import re
 from pathlib import Path
@@ -30,3 +30,11 @@ def test_the_claims_are_those_of_the_figures():
     table = {row[0].strip(): "|".join(row[2:5]) for row in rows if len(row) > 5 and row[0].strip() in NAMES}
     assert {k: v.split() for k, v in claims.items()} == {k: v.split() for k, v in table.items()}
     assert set(table) == set(NAMES)
+
+
+def test_one_version_everywhere():
+    def first(pattern, file):
+        return re.search(pattern, (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)[1]
+
+    version = first(r'^version = "(.+)"', "pyproject.toml")
+    assert version == first(r"^version: (.+)", "CITATION.cff") == first(r"^## ([\d.]+)", "CHANGELOG.md")

@@ -34,7 +34,7 @@ def everything(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
     return model.requires_grad_(True)
 
 
-def lora(**variant: bool) -> Callable[[Any, Recipe, bool], Any]:
+def lora(**variant: Any) -> Callable[[Any, Recipe, bool], Any]:
     def adapt(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
         return _peft(model, LoraConfig(**_shape(recipe), **variant))
 

@@ -18,10 +18,22 @@ OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.Ada
 class TwoOptimizers:
     """AdamW on A, B and the head every step, its rate falling linearly to 0; every `every` steps, one step of the second on α.
 
-        data, held_out = split_held_out(len(train), 0.2, seed=0)
-        trainer = TwoOptimizers(model, n_steps=1000, lr=2e-4)
-        for i in range(1000):
-            loss = trainer.step(batch_of(data, i), lambda k: batch_of(held_out, k))
+    >>> import torch
+    >>> from peft import get_peft_model
+    >>> from transformers import BertConfig, BertForSequenceClassification
+    >>> sizes = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    >>> tiny = BertForSequenceClassification(BertConfig(vocab_size=50, **sizes))
+    >>> model = get_peft_model(tiny, AlphaLoraConfig(r=2, target_modules=["query", "value"], task_type="SEQ_CLS"))
+    >>> tokens, labels = torch.randint(50, (100, 8)), torch.randint(2, (100,))
+    >>> def batch_of(rows, i):
+    ...     chosen = rows[(8 * i) % len(rows) :][:8]
+    ...     return {"input_ids": tokens[chosen], "labels": labels[chosen]}
+    >>> data, held_out = split_held_out(100, 0.2, seed=0)
+    >>> trainer = TwoOptimizers(model, n_steps=20, lr=2e-4)
+    >>> for i in range(20):
+    ...     loss = trainer.step(batch_of(data, i), lambda k: batch_of(held_out, k))
+    >>> float(loss) > 0
+    True
 
     `step` gives `held_out` the number of the α step, 0, 1, …, and wants a fresh batch back, so that a run resumed from `state_dict` can
     go on with the same data. A batch is a mapping of keyword arguments for the model; `loss` takes (model, batch), default: the model's

@@ -18,11 +18,8 @@ from threadpoolctl import ThreadpoolController
 
 from ..problem import TransferProblem
 from . import chain
-from .simulate import QUANTITIES, piece
+from .simulate import ENGINES, QUANTITIES, piece
 from .streams import NUMERICS_VERSION, cell_key
-
-# Trials a chunk: a fraction of a second of chain, a few factorisations of dense. Merging depends on them.
-SIZE = {"chain": 1024, "dense": 16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +56,8 @@ class Chunk:
 
 
 def split(n_trials: int, method: str) -> Iterator[tuple[int, int]]:
-    """Start and count of each chunk of trials 0 … n_trials−1."""
-    size = SIZE[method]
+    """Start and count of each chunk of trials 0 … n_trials−1; merging depends on the size."""
+    size = ENGINES[method].at_once
     for start in range(0, n_trials, size):
         yield start, min(size, n_trials - start)
 

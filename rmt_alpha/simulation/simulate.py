@@ -21,10 +21,30 @@ from ..sources import Pool
 from ..spread import SimulatedSpread, Spread
 from . import chain, dense, frames, losses
 
-METHODS = ("auto", "chain", "dense")
 ROUNDING = 1e-12
 QUANTITIES = ("mean", "variance", "accuracy", "risk")
-PIECE = {"chain": chain.TRIALS, "dense": 16}  # trials computed, and handed to a worker, at once
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A way to draw trainings; `ENGINES` has those that `simulate` and sweeps know.
+
+    `draw` (problem, seed, trials, noise, labels, backend) gives the `ScoreForm` of these trials of a scalar problem, c (K+1, trials) and
+    M (K+1, K+1, trials). Trial i depends on problem, seed and i alone. `at_once`: how many are computed, and handed to a worker, at once.
+    """
+
+    draw: Callable[[TransferProblem, int, range, Any, str, str], ScoreForm]
+    at_once: int
+
+
+def _chain(problem: TransferProblem, seed: int, trials: range, *_: Any) -> ScoreForm:
+    stream, first = divmod(trials.start, chain.TRIALS)
+    form = (frames if problem.sources else chain).draw(problem, seed, stream)
+    part = slice(first, first + len(trials))
+    return ScoreForm(form.c[..., part], form.M[..., part])
+
+
+ENGINES = {"chain": Engine(_chain, chain.TRIALS), "dense": Engine(dense.draw, 16)}
 
 
 @pytree
@@ -77,7 +97,7 @@ def simulate(
     | `alpha` | broadcasts against the problem's arrays (its leading axes, where α is a vector); every α shares the same draws |
     | `n_trials` | trainings per problem, ≥ 2 |
     | `seed` | trial i of seed s is the same whatever else is computed |
-    | `method` | "chain" (exact in O(depth); C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies) |
+    | `method` | "chain" (exact; C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies), or one added to `ENGINES` |
     | `noise` | "gaussian", "rademacher", "student" (5 degrees of freedom, unit variance), or a function (rng, shape) → array |
     | `labels` | "balanced" or "random" |
     | `backend` | what the dense engine solves with: "numpy", or "jax" on its default device in its default precision |
@@ -85,6 +105,11 @@ def simulate(
     | `loss`, `source_loss` | as for `predict`; other than "squared" they are fitted by the dense engine, α by α |
 
     Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> simulated = simulate(problem, [1, 7.5], n_trials=1000, seed=0)
+    >>> simulated.accuracy.round(3), simulated.method
+    (array([0.667, 0.731]), 'chain')
     """
     alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
     n_trials = check.size("n_trials", n_trials, low=2)
@@ -122,7 +147,13 @@ def draw(
     backend: str = "numpy",
     workers: int = 1,
 ) -> ScoreForm:
-    """The score forms of single trainings of a scalar problem, c (K+1, n_trials) and M (K+1, K+1, n_trials): every α."""
+    """The score forms of single trainings of a scalar problem, c (K+1, n_trials) and M (K+1, K+1, n_trials): every α.
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> form = draw(problem, n_trials=1000)
+    >>> form.c.shape, form.M.shape, form.moments(7.5).accuracy.shape
+    ((2, 1000), (2, 2, 1000), (1000,))
+    """
     if problem.shape:
         raise ValueError(
             f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells()."
@@ -140,7 +171,7 @@ def draw(
 
 def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str, squared: bool = True) -> str:
     """The engine that "auto" stands for; ValueError where the chain was asked for and does not apply."""
-    check.choice("method", method, METHODS)
+    check.choice("method", method, ("auto", *(ENGINES if squared else ("chain", "dense"))))
     check.choice("labels", labels, dense.LABELS)
     if not callable(noise):
         check.choice("noise", noise, tuple(dense.NOISE))
@@ -165,7 +196,7 @@ def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str, 
         reasons.append("squared losses")
     if method == "chain" and reasons:
         raise ValueError(f"method 'chain' needs {' and '.join(reasons)}, which this problem lacks. Use method='dense'.")
-    return "dense" if method == "dense" or reasons else "chain"
+    return method if method not in ("auto", "chain") else "dense" if reasons else "chain"
 
 
 def compare(theory: Moments | Spread, simulated: SimulatedMoments | SimulatedSpread) -> ZScores:
@@ -173,6 +204,11 @@ def compare(theory: Moments | Spread, simulated: SimulatedMoments | SimulatedSpr
 
     Theory is exact in the limit only: at small dimension many trials resolve its O(1/p) distance. Rounding, 1e-12 of the
     value, counts as an error too, so that a saturated accuracy (no spread at all) compares as equal.
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> z = compare(predict(problem, [0, 1]), simulate(problem, [0, 1], n_trials=1000))
+    >>> z.accuracy.shape, z.max_abs < 4
+    ((2,), True)
     """
     return ZScores(*(_z(getattr(theory, q), getattr(simulated, q), getattr(simulated, f"{q}_se")) for q in QUANTITIES))
 
@@ -187,20 +223,15 @@ def _z(theory: Any, simulated: Any, se: Any) -> Any:
 
 def _pieces(n_trials: int, method: str) -> list[range]:
     """Trials 0 … n_trials−1 in the pieces that are computed at once."""
-    size = PIECE[method]
+    size = ENGINES[method].at_once
     return [range(start, min(start + size, n_trials)) for start in range(0, n_trials, size)]
 
 
 def piece(
     problem: TransferProblem, trials: range, seed: int, method: str, noise: Any, labels: str, backend: str = "numpy"
 ) -> ScoreForm:
-    """The given trials, all of one stream (`chain.TRIALS`), of a scalar problem; `method` as picked."""
-    if method == "dense":
-        return dense.draw(problem, seed, trials, noise, labels, backend)
-    stream, first = divmod(trials.start, chain.TRIALS)
-    form = (frames if problem.sources else chain).draw(problem, seed, stream)
-    part = slice(first, first + len(trials))
-    return ScoreForm(form.c[..., part], form.M[..., part])
+    """The given trials, all of one piece, of a scalar problem; `method` as picked."""
+    return ENGINES[method].draw(problem, seed, trials, noise, labels, backend)
 
 
 def _closed_form(

@@ -16,6 +16,10 @@ def simulate_spread(problem: TransferProblem, alpha: Any, *, n_trials: int = 100
     r"""Standard deviations over independent trainings of a scalar problem, shaped like α; options as for `draw`.
 
     .. math:: \mathrm{se}(\hat σ) = \frac{1}{2\hat σ} \sqrt{\frac{\hat μ_4 - \hat σ^4}{T}}
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> print(f"{simulate_spread(problem, 7.5).accuracy:.4f}, theory {predict_spread(problem, 7.5).accuracy:.4f}")
+    0.0027, theory 0.0026
     """
     problem.need_one_source("simulate_spread")
     alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))

@@ -60,6 +60,10 @@ def predict_spread(problem: TransferProblem, alpha: Any) -> Spread:
 
     For a scalar isotropic problem with γ > 0 and ‖μ_β‖ > 0 (a trained source: also γ̃, ‖μ‖ > 0); else ValueError.
     `simulate_spread` is its witness.
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> print(f"{predict(problem, 7.5).accuracy:.3f} ± {predict_spread(problem, 7.5).accuracy:.3f}")
+    0.731 ± 0.003
     """
     return spread_form(problem).spread(alpha)
 

@@ -26,6 +26,12 @@ def predict(
     squared one, V + (1−m)², whatever the loss.
     Exact as n, N, p → ∞ at fixed ratios; `rmt_alpha.simulate` is its witness. Raises ValueError on a non-finite α.
     (arXiv 2510.21345, section 3; general covariances: theory.md, section 2.)
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> predict(problem, [0, 1, 7.5]).accuracy.round(4)
+    array([0.5493, 0.6678, 0.7311])
+    >>> print(f"{predict(problem, 1.0, loss='logistic').accuracy:.4f}")
+    0.5867
     """
     both = as_loss("loss", loss), as_loss("source_loss", source_loss)
     if all(map(is_squared, both)):
@@ -41,6 +47,11 @@ def optimal_alpha(
     """The best and the worst α, the accuracy there, and the α of least risk, each with the problem's shape.
 
     A closed form under the squared loss on the target; otherwise a search (`rmt_alpha.theory.search` tells its accuracy).
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> best = optimal_alpha(problem)
+    >>> print(f"α* = {best.best:.2f}: {best.accuracy:.4f}; ᾱ = {best.worst:.2f}; least risk at {best.min_risk:.2f}")
+    α* = 7.47: 0.7311; ᾱ = -0.31; least risk at 3.29
     """
     both = as_loss("loss", loss), as_loss("source_loss", source_loss)
     if all(map(is_squared, both)):

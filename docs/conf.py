@@ -1,0 +1,52 @@
+"""Sphinx: `sphinx-build -W --keep-going -n docs docs/_build/html`. Nothing here, nor in the built pages, needs a network."""
+
+import importlib.util
+import sys
+from importlib.metadata import version as installed
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]  # the extensions below; the experiments, which are not installed
+
+project = "rmt_alpha"
+author = "the rmt_alpha developers"
+copyright = author
+release = version = installed("rmt_alpha")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "sphinxcontrib.bibtex",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "docstrings",
+    "gallery",
+    "mathml",
+]
+exclude_patterns = ["_build"]
+if importlib.util.find_spec("peft") is None:  # the adapters' page needs the extra lm; the others build without
+    exclude_patterns.append("api/adapters.rst")
+    suppress_warnings = ["toc.excluded"]
+
+myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = "rmt_alpha"
+html_static_path = ["_static"]
+html_css_files = ["house.css"]
+html_math_renderer = "mathml"
+html_theme_options = {"navigation_with_keys": True}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "unsrt"
+bibtex_reference_style = "author_year"
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+# Other projects' names: their inventories would have to be downloaded.
+OTHERS = "Executor|collections|concurrent|jax|matplotlib|np|numpy|os|pandas|pathlib|pd|peft|sklearn|torch|transformers|xarray|xr"
+nitpick_ignore_regex = [("py:.*", rf"({OTHERS})(\..*)?")]
