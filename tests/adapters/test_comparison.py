@@ -106,12 +106,15 @@ def test_glue_table_reports_what_was_planted(world):
     ahead = tests[(tests.method == "alpha-lora") & (tests.against == "lora")]
     assert ahead.difference.to_numpy() == pytest.approx(0.01)
     assert set(ahead[ahead.n_train == 200].task) == {*finetuning.TASKS, "all"}
-    small = pd.DataFrame([j for j in world.asked if j["n_train"] == 200 and "protocol" not in j])
+    assert "SmolLM2-135M" in " ".join(lab.remarks)
+    small = pd.DataFrame(
+        [j for j in world.asked if j["n_train"] == 200 and "protocol" not in j and j["model"] == finetuning.MODEL]
+    )
     assert (small.groupby(["task", "method"]).seed.nunique() == 5).all()
     assert small.groupby(["task", "method"]).ngroups == 6 * len(METHODS)
     told = " ".join(lab.remarks)
     assert "alpha-lora − lora: +1.00 points" in told and "choosing lifts α-LoRA by 2.00, LoRA by 2.00" in told
-    assert "makers trained it on MNLI and Quora pairs" in told
+    assert "MiniLM's makers trained it on MNLI and Quora pairs" in told
     runs = pd.read_csv(world.out / "glue_table_runs.csv")
     assert {"seed", "versions", "command", "lr", "peak_memory_mb"} <= set(runs) and not runs.isna().all(axis=1).any()
 
