@@ -16,7 +16,7 @@ from scipy import stats
 from sklearn.preprocessing import StandardScaler
 
 from rmt_alpha import TransferProblem, optimal_alpha, plotting, ridge_path
-from rmt_alpha.adapters import finetune
+from rmt_alpha.adapters import export, finetune
 
 from .amazon import split_rows
 from .domain_features import GAMMA, GAMMA_SOURCE, features
@@ -30,9 +30,9 @@ SOURCE: dict[str, Any] = {**SMALL, "n_train": 1400, "steps": 150}
 
 
 def run(lab: Lab) -> None:
-    rate = rates((*PAIR, "full"))
+    rate = rates(PAIR)
     seeds = range(lab.seed, lab.seed + lab.trials(3))
-    folders = {source: source_model(source, rate["full"]) for source, _ in TRANSFERS}
+    folders = {source: source_model(source, rate["lora"]) for source, _ in TRANSFERS}
     jobs = [
         job(f"blitzer_text:{target}", m, s, {**SMALL, "n_train": n}, lr=rate[m], model=folders[source])
         for s in seeds for n in SIZES for source, target in TRANSFERS for m in PAIR
@@ -73,12 +73,12 @@ def run(lab: Lab) -> None:
 
 
 def source_model(domain: str, rate: float) -> str:
-    """The folder of MiniLM with all its weights fine-tuned on one domain, made once."""
+    """The folder of MiniLM fine-tuned on one domain by LoRA and merged, made once."""
     folder = Path(os.environ.get("RMT_ALPHA_RUNS", "runs/finetune")) / f"source-{domain}"
     if not (folder / "model" / "config.json").is_file():
-        done = finetune(**job(f"blitzer_text:{domain}", "full", 0, SOURCE, lr=rate), folder=folder)
+        done = finetune(**job(f"blitzer_text:{domain}", "lora", 0, SOURCE, lr=rate), folder=folder)
         done.tokenizer.save_pretrained(folder / "model")
-        done.model.save_pretrained(folder / "model")
+        export(done.model, folder / "model")
     return str(folder / "model")
 
 

@@ -79,8 +79,8 @@ def main(argv: list[str] | None = None) -> int:
     if not options.names:  # a run of some leaves the table of all alone
         trials = "" if options.trials is None else f" --trials {options.trials}"
         text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND}\n\n{table}"
-        by_name = [f"[{name}]({name}.md)" if (options.out / f"{name}.md").exists() else name for name in ON_REQUEST]
-        text += f"\nBy name only: {', '.join(by_name)}.\n"
+        linked = [f"[{name}]({name}.md)" if (options.out / f"{name}.md").exists() else name for name in ON_REQUEST]
+        text += f"\nBy name only: {', '.join(linked)}.\n"
         (options.out / "README.md").write_text(text, encoding="utf-8")
     states = [state for _, state in done.values()]
     return 1 if "failed" in states else 3 if "skipped" in states else 0
