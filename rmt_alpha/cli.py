@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import tyro
 
 from .commands.data import data
+from .commands.explore import explore
 from .commands.one_problem import optimal_alpha, predict, simulate
 from .commands.options import as_json
 from .commands.phase_map import phase_map
@@ -68,6 +69,7 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "map": phase_map,
     "sweep": sweep_command,
     "data": data,
+    "explore": explore,
 }
 
 

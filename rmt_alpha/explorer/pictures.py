@@ -1,0 +1,277 @@
+"""The page's three pictures and its table, drawn from `results`."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from html import escape
+from typing import Any
+
+import numpy as np
+from contourpy import FillType, contour_generator
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+
+from ..commands.options import SYMBOLS
+from ..commands.phase_map import ALPHAS, GAINS, has_log_axis
+from ..plotting import COLORS, normal_density
+from .results import Curve, Mark, Plane, Simulated
+from .state import State
+from .svg import FAINT, GREY, INK, Board, number
+
+BLUE, ORANGE = COLORS[:2]
+RED = "#c62828"
+STAR = "M0,-8 L1.9,-2.6 7.6,-2.5 3.1,1 4.7,6.5 0,3.2 -4.7,6.5 -3.1,1 -7.6,-2.5 -1.9,-2.6 Z"
+CROSS = "M-4,-4 L4,4 M-4,4 L4,-4"
+LEVELS = {
+    "gain_over_1": ("gain of α* over α = 1, points", GAINS),
+    "gain_over_0": ("gain of α* over α = 0, points", GAINS),
+    "best": ("α*", ALPHAS),
+    "accuracy": ("accuracy at α*, %", (50, 55, 60, 65, 70, 75, 80, 85, 90, 95)),
+}
+
+
+def draw_curve(shown: Curve, points: Simulated | None, narrow: bool) -> str:
+    """Accuracy against α with the distinguished values marked."""
+    accuracy = shown.theory.accuracy
+    marks = shown.marks
+    inside = [m for m in marks.values() if m.at and shown.alpha[0] <= m.alpha <= shown.alpha[-1]]
+    values = np.concatenate([accuracy, [m.at.accuracy for m in inside if m.at]])
+    if shown.published is not None:
+        values = np.concatenate([values, shown.published.accuracy])
+    if points is not None:
+        m = points.moments
+        values = np.concatenate([values, m.accuracy - m.accuracy_se, m.accuracy + m.accuracy_se])
+    low, high = float(values.min()), float(values.max())
+    room = max(high - low, 0.01)
+    size = (380, 250) if narrow else (880, 360)
+    board = Board(size, (shown.alpha[0], shown.alpha[-1]), (max(low - 0.08 * room, 0.0), high + 0.16 * room))
+    board.axes("α", "accuracy (signed)")
+    for key, anchor, shift in (("zero", "end", -4), ("one", "start", 4)):
+        mark = marks[key]
+        if mark in inside:
+            at = float(board.px(mark.alpha))
+            dash = "2 3" if key == "zero" else "6 4"
+            board.add("line", x1=at, x2=at, y1=board.top, y2=board.bottom, stroke=GREY, stroke_dasharray=dash)
+            board.text(at + shift, board.top + 10, mark.name, text_anchor=anchor)
+    if shown.published is not None:
+        board.line(shown.alpha, shown.published.accuracy, stroke=ORANGE, stroke_width=2, stroke_dasharray="7 4")
+    board.line(shown.alpha, accuracy, stroke=BLUE, stroke_width=2.5, id="theory")
+    if points is not None:
+        _error_bars(board, points)
+    for key in ("worst", "own", "best"):
+        _place(board, marks[key], key, inside)
+    _legend(board, shown.published is not None, points is not None)
+    best = marks["best"]
+    title = f"Accuracy against α from {number(shown.alpha[0])} to {number(shown.alpha[-1])}; α* = {number(best.alpha, 4)}, ᾱ = {number(marks['worst'].alpha, 4)}."
+    return board.picture(title, "curve")
+
+
+def _error_bars(board: Board, points: Simulated) -> None:
+    m = points.moments
+    for a, y, se in zip(points.alpha, m.accuracy, m.accuracy_se, strict=True):
+        x, y0, y1 = float(board.px(a)), float(board.py(y - se)), float(board.py(y + se))
+        board.add(
+            "path",
+            d=f"M{x:.1f},{y0:.1f}V{y1:.1f}M{x - 3:.1f},{y0:.1f}h6M{x - 3:.1f},{y1:.1f}h6",
+            stroke=INK,
+            class_="bar",
+        )
+        board.add("circle", cx=x, cy=float(board.py(y)), r=3, fill="white", stroke=INK, class_="point")
+
+
+def _place(board: Board, mark: Mark, key: str, inside: list[Mark]) -> None:
+    """A mark on the curve with its value, or an arrow at the edge that says how far away it is."""
+    label = f"{mark.name} = {number(mark.alpha)}"
+    if mark not in inside or mark.at is None:
+        right = mark.alpha > board.x[1]
+        x, y = (board.right - 4 if right else board.left + 6), {"best": 26, "own": 42, "worst": 58}[key] + board.top
+        board.text(x, y, f"{label} →" if right else f"← {label}", text_anchor="end" if right else "start", fill=INK)
+        return
+    x, y = float(board.px(mark.alpha)), float(board.py(mark.at.accuracy))
+    place = f"translate({x:.1f} {y:.1f})"
+    if key == "best":
+        board.add("path", d=STAR, transform=place, fill=INK, stroke="white")
+    elif key == "own":
+        board.add("circle", cx=x, cy=y, r=5, fill=ORANGE, stroke="white", stroke_width=1.5)
+    else:
+        board.add("path", d=CROSS, transform=place, stroke=INK, stroke_width=2)
+    near_left, near_right = x < board.left + 60, x > board.right - 60
+    anchor = "start" if near_left else "end" if near_right else "middle"
+    below = {"best": -13, "own": 19, "worst": 19}[key]
+    if key == "worst":
+        anchor, x, below = "start", x + 10, 4
+    board.add("text", label, x=x, y=min(y + below, board.bottom - 5), text_anchor=anchor, fill=INK, class_="halo")
+
+
+def _legend(board: Board, published: bool, points: bool) -> None:
+    """Beside the lower right corner, where a curve that has peaked leaves room."""
+    rows = [("theory", BLUE, "")] + ([("published code", ORANGE, "7 4")] if published else [])
+    if not published and not points:
+        return
+    y = board.bottom - 12
+    for name, color, dash in reversed(rows):
+        board.add(
+            "line",
+            x1=board.right - 128,
+            x2=board.right - 102,
+            y1=y - 4,
+            y2=y - 4,
+            stroke=color,
+            stroke_width=2.5,
+            stroke_dasharray=dash or "none",
+        )
+        board.text(board.right - 96, y, name, fill=INK)
+        y -= 18
+    if points:
+        board.add("circle", cx=board.right - 115, cy=y - 4, r=3, fill="white", stroke=INK)
+        board.text(board.right - 96, y, "simulation ± s.e.", fill=INK)
+
+
+def draw_densities(shown: Curve) -> str:
+    """The two classes' score densities at four α, each in units of its own standard deviation, so that they compare."""
+    rows = [shown.marks[key] for key in ("best", "own", "one", "zero") if shown.marks[key].at is not None]
+    snr = [m.at.mean / math.sqrt(m.at.variance) for m in rows if m.at]
+    reach = max(map(abs, snr)) + 3
+    board = Board((440, 84 * len(rows) + 60), (-reach, reach), (0, float(len(rows))), margins=(10, 14, 44, 14))
+    for value in (0,):
+        board.add(
+            "line",
+            x1=float(board.px(value)),
+            x2=float(board.px(value)),
+            y1=board.top,
+            y2=board.bottom,
+            stroke=GREY,
+            stroke_dasharray="2 3",
+        )
+    x = np.linspace(-reach, reach, 121)
+    peak = 0.46  # a little above the density's maximum
+    for i, (mark, mean) in enumerate(zip(rows, snr, strict=True)):
+        base = len(rows) - 1 - i
+        for sign, color in ((-1, ORANGE), (1, BLUE)):
+            y = base + 0.9 * normal_density(x, sign * mean, 1.0) / peak
+            board.line(x, y, stroke=color, stroke_width=2, stroke_dasharray="none" if sign > 0 else "6 3")
+            wrong = x * sign <= 0
+            edge = np.column_stack([board.px(x[wrong]), board.py(y[wrong])])
+            floor = float(board.py(base))
+            path = (
+                f"M{edge[0, 0]:.1f},{floor:.1f}"
+                + "".join(f"L{a:.1f},{b:.1f}" for a, b in edge.tolist())
+                + f"V{floor:.1f}Z"
+            )
+            board.add("path", d=path, fill=color, fill_opacity=0.3)
+        board.add(
+            "line", x1=board.left, x2=board.right, y1=float(board.py(base)), y2=float(board.py(base)), stroke=FAINT
+        )
+        name = mark.name if "=" in mark.name else f"{mark.name} = {number(mark.alpha)}"
+        y = float(board.py(base + 0.82))
+        assert mark.at is not None
+        board.add("text", name, x=board.left, y=y, fill=INK, class_="halo")
+        board.add(
+            "text",
+            f"{100 * mark.at.accuracy:.1f} % right",
+            x=board.right,
+            y=y,
+            text_anchor="end",
+            fill=GREY,
+            class_="halo",
+        )
+    for value in range(-math.floor(reach), math.floor(reach) + 1, 2 if reach < 9 else 5):
+        board.text(float(board.px(value)), board.bottom + 17, number(value), text_anchor="middle")
+    board.text(
+        (board.left + board.right) / 2,
+        board.size[1] - 6,
+        "score, in its standard deviations",
+        text_anchor="middle",
+        fill=INK,
+    )
+    said = "; ".join(
+        f"{m.name}: mean {number(m.at.mean)}, standard deviation {number(math.sqrt(m.at.variance))}"
+        for m in rows
+        if m.at
+    )
+    return board.picture(f"Score densities of both classes. {said}.", "densities")
+
+
+def draw_map(state: State, shown: Plane) -> str:
+    """Filled contours, and the current problem as a point; beyond the edge it lies on the edge."""
+    name, levels = LEVELS[shown.shown]
+    log = has_log_axis(state.map_x), has_log_axis(state.map_y)
+    board = Board((440, 400), _ends(shown.x), _ends(shown.y), log, margins=(14, 18, 98, 58))
+    fields = contour_generator(board.px(shown.x), board.py(shown.y), shown.values, fill_type=FillType.OuterOffset)
+    bounds = [-np.inf, *levels, np.inf]
+    colors = [to_hex(colormaps["cividis"](i / (len(bounds) - 2))) for i in range(len(bounds) - 1)]
+    for low, high, color in zip(bounds, bounds[1:], colors, strict=False):
+        if d := "".join(_outline(*pair) for pair in zip(*fields.filled(low, high), strict=True)):
+            # The stroke closes the hairline between neighbours.
+            board.add("path", d=d, fill=color, stroke=color, stroke_width=0.7, fill_rule="evenodd")
+    board.axes(_axis_name(state.map_x), _axis_name(state.map_y), grid=False)
+    here = [state.numbers()[axis] for axis in (state.map_x, state.map_y)]
+    with np.errstate(divide="ignore"):  # γ = 0 on a logarithmic axis: its edge
+        x = float(np.clip(board.px(here[0]), board.left, board.right))
+        y = float(np.clip(board.py(here[1]), board.top, board.bottom))
+    board.add("circle", cx=x, cy=y, r=7, fill="none", stroke="white", stroke_width=4.5)
+    board.add("circle", cx=x, cy=y, r=7, fill="none", stroke=RED, stroke_width=2.2, id="here")
+    board.add("circle", cx=x, cy=y, r=2, fill=RED, stroke="white", stroke_width=0.7)
+    _color_bar(board, name, levels, colors)
+    place = ", ".join(f"{SYMBOLS[a]} = {number(v)}" for a, v in zip((state.map_x, state.map_y), here, strict=True))
+    title = f"Map of {name} over {state.map_x} and {state.map_y}; the circle is the current problem, {place}."
+    return board.picture(title, "map")
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    return float(values[0]), float(values[-1])
+
+
+def _axis_name(parameter: str) -> str:
+    return f"{SYMBOLS[parameter]} ({parameter})"
+
+
+def _outline(points: np.ndarray, offsets: np.ndarray) -> str:
+    """A polygon with its holes."""
+    rings = (points[a:b].tolist() for a, b in itertools.pairwise(offsets.tolist()))
+    return "".join("M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in ring) + "Z" for ring in rings)
+
+
+def _color_bar(board: Board, name: str, levels: Any, colors: list[str]) -> None:
+    width, y = (board.right - board.left) / len(colors), board.size[1] - 40
+    for i, color in enumerate(colors):
+        board.add("rect", x=board.left + i * width, y=y, width=width + 0.3, height=11, fill=color)
+    for i, level in enumerate(levels):
+        board.text(board.left + (i + 1) * width, y + 24, number(level), text_anchor="middle", font_size=10.5)
+    board.text((board.left + board.right) / 2, y + 38, name, text_anchor="middle", fill=INK)
+
+
+def table(shown: Curve) -> str:
+    """The distinguished α and what theory says there, as an HTML table."""
+    best, rows = shown.best.accuracy, []
+    for key, mark in shown.marks.items():
+        at = mark.at
+        accuracy = at.accuracy if at else best if key == "best" else math.nan
+        cells = [
+            number(mark.alpha, 5),
+            *(["–"] * 4 if math.isnan(accuracy) else [f"{100 * accuracy:.2f} %", f"{100 * (best - accuracy):.2f}"]),
+        ]
+        if at:
+            cells += [number(at.mean, 4), number(math.sqrt(at.variance), 4)]
+        cells += ["–"] * (5 - len(cells))
+        values = "".join(f"<td>{cell}</td>" for cell in cells)
+        remark = f"<small>{escape(mark.remark)}</small>" if mark.remark else ""
+        rows.append(
+            f'<tr id="row-{key}" data-alpha="{mark.alpha!r}"><th scope="row">{escape(mark.name)}{remark}</th>{values}</tr>'
+        )
+    header = "".join(f'<th scope="col">{h}</th>' for h in ("", "α", "accuracy", "α* gains", "mean", "s.d."))
+    caption = "Theory. Gains in points of accuracy; mean and standard deviation of the score."
+    return f"<table><caption>{caption}</caption><thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def headline(shown: Curve) -> str:
+    """The answer in one sentence."""
+    best, one = shown.marks["best"], shown.marks["one"].at
+    assert one is not None
+    gain = 100 * (shown.best.accuracy - one.accuracy)
+    reach = "is approached as |α| grows" if shown.best.at_infinity else f"at <b>α* = {number(best.alpha, 4)}</b>"
+    return (
+        f"Accuracy <b>{100 * shown.best.accuracy:.1f} %</b> {reach}; α = 1 gives {100 * one.accuracy:.1f} %, "
+        f"{gain:.1f} points less."
+    )
