@@ -25,16 +25,18 @@ def explore(port: Count = 0, no_browser: bool = False, json: bool = False) -> No
         no_browser: Only print the address.
         json: The address as one line of JSON.
     """
-    port = check.size("port", port, low=0)
-    if port > LAST_PORT:
-        raise ValueError(f"port must lie in [1, {LAST_PORT}], got {port}. Leave it out to get a free one.")
+    wanted: int = check.size("port", port, low=0)
+    if wanted > LAST_PORT:
+        raise ValueError(f"port must lie in [1, {LAST_PORT}], got {wanted}. Leave it out to get a free one.")
     try:
         import anywidget  # noqa: F401 (the page needs it; better said here than there)
         import marimo
         import uvicorn
     except ImportError as error:
-        raise ImportError(f"explore needs marimo, got '{error}'. Run: pip install 'rmt_alpha[explore]'") from None
-    with _listen(port) as listener:
+        raise ImportError(
+            f"explore needs marimo, got no module named {error.name}. Run: pip install 'rmt_alpha[explore]'"
+        ) from None
+    with _listen(wanted) as listener:
         app = marimo.create_asgi_app(quiet=True).with_app(path="/", root=str(notebook())).build()
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
         print(as_json(url=address) if json else f"{address}  (Ctrl-C ends it)", flush=True)

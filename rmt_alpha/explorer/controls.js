@@ -131,13 +131,13 @@ function render({ model, el }) {
   };
 
   const form = make("form", { aria: "Settings", onsubmit: (event) => event.preventDefault() });
-  form.append(make("div", { className: "choice" }, make("label", { htmlFor: "preset", textContent: "Published figure" }), preset));
+  form.append(make("div", { className: "choice" }, make("label", { htmlFor: "preset", textContent: "Figure" }), preset));
   for (const [title, rows] of spec.groups) {
     form.append(make("fieldset", {}, make("legend", { textContent: title }), ...rows.map(parameter)));
   }
   form.append(
     make("fieldset", {}, make("legend", { textContent: "Show" }),
-      tick("simulate", "simulated points, trainings:", trials()),
+      tick("simulate", "simulation; trainings:", trials()),
       tick("published", "the published code's form"),
       ...Object.entries(spec.choices).map(([name, entry]) => choice(name, entry))),
     copy,

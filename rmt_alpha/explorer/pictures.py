@@ -17,15 +17,15 @@ from ..commands.phase_map import ALPHAS, GAINS, has_log_axis
 from ..plotting import COLORS, normal_density
 from .results import Curve, Mark, Plane, Simulated
 from .state import State
-from .svg import FAINT, GREY, INK, Board, number
+from .svg import FAINT, GREY, INK, Board, number, ticks
 
 BLUE, ORANGE = COLORS[:2]
 RED = "#c62828"
 STAR = "M0,-8 L1.9,-2.6 7.6,-2.5 3.1,1 4.7,6.5 0,3.2 -4.7,6.5 -3.1,1 -7.6,-2.5 -1.9,-2.6 Z"
 CROSS = "M-4,-4 L4,4 M-4,4 L4,-4"
 LEVELS = {
-    "gain_over_1": ("gain of α* over α = 1, points", GAINS),
-    "gain_over_0": ("gain of α* over α = 0, points", GAINS),
+    "gain_over_1": ("gain of α* over α = 1, points", GAINS[1:]),
+    "gain_over_0": ("gain of α* over α = 0, points", GAINS[1:]),
     "best": ("α*", ALPHAS),
     "accuracy": ("accuracy at α*, %", (50, 55, 60, 65, 70, 75, 80, 85, 90, 95)),
 }
@@ -63,7 +63,10 @@ def draw_curve(shown: Curve, points: Simulated | None, narrow: bool) -> str:
         _place(board, marks[key], key, inside)
     _legend(board, shown.published is not None, points is not None)
     best = marks["best"]
-    title = f"Accuracy against α from {number(shown.alpha[0])} to {number(shown.alpha[-1])}; α* = {number(best.alpha, 4)}, ᾱ = {number(marks['worst'].alpha, 4)}."
+    title = (
+        f"Accuracy against α from {number(shown.alpha[0])} to {number(shown.alpha[-1])}; "
+        f"α* = {number(best.alpha, 4)}, ᾱ = {number(marks['worst'].alpha, 4)}."
+    )
     return board.picture(title, "curve")
 
 
@@ -85,8 +88,11 @@ def _place(board: Board, mark: Mark, key: str, inside: list[Mark]) -> None:
     label = f"{mark.name} = {number(mark.alpha)}"
     if mark not in inside or mark.at is None:
         right = mark.alpha > board.x[1]
-        x, y = (board.right - 4 if right else board.left + 6), {"best": 26, "own": 42, "worst": 58}[key] + board.top
-        board.text(x, y, f"{label} →" if right else f"← {label}", text_anchor="end" if right else "start", fill=INK)
+        row = board.top + {"best": 26, "own": 42, "worst": 58}[key]
+        if right:
+            board.text(board.right - 4, row, f"{label} →", text_anchor="end", fill=INK)
+        else:
+            board.text(board.left + 6, row, f"← {label}", fill=INK)
         return
     x, y = float(board.px(mark.alpha)), float(board.py(mark.at.accuracy))
     place = f"translate({x:.1f} {y:.1f})"
@@ -96,11 +102,10 @@ def _place(board: Board, mark: Mark, key: str, inside: list[Mark]) -> None:
         board.add("circle", cx=x, cy=y, r=5, fill=ORANGE, stroke="white", stroke_width=1.5)
     else:
         board.add("path", d=CROSS, transform=place, stroke=INK, stroke_width=2)
-    near_left, near_right = x < board.left + 60, x > board.right - 60
-    anchor = "start" if near_left else "end" if near_right else "middle"
-    below = {"best": -13, "own": 19, "worst": 19}[key]
-    if key == "worst":
-        anchor, x, below = "start", x + 10, 4
+    anchor = "start" if x < board.left + 60 else "end" if x > board.right - 60 else "middle"
+    below = -13
+    if key != "best":
+        anchor, x, below = ("end", x - 9, 17) if x > board.right - 90 else ("start", x + 9, 17 if key == "own" else 4)
     board.add("text", label, x=x, y=min(y + below, board.bottom - 5), text_anchor=anchor, fill=INK, class_="halo")
 
 
@@ -130,74 +135,46 @@ def _legend(board: Board, published: bool, points: bool) -> None:
 
 def draw_densities(shown: Curve) -> str:
     """The two classes' score densities at four α, each in units of its own standard deviation, so that they compare."""
-    rows = [shown.marks[key] for key in ("best", "own", "one", "zero") if shown.marks[key].at is not None]
-    snr = [m.at.mean / math.sqrt(m.at.variance) for m in rows if m.at]
-    reach = max(map(abs, snr)) + 3
-    board = Board((440, 84 * len(rows) + 60), (-reach, reach), (0, float(len(rows))), margins=(10, 14, 44, 14))
-    for value in (0,):
-        board.add(
-            "line",
-            x1=float(board.px(value)),
-            x2=float(board.px(value)),
-            y1=board.top,
-            y2=board.bottom,
-            stroke=GREY,
-            stroke_dasharray="2 3",
-        )
+    rows = [(shown.marks[key], shown.marks[key].at) for key in ("best", "own", "one", "zero")]
+    laws = [(mark, at, at.mean / math.sqrt(at.variance)) for mark, at in rows if at is not None]
+    reach = max(abs(snr) for *_, snr in laws) + 3.2
+    board = Board((440, 82 * len(laws) + 72), (-reach, reach), (0, float(len(laws))), margins=(4, 8, 68, 8))
+    for value in ticks(board.x, False, 7):
+        at_value = float(board.px(value))
+        board.add("line", x1=at_value, x2=at_value, y1=board.top, y2=board.bottom, stroke=GREY if value == 0 else FAINT)
+        board.text(at_value, board.bottom + 17, number(value), text_anchor="middle")
     x = np.linspace(-reach, reach, 121)
-    peak = 0.46  # a little above the density's maximum
-    for i, (mark, mean) in enumerate(zip(rows, snr, strict=True)):
-        base = len(rows) - 1 - i
+    for i, (mark, at, snr) in enumerate(laws):
+        base = len(laws) - 1 - i
+        floor = float(board.py(base))
+        board.add("line", x1=board.left, x2=board.right, y1=floor, y2=floor, stroke=GREY)
         for sign, color in ((-1, ORANGE), (1, BLUE)):
-            y = base + 0.9 * normal_density(x, sign * mean, 1.0) / peak
+            y = base + 2.1 * normal_density(x, sign * snr, 1.0)
             board.line(x, y, stroke=color, stroke_width=2, stroke_dasharray="none" if sign > 0 else "6 3")
             wrong = x * sign <= 0
-            edge = np.column_stack([board.px(x[wrong]), board.py(y[wrong])])
-            floor = float(board.py(base))
-            path = (
-                f"M{edge[0, 0]:.1f},{floor:.1f}"
-                + "".join(f"L{a:.1f},{b:.1f}" for a, b in edge.tolist())
-                + f"V{floor:.1f}Z"
-            )
-            board.add("path", d=path, fill=color, fill_opacity=0.3)
-        board.add(
-            "line", x1=board.left, x2=board.right, y1=float(board.py(base)), y2=float(board.py(base)), stroke=FAINT
-        )
+            edge = np.column_stack([board.px(x[wrong]), board.py(y[wrong])]).tolist()
+            path = f"M{edge[0][0]:.1f},{floor:.1f}" + "".join(f"L{a:.1f},{b:.1f}" for a, b in edge) + f"V{floor:.1f}Z"
+            board.add("path", d=path, fill=color, fill_opacity=0.28)
         name = mark.name if "=" in mark.name else f"{mark.name} = {number(mark.alpha)}"
-        y = float(board.py(base + 0.82))
-        assert mark.at is not None
+        y = floor - 56
         board.add("text", name, x=board.left, y=y, fill=INK, class_="halo")
-        board.add(
-            "text",
-            f"{100 * mark.at.accuracy:.1f} % right",
-            x=board.right,
-            y=y,
-            text_anchor="end",
-            fill=GREY,
-            class_="halo",
-        )
-    for value in range(-math.floor(reach), math.floor(reach) + 1, 2 if reach < 9 else 5):
-        board.text(float(board.px(value)), board.bottom + 17, number(value), text_anchor="middle")
+        said = f"{100 * at.accuracy:.1f} % right"
+        board.add("text", said, x=board.right, y=y, text_anchor="end", fill=INK, class_="halo")
     board.text(
-        (board.left + board.right) / 2,
-        board.size[1] - 6,
-        "score, in its standard deviations",
-        text_anchor="middle",
-        fill=INK,
+        board.size[0] / 2, board.bottom + 36, "score, in its standard deviations", text_anchor="middle", fill=INK
     )
-    said = "; ".join(
-        f"{m.name}: mean {number(m.at.mean)}, standard deviation {number(math.sqrt(m.at.variance))}"
-        for m in rows
-        if m.at
+    board.text(
+        board.size[0] / 2, board.bottom + 58, "– – y = −1      — y = +1      shaded: wrong", text_anchor="middle"
     )
-    return board.picture(f"Score densities of both classes. {said}.", "densities")
+    means = (f"{m.name}: mean {number(at.mean)}, s.d. {number(math.sqrt(at.variance))}" for m, at, _ in laws)
+    return board.picture(f"Score densities of both classes. {'; '.join(means)}.", "densities")
 
 
 def draw_map(state: State, shown: Plane) -> str:
     """Filled contours, and the current problem as a point; beyond the edge it lies on the edge."""
     name, levels = LEVELS[shown.shown]
     log = has_log_axis(state.map_x), has_log_axis(state.map_y)
-    board = Board((440, 400), _ends(shown.x), _ends(shown.y), log, margins=(14, 18, 98, 58))
+    board = Board((440, 400), _ends(shown.x), _ends(shown.y), log, margins=(10, 18, 104, 58))
     fields = contour_generator(board.px(shown.x), board.py(shown.y), shown.values, fill_type=FillType.OuterOffset)
     bounds = [-np.inf, *levels, np.inf]
     colors = [to_hex(colormaps["cividis"](i / (len(bounds) - 2))) for i in range(len(bounds) - 1)]
@@ -234,12 +211,12 @@ def _outline(points: np.ndarray, offsets: np.ndarray) -> str:
 
 
 def _color_bar(board: Board, name: str, levels: Any, colors: list[str]) -> None:
-    width, y = (board.right - board.left) / len(colors), board.size[1] - 40
+    width, y = (board.right - board.left) / len(colors), board.size[1] - 46
     for i, color in enumerate(colors):
         board.add("rect", x=board.left + i * width, y=y, width=width + 0.3, height=11, fill=color)
     for i, level in enumerate(levels):
-        board.text(board.left + (i + 1) * width, y + 24, number(level), text_anchor="middle", font_size=10.5)
-    board.text((board.left + board.right) / 2, y + 38, name, text_anchor="middle", fill=INK)
+        board.text(board.left + (i + 1) * width, y + 24, number(level), text_anchor="middle", class_="small")
+    board.text((board.left + board.right) / 2, y + 42, name, text_anchor="middle", fill=INK)
 
 
 def table(shown: Curve) -> str:

@@ -90,7 +90,7 @@ class Board:
             self.text(self.left - 7, at + 4, number(value), text_anchor="end")
         self.add("line", x1=self.left, x2=self.right, y1=self.bottom, y2=self.bottom, stroke=GREY)
         self.add("line", x1=self.left, x2=self.left, y1=self.top, y2=self.bottom, stroke=GREY)
-        self.text((self.left + self.right) / 2, self.size[1] - 6, xlabel, text_anchor="middle", fill=INK)
+        self.text((self.left + self.right) / 2, self.bottom + 36, xlabel, text_anchor="middle", fill=INK)
         middle = (self.top + self.bottom) / 2
         turn = f"rotate(-90 13 {middle:.1f})"
         self.text(13, middle, ylabel, text_anchor="middle", transform=turn, fill=INK)

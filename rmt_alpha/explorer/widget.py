@@ -22,11 +22,11 @@ SLIDERS: dict[str, tuple[str, float, float, str]] = {
     "n_source": ("source examples", 10, 1e6, "size"),
     "n_target": ("target examples", 1, 1e6, "size"),
     "dim": ("features", 2, 1e6, "size"),
-    "mu": ("norm of the source mean", 0, 4, "linear"),
-    "mu_orth": ("norm of the target's own part", 0, 4, "linear"),
-    "beta": ("alignment of the tasks", -1, 1, "linear"),
-    "gamma_source": ("ridge penalty, source", 1e-4, 1e3, "log"),
-    "gamma_target": ("ridge penalty, target", 1e-4, 1e3, "log"),
+    "mu": ("norm of source mean", 0, 4, "linear"),
+    "mu_orth": ("norm of new part", 0, 4, "linear"),
+    "beta": ("alignment of tasks", -1, 1, "linear"),
+    "gamma_source": ("source penalty", 1e-4, 1e3, "log"),
+    "gamma_target": ("target penalty", 1e-4, 1e3, "log"),
     "alpha": ("your scale", -10, 20, "linear"),
     "alpha_low": ("curve from", -50, 0, "linear"),
     "alpha_high": ("curve to", 1, 50, "linear"),
@@ -35,12 +35,16 @@ GROUPS = {"Problem": NUMBERS, "Scale of the frozen classifier": ("alpha", "alpha
 
 
 def _choices() -> dict[str, Any]:
-    parameters = [[name, f"{SYMBOLS[name]} · {SLIDERS[name][0]}"] for name in NUMBERS]
+    parameters = [[name, f"{_symbol(name)}  {SLIDERS[name][0]}"] for name in NUMBERS]
     return {
-        "map_x": ["Map: horizontal", parameters],
-        "map_y": ["Map: vertical", parameters],
-        "map_shows": ["Map: colour", [[name, label] for name, (label, _) in LEVELS.items()]],
+        "map_x": ["Map across", parameters],
+        "map_y": ["Map up", parameters],
+        "map_shows": ["Map shows", [[name, label] for name, (label, _) in LEVELS.items()]],
     }
+
+
+def _symbol(name: str) -> str:
+    return SYMBOLS.get(name, "α").replace("_", "")
 
 
 class Controls(anywidget.AnyWidget):
@@ -53,8 +57,7 @@ class Controls(anywidget.AnyWidget):
     layout_of = traitlets.Dict().tag(sync=True)
 
     def __init__(self, start: State):
-        symbols = {**SYMBOLS, "alpha": "α", "alpha_low": "α", "alpha_high": "α"}
-        groups = [[title, [[name, symbols[name], *SLIDERS[name]] for name in names]] for title, names in GROUPS.items()]
+        groups = [[title, [[name, _symbol(name), *SLIDERS[name]] for name in names]] for title, names in GROUPS.items()]
         presets = [
             [figure, [[setting, dataclasses.asdict(state)] for setting, state in settings.items()]]
             for figure, settings in PRESETS.items()
