@@ -5,15 +5,13 @@ app = marimo.App(width="full", app_title="rmt_alpha: the best α", css_file="exp
 
 @app.cell
 def imports():
-    import html
-
     import marimo as mo
 
     from rmt_alpha.explorer import export, pictures, results
     from rmt_alpha.explorer.state import State
     from rmt_alpha.explorer.widget import Controls
 
-    return Controls, State, export, html, mo, pictures, results
+    return Controls, State, export, mo, pictures, results
 
 
 @app.cell
@@ -31,99 +29,63 @@ def controls(Controls, State, mo):
         start, link_error = State.from_query(mo.query_params().to_dict()), None
     except ValueError as error:
         start, link_error = State(), str(error)
-    controls = mo.ui.anywidget(Controls(start))
+    settings = Controls(start)
+    controls = mo.ui.anywidget(settings)
     controls
-    return controls, link_error
+    return controls, link_error, settings
 
 
 @app.cell
-def computed(State, controls, results):
-    # Impossible values are explained by the library's own words; the rest of the page waits for better ones.
+def answer(State, controls, link_error, mo, pictures, results):
+    # The curve has a cell of its own: it is on the screen before the rest is drawn. Impossible values are explained
+    # in the library's own words.
     state = State(**controls.value["state"])
+    curve, points = None, None
+    alerts = [link_error] if link_error else []
     try:
-        curve, problem_error = results.curve(state), None
-    except (ValueError, TypeError, ArithmeticError) as error:
-        curve, problem_error = None, str(error)
-    return curve, problem_error, state
-
-
-@app.cell
-def simulated(curve, results, state):
-    points, simulation_error = None, None
-    if curve is not None and state.simulate:
-        try:
-            points = results.simulated(state)
-        except (ValueError, TypeError, ArithmeticError) as error:
-            simulation_error = str(error)
-    return points, simulation_error
-
-
-@app.cell
-def answer(controls, curve, html, link_error, mo, pictures, points, problem_error, simulation_error):
-    alerts = [error for error in (link_error, problem_error, simulation_error) if error]
-    shown = "".join(f'<p role="alert" class="alert">{html.escape(error)}</p>' for error in alerts)
+        curve = results.curve(state)
+        points = results.simulated(state) if state.simulate else None
+    except results.IMPOSSIBLE as error:
+        alerts.append(str(error))
+    answer = [pictures.alert(text) for text in alerts]
     if curve is not None:
-        shown += f'<p id="headline" aria-live="polite">{pictures.headline(curve)}</p>'
-        shown += pictures.draw_curve(curve, points, controls.value["narrow"])
+        answer += [pictures.headline(curve), pictures.draw_curve(curve, points, controls.value["narrow"])]
     if points is not None:
-        shown += f'<p id="simulated">{points.moments.n_trials} trainings; largest |z| = {points.max_abs_z:.1f}</p>'
-    mo.Html(shown)
-    return
+        answer.append(pictures.comparison(points))
+    mo.Html("".join(answer))
+    return curve, state
 
 
 @app.cell
-def values(curve, mo, pictures):
-    mo.stop(curve is None)
-    mo.Html(f"<h2>In numbers</h2>{pictures.table(curve)}")
-    return
-
-
-@app.cell
-def scores(curve, mo, pictures):
-    mo.stop(curve is None)
-    mo.Html(f"<h2>Scores of the two classes</h2>{pictures.draw_densities(curve)}")
-    return
-
-
-@app.cell
-def plane(curve, html, mo, pictures, results, state):
+def details(curve, export, mo, pictures, results, state):
     mo.stop(curve is None)
     try:
-        map_shown = pictures.draw_map(state, results.plane(state))
-    except (ValueError, TypeError, ArithmeticError) as error:
-        map_shown = f'<p role="alert" class="alert">{html.escape(str(error))}</p>'
-    mo.Html(f"<h2>Around this problem</h2>{map_shown}")
-    return
-
-
-@app.cell
-def take(curve, export, mo, results, state):
-    mo.stop(curve is None)
-    downloads = mo.hstack(
-        [
-            mo.download(lambda: export.figure(state, "pdf"), "explorer.pdf", "application/pdf", label="Figure (PDF)"),
-            mo.download(lambda: export.figure(state, "png"), "explorer.png", "image/png", label="Figure (PNG)"),
-            mo.download(lambda: results.curve_csv(state), "explorer_curve.csv", "text/csv", label="Curve (CSV)"),
-            mo.download(lambda: results.map_csv(state), "explorer_map.csv", "text/csv", label="Map (CSV)"),
-        ],
-        justify="start",
-        wrap=True,
-    )
-    mo.vstack([mo.Html("<h2>Take it with you</h2>"), downloads])
-    return
-
-
-@app.cell
-def lines(curve, export, html, mo, state):
-    mo.stop(curve is None)
-    try:
-        source = export.python_lines(state) + '    fig.savefig("explorer.pdf")\n'
-    except (ValueError, TypeError, ArithmeticError) as error:
-        source = f"# {error}"
+        plane, lines = pictures.draw_map(state, results.plane(state)), export.python_lines(state)
+    except results.IMPOSSIBLE as error:
+        plane, lines = pictures.alert(str(error)), f"# {error}"
     mo.Html(
-        "<details><summary>The Python lines that make this figure</summary>"
-        f'<pre id="lines" tabindex="0">{html.escape(source)}</pre></details>'
+        pictures.card("scores", "Scores of the two classes", pictures.draw_densities(curve))
+        + pictures.card("plane", "Around this problem", plane)
+        + pictures.card("values", "In numbers", pictures.table(curve))
+        + pictures.folded("lines", "The Python lines that make this figure", lines)
     )
+    return
+
+
+@app.cell
+def take(State, export, mo, results, settings):
+    # The settings themselves, not marimo's view of them: the buttons read them when they are pressed, and are not drawn anew.
+    def now():
+        return State(**settings.state)
+
+    buttons = {
+        "Figure (PDF)": ("explorer.pdf", "application/pdf", lambda: export.figure(now(), "pdf")),
+        "Figure (PNG)": ("explorer.png", "image/png", lambda: export.figure(now(), "png")),
+        "Curve (CSV)": ("explorer_curve.csv", "text/csv", lambda: results.curve_csv(now())),
+        "Map (CSV)": ("explorer_map.csv", "text/csv", lambda: results.map_csv(now())),
+    }
+    downloads = [mo.download(data, file, kind, label=label) for label, (file, kind, data) in buttons.items()]
+    mo.vstack([mo.Html("<h2>Take it with you</h2>"), mo.hstack(downloads, justify="start", wrap=True)])
     return
 
 

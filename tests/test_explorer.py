@@ -199,10 +199,12 @@ def test_infinite_alpha_is_drawn_and_said(monkeypatch):
 
 @pytest.mark.parametrize("state", [State(), FULL, PRESETS["α* against β"]["p = 200, β = 0.8"]])
 @pytest.mark.parametrize("shows", MAPS)
-def test_the_python_lines_run(state, shows):
+def test_the_python_lines_run(state, shows, tmp_path, monkeypatch):
     names = {}
+    monkeypatch.chdir(tmp_path)
     exec(export.python_lines(dataclasses.replace(state, map_shows=shows)), names)
     assert names["best"].best == optimal_alpha(state.problem()).best
+    assert (tmp_path / "explorer.pdf").read_bytes() == export.figure(dataclasses.replace(state, map_shows=shows), "pdf")
     np.testing.assert_array_equal(names["shown"], results.plane(dataclasses.replace(state, map_shows=shows)).values)
     names["plotting"].plt.close(names["fig"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import webbrowser
 from pathlib import Path
@@ -49,6 +50,10 @@ def explore(port: Count = 0, no_browser: bool = False, json: bool = False) -> No
             server.run(sockets=[listener])
         except KeyboardInterrupt:
             pass  # the way to end it
+        # An interpreter that ends waits for its threads, and each page that was open has left one of marimo's waiting for messages.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def notebook() -> Path:

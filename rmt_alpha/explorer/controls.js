@@ -99,7 +99,7 @@ function render({ model, el }) {
     return field;
   }
 
-  const preset = make("select", { id: "preset" }, make("option", { value: "", textContent: "Choose a figure…" }));
+  const preset = make("select", { id: "preset" }, make("option", { value: "", textContent: "a published figure…" }));
   const states = { start: spec.start };
   preset.append(make("option", { value: "start", textContent: "The page's example" }));
   for (const [figure, settings] of spec.presets) {
@@ -131,7 +131,7 @@ function render({ model, el }) {
   };
 
   const form = make("form", { aria: "Settings", onsubmit: (event) => event.preventDefault() });
-  form.append(make("div", { className: "choice" }, make("label", { htmlFor: "preset", textContent: "Figure" }), preset));
+  form.append(make("div", { className: "choice" }, make("label", { htmlFor: "preset", textContent: "Preset" }), preset));
   for (const [title, rows] of spec.groups) {
     form.append(make("fieldset", {}, make("legend", { textContent: title }), ...rows.map(parameter)));
   }

@@ -56,6 +56,9 @@ PLANE = """
     fig.colorbar(filled, ax=plane, ticks=levels, label="{label}")
     fig.suptitle("{title}", fontsize=7.5)
 """
+SAVE = """\
+    fig.savefig("explorer.pdf")
+"""
 FORMULAS = {
     "gain_over_1": "100 * (optimal_alpha(cells).accuracy - predict(cells, 1.0).accuracy)",
     "gain_over_0": "100 * (optimal_alpha(cells).accuracy - predict(cells, 0.0).accuracy)",
@@ -65,7 +68,7 @@ FORMULAS = {
 
 
 def python_lines(state: State) -> str:
-    """A script that draws the page's figure with the library alone and leaves it in `fig`; raises on impossible values."""
+    """A script that draws the page's figure with the library alone and saves it; raises on impossible values."""
     numbers, alpha = state.numbers(), state.alphas(results.CURVE).tolist()
     names = ["TransferProblem", "optimal_alpha", "plotting", "predict"] + (["simulate"] if state.simulate else [])
     head = [
@@ -86,7 +89,7 @@ def python_lines(state: State) -> str:
     if state.simulate:
         body += SIMULATION.format(**ends, count=results.POINTS, trials=int(state.trials))
     body += MARKS.format(own=float(state.alpha)) + _plane(state, numbers)
-    return "\n".join([*head, "", "problem = TransferProblem(", *given, ")"]) + body
+    return "\n".join([*head, "", "problem = TransferProblem(", *given, ")"]) + body + SAVE
 
 
 def _plane(state: State, numbers: dict[str, Any]) -> str:
@@ -117,9 +120,9 @@ def _values(name: str, at: Any) -> str:
 
 
 def figure(state: State, kind: str) -> bytes:
-    """The figure as "pdf" or "png": these lines are run, so that what is exported is what they make."""
+    """The figure as "pdf" or "png": the lines but the last are run, so that what is exported is what they make."""
     names: dict[str, Any] = {}
-    exec(compile(python_lines(state), "<explorer>", "exec"), names)
+    exec(compile(python_lines(state).removesuffix(SAVE), "<explorer>", "exec"), names)
     file = io.BytesIO()
     with names["plotting"].style():
         names["fig"].savefig(file, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)

@@ -53,7 +53,7 @@ def draw_curve(shown: Curve, points: Simulated | None, narrow: bool) -> str:
             at = float(board.px(mark.alpha))
             dash = "2 3" if key == "zero" else "6 4"
             board.add("line", x1=at, x2=at, y1=board.top, y2=board.bottom, stroke=GREY, stroke_dasharray=dash)
-            board.text(at + shift, board.top + 10, mark.name, text_anchor=anchor)
+            board.text(at + shift, board.bottom - 7, mark.name, text_anchor=anchor)
     if shown.published is not None:
         board.line(shown.alpha, shown.published.accuracy, stroke=ORANGE, stroke_width=2, stroke_dasharray="7 4")
     board.line(shown.alpha, accuracy, stroke=BLUE, stroke_width=2.5, id="theory")
@@ -110,27 +110,17 @@ def _place(board: Board, mark: Mark, key: str, inside: list[Mark]) -> None:
 
 
 def _legend(board: Board, published: bool, points: bool) -> None:
-    """Beside the lower right corner, where a curve that has peaked leaves room."""
-    rows = [("theory", BLUE, "")] + ([("published code", ORANGE, "7 4")] if published else [])
+    """Where there is more than one curve: in the lower right corner, which a curve that has peaked leaves free."""
     if not published and not points:
         return
-    y = board.bottom - 12
-    for name, color, dash in reversed(rows):
-        board.add(
-            "line",
-            x1=board.right - 128,
-            x2=board.right - 102,
-            y1=y - 4,
-            y2=y - 4,
-            stroke=color,
-            stroke_width=2.5,
-            stroke_dasharray=dash or "none",
-        )
-        board.text(board.right - 96, y, name, fill=INK)
+    x, y = board.right - 140, board.bottom - 12
+    for name, color, dash in [("published code", ORANGE, "7 4")] * published + [("theory", BLUE, "none")]:
+        board.add("line", x1=x, x2=x + 26, y1=y - 4, y2=y - 4, stroke=color, stroke_width=2.5, stroke_dasharray=dash)
+        board.text(x + 32, y, name, fill=INK)
         y -= 18
     if points:
-        board.add("circle", cx=board.right - 115, cy=y - 4, r=3, fill="white", stroke=INK)
-        board.text(board.right - 96, y, "simulation ± s.e.", fill=INK)
+        board.add("circle", cx=x + 13, cy=y - 4, r=3, fill="white", stroke=INK)
+        board.text(x + 32, y, "simulation ± s.e.", fill=INK)
 
 
 def draw_densities(shown: Curve) -> str:
@@ -163,9 +153,13 @@ def draw_densities(shown: Curve) -> str:
     board.text(
         board.size[0] / 2, board.bottom + 36, "score, in its standard deviations", text_anchor="middle", fill=INK
     )
-    board.text(
-        board.size[0] / 2, board.bottom + 58, "– – y = −1      — y = +1      shaded: wrong", text_anchor="middle"
-    )
+    y = board.bottom + 60
+    for left, color, dash, said in ((92, ORANGE, "6 3", "y = −1"), (186, BLUE, "none", "y = +1")):
+        board.add(
+            "line", x1=left, x2=left + 24, y1=y - 4, y2=y - 4, stroke=color, stroke_width=2, stroke_dasharray=dash
+        )
+        board.text(left + 29, y, said)
+    board.text(280, y, "shaded: wrong")
     means = (f"{m.name}: mean {number(at.mean)}, s.d. {number(math.sqrt(at.variance))}" for m, at, _ in laws)
     return board.picture(f"Score densities of both classes. {'; '.join(means)}.", "densities")
 
@@ -243,12 +237,35 @@ def table(shown: Curve) -> str:
 
 
 def headline(shown: Curve) -> str:
-    """The answer in one sentence."""
+    """The answer in one sentence, read aloud as it changes."""
     best, one = shown.marks["best"], shown.marks["one"].at
     assert one is not None
     gain = 100 * (shown.best.accuracy - one.accuracy)
     reach = "is approached as |α| grows" if shown.best.at_infinity else f"at <b>α* = {number(best.alpha, 4)}</b>"
     return (
-        f"Accuracy <b>{100 * shown.best.accuracy:.1f} %</b> {reach}; α = 1 gives {100 * one.accuracy:.1f} %, "
-        f"{gain:.1f} points less."
+        f'<p id="headline" aria-live="polite">Accuracy <b>{100 * shown.best.accuracy:.1f} %</b> {reach}; '
+        f"α = 1 gives {100 * one.accuracy:.1f} %, {gain:.1f} points less.</p>"
+    )
+
+
+def comparison(points: Simulated) -> str:
+    """How simulation and theory compare."""
+    return f'<p id="simulated">Simulation: {points.moments.n_trials} trainings; largest |z| against theory {points.max_abs_z:.1f}</p>'
+
+
+def alert(text: str) -> str:
+    """What is wrong, read aloud at once."""
+    return f'<p role="alert" class="alert">{escape(text)}</p>'
+
+
+def card(name: str, title: str, content: str) -> str:
+    """A titled part of the page."""
+    return f'<section class="card {name}"><h2>{escape(title)}</h2>{content}</section>'
+
+
+def folded(name: str, title: str, text: str) -> str:
+    """Lines of text to unfold."""
+    return (
+        f'<details class="card {name}"><summary>{escape(title)}</summary>'
+        f'<pre id="{name}" tabindex="0">{escape(text)}</pre></details>'
     )

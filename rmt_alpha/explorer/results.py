@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import math
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from .state import MAPS, State
 
 CURVE, POINTS, CELLS = 401, 25, 61
 LONGEST = 2.0  # seconds that a simulation may hold the page up
+IMPOSSIBLE = (ValueError, TypeError, ArithmeticError)  # what the library raises on numbers that cannot be
 STEP = 6e-5  # seconds an eliminated variable takes for `TRIALS` trials, as measured on one core
 
 
@@ -180,8 +180,3 @@ def _csv(header: list[str], rows: list[list[Any]]) -> bytes:
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue().encode()
-
-
-def numbers_only(state: State) -> dict[str, Any]:
-    """The state with its problem's numbers as checked, for printing."""
-    return {**dataclasses.asdict(state), **state.numbers()}
