@@ -133,7 +133,7 @@ def draw_densities(shown: Curve) -> str:
         at_value = float(board.px(value))
         board.add("line", x1=at_value, x2=at_value, y1=board.top, y2=board.bottom, stroke=GREY if value == 0 else FAINT)
         board.text(at_value, board.bottom + 17, number(value), text_anchor="middle")
-    x = np.linspace(-reach, reach, 121)
+    x = np.linspace(-reach, reach, 91)
     for i, (mark, at, snr) in enumerate(laws):
         base = len(laws) - 1 - i
         floor = float(board.py(base))
@@ -141,7 +141,7 @@ def draw_densities(shown: Curve) -> str:
         for sign, color in ((-1, ORANGE), (1, BLUE)):
             y = base + 2.1 * normal_density(x, sign * snr, 1.0)
             board.line(x, y, stroke=color, stroke_width=2, stroke_dasharray="none" if sign > 0 else "6 3")
-            wrong = x * sign <= 0
+            wrong = x * sign <= 1e-9
             edge = np.column_stack([board.px(x[wrong]), board.py(y[wrong])]).tolist()
             path = f"M{edge[0][0]:.1f},{floor:.1f}" + "".join(f"L{a:.1f},{b:.1f}" for a, b in edge) + f"V{floor:.1f}Z"
             board.add("path", d=path, fill=color, fill_opacity=0.28)
