@@ -28,4 +28,5 @@ ON_REQUEST = {
     "alpha_rules": "a minute",
     "amazon_rules": "a minute or two",
     "domain_features": "needs the extra rmt_alpha[lm]",
+    "glue_table": "needs the extra rmt_alpha[lm]; two hours on two cores",
 }

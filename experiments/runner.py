@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import multiprocessing
 import os
@@ -102,8 +103,9 @@ def run(name: str, out: Path, trials: int | None, seed: int) -> tuple[tuple[Any,
 
 
 def summary(name: str) -> str:
-    """The first line of an experiment's docstring."""
-    return (importlib.import_module(f"experiments.{name}").__doc__ or "").splitlines()[0]
+    """The first line of an experiment's docstring, unimported: some need an extra."""
+    source = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
 
 
 def claim(lab: Lab, seconds: float) -> tuple[Any, ...]:

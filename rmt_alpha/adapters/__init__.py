@@ -15,14 +15,30 @@ except ModuleNotFoundError as error:
     ) from error
 
 from .alpha_lora import AlphaLoraConfig, AlphaLoraLinear, AlphaLoraVariant, export, row_scales
+from .finetune import FineTuned, finetune
+from .methods import METHODS
+from .models import load_model
+from .recipe import Recipe
+from .sweep import finetune_sweep
+from .tasks import Examples, Task, load_task, task_names
 from .training import TwoOptimizers, split_held_out
 
 __all__ = [
+    "METHODS",
     "AlphaLoraConfig",
     "AlphaLoraLinear",
     "AlphaLoraVariant",
+    "Examples",
+    "FineTuned",
+    "Recipe",
+    "Task",
     "TwoOptimizers",
     "export",
+    "finetune",
+    "finetune_sweep",
+    "load_model",
+    "load_task",
     "row_scales",
     "split_held_out",
+    "task_names",
 ]

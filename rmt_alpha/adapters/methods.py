@@ -1,0 +1,103 @@
+"""The ways to fine-tune that are compared: what each makes trainable, and what it does with the batches put aside for α."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from peft import IA3Config, LoraConfig, get_peft_model
+
+from .alpha_lora import AlphaLoraConfig, row_scales
+from .recipe import Recipe
+from .training import OneOptimizer, TwoOptimizers
+
+
+@dataclass(frozen=True)
+class Method:
+    """`adapt` makes the model trainable, `lr` is the default rate, `held_out` what the rows put aside for α train: nothing, α or all."""
+
+    summary: str
+    lr: float
+    adapt: Callable[[Any, Recipe, bool], Any]
+    held_out: Literal["nothing", "row scale", "everything"] = "nothing"
+
+
+def head_only(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
+    """Everything frozen but what the classification head adds to the pretrained body."""
+    for name, p in model.named_parameters():
+        p.requires_grad_(not name.startswith(model.base_model_prefix + "."))
+    return model
+
+
+def everything(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
+    return model.requires_grad_(True)
+
+
+def lora(**variant: bool) -> Callable[[Any, Recipe, bool], Any]:
+    def adapt(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
+        return _peft(model, LoraConfig(**_shape(recipe), **variant))
+
+    return adapt
+
+
+def ia3(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
+    return _peft(model, IA3Config(task_type="SEQ_CLS"))
+
+
+def alpha_lora(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
+    config = AlphaLoraConfig(
+        **_shape(recipe), row_scale=recipe.row_scale, init_row_scale=recipe.init_row_scale, scale_bias=scale_bias
+    )
+    return _peft(model, config)
+
+
+def fixed_alpha_lora(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
+    model = alpha_lora(model, recipe, scale_bias)
+    for scale in row_scales(model).values():
+        scale.requires_grad_(False)
+    return model
+
+
+METHODS = {
+    "head": Method("the classification head alone", 3e-3, head_only),
+    "full": Method("full fine-tuning", 1e-4, everything),
+    "lora": Method("LoRA: α = 1", 1e-3, lora()),
+    "rslora": Method("LoRA scaled by 1/√rank", 1e-3, lora(use_rslora=True)),
+    "dora": Method("DoRA: direction and magnitude of each row", 1e-3, lora(use_dora=True)),
+    "ia3": Method("IA³: learned factors on keys, values and feed-forward layers", 3e-3, ia3),
+    "alpha-lora": Method("α-LoRA as published: α on rows held out, every T steps", 1e-3, alpha_lora, "row scale"),
+    "alpha-fixed": Method("α-LoRA with α constant (init_row_scale)", 1e-3, fixed_alpha_lora),
+    "alpha-joint": Method("α-LoRA with α learned on the same batches as the rest", 1e-3, alpha_lora),
+    "lora-extra": Method("LoRA with α's batches as further training steps", 1e-3, lora(), "everything"),
+}
+
+
+def trainer(model: Any, method: str, recipe: Recipe, loss: Callable[..., Any]) -> TwoOptimizers | OneOptimizer:
+    """The optimisers of the method, for a model that its `adapt` has prepared."""
+    shared: dict[str, Any] = dict(lr=recipe.lr or METHODS[method].lr, weight_decay=recipe.weight_decay, loss=loss)
+    if METHODS[method].held_out == "row scale":
+        return TwoOptimizers(
+            model, recipe.steps, every=recipe.every, row_scale_lr=recipe.row_scale_lr,
+            row_scale_optimizer=recipe.row_scale_optimizer, **shared,
+        )  # fmt: skip
+    every = recipe.every if METHODS[method].held_out == "everything" else None
+    return OneOptimizer(model, recipe.steps, every=every, row_scale_lr=recipe.row_scale_lr, **shared)
+
+
+def _shape(recipe: Recipe) -> dict[str, Any]:
+    modules = None if recipe.target_modules is None else list(recipe.target_modules)
+    return dict(r=recipe.rank, lora_alpha=recipe.lora_alpha, target_modules=modules, task_type="SEQ_CLS")
+
+
+def _peft(model: Any, config: Any) -> Any:
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:  # peft: no such modules, or no default for this kind of model
+        linear = sorted(
+            {name.rpartition(".")[2] for name, module in model.named_modules() if type(module).__name__ == "Linear"}
+        )
+        raise ValueError(
+            f"target_modules must name layers of the model, got {config.target_modules or 'none'}, and none of them is there "
+            f"({str(error).splitlines()[0][:160]}). Linear layers of this {type(model).__name__}: {', '.join(linear)}."
+        ) from error

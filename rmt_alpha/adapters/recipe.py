@@ -1,0 +1,96 @@
+"""Every number of one fine-tuning but the seed, with the paper's values as defaults where it gives them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal
+
+from .alpha_lora import SHARINGS
+from .training import OPTIMIZERS
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a model is fine-tuned. Batches are counted in texts, rates per step, shares as fractions of the training rows."""
+
+    n_train: int = 1000
+    """Training rows, drawn at random from the task's; what is held out for validation and for α is part of them."""
+    n_dev: int | None = None
+    """Development rows for the last test, the same for every seed. None: all."""
+    steps: int = 300
+    """Optimisation steps on A, B and the head."""
+    batch_size: int = 16
+    """Texts a step."""
+    max_length: int = 128
+    """Tokens a text is cut at."""
+    lr: float | None = None
+    """Learning rate at the first step; it falls linearly to 0. None: the method's own, as `rmt_alpha.adapters.METHODS` has it."""
+    weight_decay: float = 0.0
+    """Of AdamW."""
+    validation: float = 0.2
+    """Share of the training rows that choose the checkpoint (honest protocol)."""
+    evaluations: int = 10
+    """How many times in a run the checkpoint is looked at, at equal distances, the last step included."""
+    patience: int | None = None
+    """Stop after so many evaluations without a better one. None: never."""
+    rank: int = 8
+    """Of B A."""
+    lora_alpha: float = 16.0
+    """peft's name for s·rank, the scale of B A; not α."""
+    target_modules: tuple[str, ...] | None = None
+    """Names of the layers to adapt. None: those that peft adapts in this kind of model."""
+    row_scale: Literal["row", "layer", "shared"] = "row"
+    """α: one a row, one a layer, or one vector for all adapted weights of one attention."""
+    init_row_scale: float = 1.0
+    """α at the start; with the method "alpha-fixed", to the end."""
+    scale_bias: bool | None = None
+    """Multiply the bias by α too. None: no; yes in the published protocol."""
+    every: int = 10
+    """T: steps between two steps on α."""
+    row_scale_lr: float = 5e-3
+    """Learning rate of α."""
+    row_scale_optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """Optimiser of α."""
+    held_out: float = 0.2
+    """Share of the remaining training rows that α is trained on, and nothing else."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the products; weights are kept in float32. bfloat16 is 2.5 times faster on processors that have it in hardware."""
+
+    def __post_init__(self) -> None:
+        for name in ("n_train", "steps", "batch_size", "max_length", "evaluations", "rank", "every"):
+            _whole(name, getattr(self, name))
+        for name in ("n_dev", "patience"):
+            if getattr(self, name) is not None:
+                _whole(name, getattr(self, name))
+        for name in ("lr", "row_scale_lr", "lora_alpha"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be a positive number, got {value!r}.")
+        for name in ("validation", "held_out"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must lie between 0 and 1, got {getattr(self, name)!r}. The usual share is 0.2."
+                )
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be 0 or a positive number, got {self.weight_decay!r}.")
+        if not math.isfinite(self.init_row_scale):
+            raise ValueError(
+                f"init_row_scale must be a finite number, got {self.init_row_scale!r}. The paper starts at 1."
+            )
+        if self.evaluations > self.steps:
+            raise ValueError(f"evaluations must be at most steps = {self.steps}, got {self.evaluations}.")
+        for name, known in (
+            ("row_scale", SHARINGS),
+            ("row_scale_optimizer", tuple(OPTIMIZERS)),
+            ("precision", PRECISIONS),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}.")
+
+
+def _whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")

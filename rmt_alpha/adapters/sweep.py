@@ -1,0 +1,73 @@
+"""Many fine-tunings, resumable: one folder a run, one file a finished run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from .finetune import finetune
+
+
+def finetune_sweep(
+    jobs: Sequence[dict[str, Any]], store: str | Path, workers: int | None = None, progress: bool = True
+) -> list[dict[str, Any]]:
+    """The records of all jobs, in their order; a job is the keyword arguments of `finetune`, with plain values.
+
+    What `store` holds is not computed again; what was killed goes on from its last checkpoint. `workers`: processes, one core each; None:
+    a process a core. Models are not kept, only records. If some runs fail the others still finish; then RuntimeError says which failed.
+    """
+    store = Path(store)
+    folders = [store / _name(job) for job in jobs]
+    records = [_record(folder) for folder in folders]
+    missing = [i for i, record in enumerate(records) if record is None]
+    if not missing:
+        return records  # type: ignore[return-value]
+    errors: dict[str, Exception] = {}
+    bar = tqdm(total=len(jobs), initial=len(jobs) - len(missing), unit="run", file=sys.stderr, disable=not progress)
+    # spawn: a fork would copy locks that torch's threads hold.
+    context = multiprocessing.get_context("spawn")
+    processes = min(workers or os.cpu_count() or 1, len(missing))
+    with bar, ProcessPoolExecutor(processes, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        running = {pool.submit(_run, jobs[i], folders[i]): i for i in missing}
+        for future in as_completed(running):
+            i = running[future]
+            try:
+                records[i] = future.result()
+            except Exception as error:  # the others go on
+                errors[folders[i].name] = error
+            bar.set_postfix_str(folders[i].name)
+            bar.update()
+    if errors:
+        name, first = next(iter(errors.items()))
+        raise RuntimeError(
+            f"{len(errors)} of {len(jobs)} runs failed; the others are in {store}. First: {name}: {type(first).__name__}: {first}"
+        ) from first
+    return records  # type: ignore[return-value]
+
+
+def _name(job: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()[:10]
+    words = (job.get("task", ""), job.get("method", ""), f"seed{job.get('seed', 0)}", digest)
+    return "-".join(re.sub(r"[^\w]", "_", str(word)) for word in words)
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    file = folder / "result.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def _run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    record = finetune(**job, folder=folder, progress=False).record
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    return record

@@ -1,0 +1,77 @@
+"""What a language model is fine-tuned on: texts or pairs of texts with one of K labels, for training and for the last test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data.glue import GLUE_LABELS, GLUE_TASKS, load_glue
+from ..data.texts import TEXT_DOMAINS, load_texts
+
+DOMAIN_DEV = 500
+
+
+@dataclass(frozen=True)
+class Examples:
+    """texts: n tuples of one string, or two; labels: (n,) whole numbers 0 … K − 1."""
+
+    texts: list[tuple[str, ...]]
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, rows: np.ndarray) -> Examples:
+        return Examples([self.texts[i] for i in rows], self.labels[rows])
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of one's own: Task("mine", ("no", "yes"), train=Examples(texts, labels), dev=Examples(…))."""
+
+    name: str
+    labels: tuple[str, ...]
+    train: Examples
+    dev: Examples
+
+    def __post_init__(self) -> None:
+        for split in ("train", "dev"):
+            examples = getattr(self, split)
+            labels = np.asarray(examples.labels)
+            if len(labels) != len(examples.texts) or not len(labels):
+                raise ValueError(
+                    f"{split} of task {self.name!r} must hold as many labels as texts, and one at least, got {len(labels)} "
+                    f"labels and {len(examples.texts)} texts."
+                )
+            if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(self.labels):
+                raise ValueError(
+                    f"The labels in {split} of task {self.name!r} must be whole numbers 0 … {len(self.labels) - 1}, one for each "
+                    f"of {', '.join(self.labels)}, got {np.unique(labels)[:8]}."
+                )
+
+
+def task_names() -> tuple[str, ...]:
+    """What `load_task` knows."""
+    return (
+        *GLUE_TASKS,
+        *(f"{collection}:{domain}" for collection, domains in TEXT_DOMAINS.items() for domain in domains),
+    )
+
+
+def load_task(name: str) -> Task:
+    """One of `task_names()`: a GLUE task, or the sentiment of one domain of texts ("blitzer_text:books").
+
+    Development rows: GLUE's own (qqp: see `load_glue`); of a domain 500, fixed once, each text once over both splits.
+    Raises ValueError for another name, DataUnavailableError where there are no data.
+    """
+    if name in GLUE_TASKS:
+        return Task(name, GLUE_LABELS[name], Examples(*load_glue(name, "train")), Examples(*load_glue(name, "dev")))
+    if name not in task_names():
+        raise ValueError(
+            f"task must be one of {', '.join(task_names())}, or a Task of your own, got {name!r}. Check the spelling."
+        )
+    texts, y = load_texts(*name.split(":"))
+    rows = np.random.default_rng(0).permutation(np.sort(np.unique(texts, return_index=True)[1]))
+    reviews = Examples([(text,) for text in texts], (y > 0).astype(int))
+    return Task(name, ("negative", "positive"), reviews[rows[DOMAIN_DEV:]], reviews[rows[:DOMAIN_DEV]])
