@@ -113,7 +113,7 @@ def _legend(board: Board, published: bool, points: bool) -> None:
     """Where there is more than one curve: in the lower right corner, which a curve that has peaked leaves free."""
     if not published and not points:
         return
-    x, y = board.right - 140, board.bottom - 12
+    x, y = board.right - 140, board.bottom - 28
     for name, color, dash in [("published code", ORANGE, "7 4")] * published + [("theory", BLUE, "none")]:
         board.add("line", x1=x, x2=x + 26, y1=y - 4, y2=y - 4, stroke=color, stroke_width=2.5, stroke_dasharray=dash)
         board.text(x + 32, y, name, fill=INK)
