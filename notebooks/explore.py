@@ -15,10 +15,11 @@ def imports():
 
 
 @app.cell
-def heading(mo):
+def heading(link_error, mo, pictures):
     mo.Html(
         "<h1>The best scale for a frozen classifier</h1>"
         "<p>Fine-tune <i>w = α·w̃ + a</i> on little target data: which α is best, and what does α = 1 cost?</p>"
+        + (pictures.alert(link_error) if link_error else "")
     )
     return
 
@@ -36,18 +37,16 @@ def controls(Controls, State, mo):
 
 
 @app.cell
-def answer(State, controls, link_error, mo, pictures, results):
+def answer(State, controls, mo, pictures, results):
     # The curve has a cell of its own: it is on the screen before the rest is drawn. Impossible values are explained
     # in the library's own words.
     state = State(**controls.value["state"])
-    curve, points = None, None
-    alerts = [link_error] if link_error else []
+    curve, points, answer = None, None, []
     try:
         curve = results.curve(state)
         points = results.simulated(state) if state.simulate else None
     except results.IMPOSSIBLE as error:
-        alerts.append(str(error))
-    answer = [pictures.alert(text) for text in alerts]
+        answer.append(pictures.alert(str(error)))
     if curve is not None:
         answer += [pictures.headline(curve), pictures.draw_curve(curve, points, controls.value["narrow"])]
     if points is not None:
@@ -60,9 +59,13 @@ def answer(State, controls, link_error, mo, pictures, results):
 def details(curve, export, mo, pictures, results, state):
     mo.stop(curve is None)
     try:
-        plane, lines = pictures.draw_map(state, results.plane(state)), export.python_lines(state)
+        plane = pictures.draw_map(state, results.plane(state))
     except results.IMPOSSIBLE as error:
-        plane, lines = pictures.alert(str(error)), f"# {error}"
+        plane = pictures.alert(str(error))
+    try:
+        lines = export.python_lines(state)
+    except results.IMPOSSIBLE as error:
+        lines = f"# {error}"
     mo.Html(
         pictures.card("scores", "Scores of the two classes", pictures.draw_densities(curve))
         + pictures.card("plane", "Around this problem", plane)

@@ -4,40 +4,22 @@ Skipped where marimo, playwright or a Chromium is missing; with RMT_ALPHA_BROWSE
 """
 
 import csv
-import json
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
 import time
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from explorer_visit import CHROMIUM, FLAGS, Visit, missing, served
 
 from rmt_alpha import optimal_alpha, predict
 from rmt_alpha.explorer.state import PRESETS, State
 from rmt_alpha.theory.published import optimal_alpha_published
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync"
-).split()
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LATENCY = 0.4  # seconds: what a shared machine may make of the 100 ms that hold on a quiet one
-
-
-def missing():
-    if CHROMIUM is None:
-        return "no Chromium on this machine (Debian: apt-get install chromium)"
-    for module in ("marimo", "anywidget", "playwright"):
-        try:
-            __import__(module)
-        except ImportError:
-            return f"no module named {module} (pip install 'rmt_alpha[explore]' playwright)"
-    return None
 
 
 if (reason := missing()) is not None:
@@ -48,16 +30,8 @@ if (reason := missing()) is not None:
 
 @pytest.fixture(scope="module")
 def server():
-    command = [sys.executable, "-c", "from rmt_alpha.cli import main; raise SystemExit(main())", "explore"]
-    process = subprocess.Popen(
-        [*command, "--no-browser", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    address = json.loads(process.stdout.readline())["url"]
-    assert address.startswith("http://127.0.0.1:")
-    yield address
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=20)
-    assert (process.returncode, error) == (0, "")  # Ctrl-C, with pages open or just closed, ends it without a word
+    with served() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -68,40 +42,6 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)  # in a new, empty profile
         yield browser
         browser.close()
-
-
-class Visit:
-    """A page of the explorer, and everything that it complained of or asked other machines for."""
-
-    def __init__(self, page, server):
-        self.page, self.server = page, server
-        self.complaints, self.elsewhere = [], []
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self._asked(request.url))
-        page.on("websocket", lambda socket: self._asked(socket.url))
-
-    def _asked(self, url):
-        if urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).hostname != "127.0.0.1":
-            self.elsewhere.append(url)
-
-    def open(self, query=""):
-        self.page.goto(self.server + query)
-        self.page.wait_for_selector("#headline, [role=alert]", timeout=60_000)
-        self.page.wait_for_selector("#beta")
-        return self
-
-    def alpha(self, row):
-        return float(self.page.get_attribute(f"#row-{row}", "data-alpha"))
-
-    def shows(self, row, alpha, **within):
-        """Wait until the table has the library's number in a row."""
-        target = f"a => Math.abs(document.querySelector('#row-{row}')?.dataset.alpha - a) <= 1e-9 * Math.abs(a)"
-        self.page.wait_for_function(target, arg=float(alpha), **within)
-
-    def state(self):
-        self.page.wait_for_timeout(200)  # the address follows a moving slider with a pause
-        return State.from_query(dict(parse_qsl(urlsplit(self.page.url).query)))
 
 
 @pytest.fixture
@@ -395,6 +335,13 @@ def test_two_windows_do_not_share_a_state(visit, chromium):
     visit.shows("best", optimal_alpha(State(beta=0.7).problem()).best)
     assert other.alpha("best") == optimal_alpha(State(beta=0.1).problem()).best
     other.page.context.close()
+
+
+def test_ctrl_c_with_an_open_page(chromium):
+    page = chromium.new_context().new_page()
+    with served() as address:
+        Visit(page, address).open()
+    page.context.close()
 
 
 def test_only_this_machine_is_served(server):

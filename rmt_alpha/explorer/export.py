@@ -87,7 +87,7 @@ def python_lines(state: State) -> str:
     if state.published:
         body += PUBLISHED
     if state.simulate:
-        body += SIMULATION.format(**ends, count=results.POINTS, trials=int(state.trials))
+        body += SIMULATION.format(**ends, count=results.POINTS, trials=results.trials(state))
     body += MARKS.format(own=float(state.alpha)) + _plane(state, numbers)
     return "\n".join([*head, "", "problem = TransferProblem(", *given, ")"]) + body + SAVE
 

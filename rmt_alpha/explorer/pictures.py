@@ -126,8 +126,8 @@ def _legend(board: Board, published: bool, points: bool) -> None:
 def draw_densities(shown: Curve) -> str:
     """The two classes' score densities at four α, each in units of its own standard deviation, so that they compare."""
     rows = [(shown.marks[key], shown.marks[key].at) for key in ("best", "own", "one", "zero")]
-    laws = [(mark, at, at.mean / math.sqrt(at.variance)) for mark, at in rows if at is not None]
-    reach = max(abs(snr) for *_, snr in laws) + 3.2
+    laws = [(mark, at, at.mean / math.sqrt(at.variance)) for mark, at in rows if at and at.variance > 0]
+    reach = max((abs(snr) for *_, snr in laws), default=0.0) + 3.2
     board = Board((440, 82 * len(laws) + 72), (-reach, reach), (0, float(len(laws))), margins=(4, 8, 68, 8))
     for value in ticks(board.x, False, 7):
         at_value = float(board.px(value))

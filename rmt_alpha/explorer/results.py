@@ -103,18 +103,23 @@ def _at(problem: TransferProblem, alpha: float) -> Moments | None:
 
 
 def simulated(state: State) -> Simulated:
-    """Points from the chain sampler; ValueError where they would take longer than `LONGEST`."""
+    """Points from the chain sampler."""
     problem, alpha = state.problem(), state.alphas(POINTS)
-    trials = check.size("trials", state.trials, low=2)
+    drawn = simulate(problem, alpha, n_trials=trials(state), method="chain")
+    return Simulated(alpha, drawn, compare(predict(problem, alpha), drawn).max_abs)
+
+
+def trials(state: State) -> int:
+    """The number of trainings; ValueError where the chain does not apply, or they would take longer than `LONGEST`."""
+    problem, count = state.problem(), check.size("trials", state.trials, low=2)
     pick_method(problem, "chain", "gaussian", "balanced", True)
-    seconds = STEP * math.ceil(trials / TRIALS) * _variables(problem)
+    seconds = STEP * math.ceil(count / TRIALS) * _variables(problem)
     if seconds > LONGEST:
         raise ValueError(
-            f"trials must be few enough for {LONGEST:g} s of simulation here, got {trials} (about {seconds:.0f} s). "
+            f"trials must be few enough for {LONGEST:g} s of simulation here, got {count} (about {seconds:.0f} s). "
             f"Take fewer, or larger penalties, or run rmt-alpha simulate."
         )
-    drawn = simulate(problem, alpha, n_trials=trials, method="chain")
-    return Simulated(alpha, drawn, compare(predict(problem, alpha), drawn).max_abs)
+    return count
 
 
 def _variables(problem: TransferProblem) -> int:
