@@ -29,4 +29,11 @@ ON_REQUEST = {
     "amazon_rules": "a minute or two",
     "domain_features": "needs the extra rmt_alpha[lm]",
     "glue_table": "needs the extra rmt_alpha[lm]; two hours on two cores",
+    "glue_curves": "needs the extra lm; half an hour after glue_table, else an hour",
+    "alpha_statistics": "needs the extra lm; minutes after glue_table",
+    "alpha_neighbourhood": "needs the extra lm; minutes",
+    "alpha_sensitivity": "needs the extra lm; half an hour",
+    "rank_and_alpha": "needs the extra lm; ten minutes",
+    "adapter_cost": "needs the extra lm; a minute or two",
+    "domain_transfer_lm": "needs the extra lm; half an hour",
 }

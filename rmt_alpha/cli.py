@@ -20,6 +20,7 @@ import tyro
 
 from .commands.data import data
 from .commands.explore import explore
+from .commands.finetune import finetune
 from .commands.one_problem import optimal_alpha, predict, simulate
 from .commands.options import as_json
 from .commands.phase_map import phase_map
@@ -68,6 +69,7 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "validate": validate,
     "map": phase_map,
     "sweep": sweep_command,
+    "finetune": finetune,
     "data": data,
     "explore": explore,
 }
@@ -82,6 +84,13 @@ def main(args: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         print(f"rmt-alpha: {error or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
+    except LookupError as error:
+        from .data.files import DataUnavailableError  # here: it brings scipy.io
+
+        if not isinstance(error, DataUnavailableError):
+            raise
+        print(f"rmt-alpha: {error}", file=sys.stderr)
+        return BAD_INPUT
     except (ValueError, TypeError, OSError, ArithmeticError, ImportError) as error:
         notes = " ".join(getattr(error, "__notes__", ()))
         print(f"rmt-alpha: {error} {notes}".rstrip(), file=sys.stderr)

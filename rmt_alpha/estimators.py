@@ -21,6 +21,7 @@ class AlphaRidgeClassifier(ClassifierMixin, BaseEstimator):
     ----------
     alpha : "auto", "loo", "plugin", a number or K numbers. Not peft's `lora_alpha`.
     gamma : positive number, or "loo" for the value in `gammas` with the best leave-one-out mean/deviation of margins.
+        Not "loo" on features that the same rows centred, where n <= p: their sum of 0 tells the label of the row left out.
     w_source : (p,) or (K, p) frozen weights, positive towards classes_[1]; None is plain ridge. `fit` may override it.
     base_estimator : fitted linear classifier to take `coef_` from where w_source is None (its intercept is ignored).
         `clone` strips a fit, so in GridSearchCV wrap it: sklearn.frozen.FrozenEstimator(fitted).

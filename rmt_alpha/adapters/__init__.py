@@ -14,11 +14,11 @@ except ModuleNotFoundError as error:
         f"rmt_alpha.adapters needs {error.name}, which is not installed: pip install 'rmt_alpha[lm]'.", name=error.name
     ) from error
 
+from ..recipe import Recipe
 from .alpha_lora import AlphaLoraConfig, AlphaLoraLinear, AlphaLoraVariant, export, row_scales
 from .finetune import FineTuned, finetune
 from .methods import METHODS
 from .models import load_model
-from .recipe import Recipe
 from .sweep import finetune_sweep
 from .tasks import Examples, Task, load_task, task_names
 from .training import TwoOptimizers, split_held_out

@@ -23,8 +23,9 @@ from peft.utils.other import transpose
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from ..recipe import SHARINGS
+
 SAVED_AS = "RMT_ALPHA_LORA"  # peft_type in adapter_config.json; in memory it is LORA, so that peft treats it as LoRA
-SHARINGS = ("row", "layer", "shared")
 INITS = (True, False, "gaussian", "orthogonal")  # the others change the base weight, which is what α multiplies
 
 

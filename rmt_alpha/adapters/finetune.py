@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ..recipe import Recipe
 from .alpha_lora import row_scales
 from .batches import Batches, Tokens, scores
 from .files import read_checkpoint, write_whole
 from .measure import PeakMemory, environment
 from .methods import METHODS, trainer
 from .models import DEFAULT_MODEL, load_model
-from .recipe import Recipe
 from .tasks import Examples, Task, load_task
 
 PROTOCOLS = ("honest", "published")

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from peft import IA3Config, LoraConfig, get_peft_model
 
+from ..recipe import Recipe
 from .alpha_lora import AlphaLoraConfig, row_scales
-from .recipe import Recipe
 from .training import OneOptimizer, TwoOptimizers
 
 

@@ -1,4 +1,7 @@
-"""Every number of one fine-tuning but the seed, with the paper's values as defaults where it gives them."""
+"""Every number of one fine-tuning of a language model but the seed, with the paper's values as defaults where it gives them.
+
+Needs nothing of the extra `lm`, so that the command line can show it without.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ import dataclasses
 import math
 from typing import Literal
 
-from .alpha_lora import SHARINGS
-from .training import OPTIMIZERS
-
+SHARINGS = ("row", "layer", "shared")
+OPTIMIZERS = ("adam", "adamw", "sgd")
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -84,7 +86,7 @@ class Recipe:
             raise ValueError(f"evaluations must be at most steps = {self.steps}, got {self.evaluations}.")
         for name, known in (
             ("row_scale", SHARINGS),
-            ("row_scale_optimizer", tuple(OPTIMIZERS)),
+            ("row_scale_optimizer", OPTIMIZERS),
             ("precision", PRECISIONS),
         ):
             if getattr(self, name) not in known:

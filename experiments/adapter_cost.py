@@ -1,0 +1,97 @@
+"""Step time and memory of each method, as ratios to peft's LoRA measured in turns with it in the same run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from rmt_alpha import plotting
+from rmt_alpha.adapters import METHODS, Recipe, load_model
+from rmt_alpha.adapters.measure import PeakMemory
+from rmt_alpha.adapters.methods import trainer
+
+from .finetuning import MODEL
+from .lab import Lab
+
+BATCH, LENGTH, EVERY = 16, 64, 10  # texts, tokens, T as published
+SPAWN = multiprocessing.get_context("spawn")
+
+
+def run(lab: Lab) -> None:
+    torch.set_num_threads(1)
+    rounds = lab.trials(4)
+    rows = []
+    for method in METHODS:
+        # LoRA twice in one process, next to the method: the machine's mood is the same for both.
+        times = timed(method, rounds)
+        rows.append({"method": method, "step_seconds": np.median(times[:, 0]), "time_ratio": np.median(times[:, 0] / times[:, 1]),
+                     "low": np.quantile(times[:, 0] / times[:, 1], 0.1), "high": np.quantile(times[:, 0] / times[:, 1], 0.9)})  # fmt: skip
+    table = pd.DataFrame(rows)
+    with SPAWN.Pool(1, maxtasksperchild=1) as pool:  # a process for each: memory once freed is not given back
+        used = dict(zip(METHODS, pool.map(memory, METHODS, chunksize=1), strict=True))
+    table["peak_memory_mb"] = table.method.map(lambda m: used[m][0])
+    table["trainable_parameters"] = table.method.map(lambda m: used[m][1])
+    table["memory_ratio"] = table.peak_memory_mb / used["lora"][0]
+    table = lab.table(table)
+    draw(lab, table)
+    told = [f"{r.method} {r.time_ratio:.2f}, {r.memory_ratio:.2f}" for r in table.itertuples() if r.method != "lora"]
+    lab.remark(
+        f"MiniLM, float32, {BATCH} × {LENGTH} tokens, one core, T = {EVERY}; α's own steps are counted in. "
+        f"Time and memory over LoRA's: {'; '.join(told)}."
+    )
+
+
+def prepared(method: str) -> Any:
+    torch.manual_seed(0)
+    recipe = Recipe(every=EVERY, steps=10_000, batch_size=BATCH)
+    model, _ = load_model(MODEL, ("no", "yes"))
+    model = METHODS[method].adapt(model, recipe, False).train()
+    ids = torch.randint(1000, 2000, (BATCH, LENGTH), generator=torch.Generator().manual_seed(0))
+    batch = dict(input_ids=ids, attention_mask=torch.ones_like(ids), labels=torch.arange(BATCH) % 2)
+    return model, trainer(model, method, recipe, lambda model, batch: model(**batch).loss), batch
+
+
+def timed(method: str, rounds: int) -> np.ndarray:
+    """Seconds a step of the method and of LoRA, (rounds, 2), each the mean of T steps taken in turns."""
+    both = [prepared(method), prepared("lora")]
+    for _, steps, batch in both:
+        steps.step(batch, lambda k, batch=batch: batch)  # warm
+    for _, steps, _ in both:
+        steps.step_count = 0
+    seconds = np.zeros((rounds, 2))
+    for r in range(rounds):
+        for i in range(EVERY):
+            for k in (0, 1) if i % 2 else (1, 0):
+                _, steps, batch = both[k]
+                start = time.perf_counter()
+                steps.step(batch, lambda j, batch=batch: batch)
+                seconds[r, k] += (time.perf_counter() - start) / EVERY
+    return seconds
+
+
+def memory(method: str) -> tuple[float, int]:
+    """Peak of the process during T steps, in MB, and how many parameters are trained."""
+    torch.set_num_threads(1)
+    model, steps, batch = prepared(method)
+    peak = PeakMemory()
+    for _ in range(EVERY):
+        steps.step(batch, lambda k: batch)
+    return peak.megabytes(), sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def draw(lab: Lab, table: pd.DataFrame) -> None:
+    fig, axes = plotting.figure(columns=2, width=2.6, height=2.8, sharey=True)
+    place = range(len(table))
+    axes[0, 0].errorbar(table.time_ratio, place, xerr=[table.time_ratio - table.low, table.high - table.time_ratio],
+                        color=plotting.COLORS[0], marker="o", linestyle="none", elinewidth=0.9)  # fmt: skip
+    axes[0, 1].plot(table.memory_ratio, place, color=plotting.COLORS[1], marker="s", linestyle="none")
+    for ax, label in zip(axes[0], ("step time / LoRA's", "peak memory / LoRA's"), strict=True):
+        ax.axvline(1, color="black", linewidth=0.8, linestyle=":")
+        ax.set(xlabel=label, yticks=place, yticklabels=table.method)
+    axes[0, 0].invert_yaxis()
+    lab.picture(fig)

@@ -1,0 +1,104 @@
+"""Learned α by layer and module, beside the authors' vectors; and whether two tasks agree on which rows to scale."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from rmt_alpha import plotting
+
+from .finetuning import LARGE, job, published, rates, runs
+from .glue_table import LARGE_TASKS
+from .lab import Lab
+
+AUTHORS = "alpha_vectors_published.npz"
+
+
+def run(lab: Lab) -> None:
+    rate = rates(("alpha-lora",))["alpha-lora"]
+    seeds = range(lab.seed, lab.seed + lab.trials(5))
+    records = runs(job(t, "alpha-lora", s, LARGE, lr=rate) for s in seeds for t in LARGE_TASKS)
+    vectors = {(r.task, int(r.seed)): stacked(r.row_scales) for r in records.itertuples()}  # (layers, 2, rows)
+    mean = {task: np.mean([v for (t, _), v in vectors.items() if t == task], axis=0) for task in LARGE_TASKS}
+    rows = [described("MiniLM", task, v, s) for (task, s), v in vectors.items()]
+    path = published(AUTHORS)
+    theirs = {} if path is None else dict(np.load(path))
+    rows += [described("RoBERTa, the authors'", task, v) for task, v in theirs.items()]
+    table = lab.table(pd.concat(rows))
+    correlations = lab.table(
+        pd.DataFrame([*correlated("MiniLM", mean), *correlated("RoBERTa, the authors'", theirs)]), "correlation"
+    )
+    draw(lab, mean, theirs)
+    for source, group in table.groupby("model"):
+        lab.remark(
+            f"{source}: α = {group['mean'].mean():.3f} ± {np.sqrt((group['sd'] ** 2).mean()):.3f} over rows (mean ± s.d.), "
+            f"from {group['minimum'].min():.2f} to {group['maximum'].max():.2f}."
+        )
+    for source, group in correlations.groupby("model"):
+        low, high = group["rank_correlation"].min(), group["rank_correlation"].max()
+        lab.remark(f"{source}: rank correlation of α by row between tasks {low:+.3f} to {high:+.3f}.")
+    same = [
+        stats.spearmanr(vectors[t, a].ravel(), vectors[t, b].ravel()).statistic
+        for t in LARGE_TASKS
+        for a, b in combinations(seeds, 2)
+    ]
+    lab.remark(f"MiniLM, between two seeds of one task: {np.mean(same):+.3f} on average.")
+
+
+def stacked(row_scales: dict[str, list[float]]) -> np.ndarray:
+    """(layers, 2, rows): query and value of each layer, in order."""
+    kinds = [[np.array(v) for name, v in row_scales.items() if f".{kind}." in name] for kind in ("query", "value")]
+    return np.stack(kinds, axis=1)
+
+
+def described(model: str, task: str, vectors: np.ndarray, seed: int | None = None) -> pd.DataFrame:
+    """Mean, s.d. and quartiles of each vector."""
+    table = []
+    for layer, kinds in enumerate(vectors):
+        for module, alpha in zip(("query", "value"), kinds, strict=True):
+            low, median, high = np.quantile(alpha, [0.25, 0.5, 0.75])
+            table.append({"model": model, "task": task, "seed": seed, "layer": layer, "module": module, "mean": alpha.mean(),
+                          "sd": alpha.std(), "quartile_1": low, "median": median, "quartile_3": high,
+                          "minimum": alpha.min(), "maximum": alpha.max()})  # fmt: skip
+    return pd.DataFrame(table)
+
+
+def correlated(model: str, vectors: dict[str, np.ndarray]) -> list[dict[str, object]]:
+    """Spearman's rank correlation of α over all rows, for each pair of tasks."""
+    found = []
+    for one, other in combinations(vectors, 2):
+        result = stats.spearmanr(vectors[one].ravel(), vectors[other].ravel())
+        found.append(
+            {"model": model, "task_1": one, "task_2": other, "rank_correlation": result.statistic, "p": result.pvalue}
+        )
+    return found
+
+
+def draw(lab: Lab, mean: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
+    fig, axes = plotting.figure(columns=3, rows=1 + bool(theirs), width=2.6, height=2.3)
+    for row, held in zip(axes, (mean, theirs), strict=False):
+        for ax, (task, vectors) in zip(row, held.items(), strict=False):
+            for i, module in enumerate(("query", "value")):
+                places = np.arange(len(vectors)) + 0.36 * i - 0.18
+                boxes = ax.boxplot(
+                    list(vectors[:, i]), positions=places, widths=0.28, showfliers=False, patch_artist=True
+                )
+                for box in boxes["boxes"]:
+                    box.set(facecolor=plotting.COLORS[i], alpha=0.6)
+                for line in boxes["medians"]:
+                    line.set_color("black")
+                ax.plot([], [], color=plotting.COLORS[i], linewidth=6, alpha=0.6, label=module)
+            ax.axhline(1, color="black", linewidth=0.7, linestyle=":")
+            ax.set(
+                title=f"{task}, {'mean over seeds' if held is mean else 'RoBERTa, the authors’'}",
+                xticks=range(0, len(vectors), max(1, len(vectors) // 6)),
+            )
+            ax.set_xticklabels([str(k) for k in range(0, len(vectors), max(1, len(vectors) // 6))])
+            ax.set_xlabel("layer")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("learned α by row")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    lab.picture(fig)

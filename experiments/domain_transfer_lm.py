@@ -1,0 +1,128 @@
+"""From one review domain to another: the α* of the linear theory on frozen features against the α that a language model learns.
+
+The source model is fine-tuned on one domain; LoRA and α-LoRA adapt it to another from n rows. The linear theory sees the embeddings of the
+frozen encoder, a ridge classifier of the source domain, and the target's moments.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.preprocessing import StandardScaler
+
+from rmt_alpha import TransferProblem, optimal_alpha, plotting, ridge_path
+from rmt_alpha.adapters import finetune
+
+from .amazon import split_rows
+from .domain_features import GAMMA, GAMMA_SOURCE, features
+from .finetuning import SMALL, against, job, rates, runs, tidy
+from .lab import Lab
+
+TRANSFERS = (("books", "kitchen"), ("dvd", "electronics"), ("electronics", "books"), ("kitchen", "dvd"))
+SIZES = (50, 200, 1000)
+PAIR = ("lora", "alpha-lora")
+SOURCE: dict[str, Any] = {**SMALL, "n_train": 1400, "steps": 150}
+
+
+def run(lab: Lab) -> None:
+    rate = rates((*PAIR, "full"))
+    seeds = range(lab.seed, lab.seed + lab.trials(3))
+    folders = {source: source_model(source, rate["full"]) for source, _ in TRANSFERS}
+    jobs = [
+        job(f"blitzer_text:{target}", m, s, {**SMALL, "n_train": n}, lr=rate[m], model=folders[source])
+        for s in seeds for n in SIZES for source, target in TRANSFERS for m in PAIR
+    ]  # fmt: skip
+    records = runs(jobs)
+    places = {folder: source for source, folder in folders.items()}
+    records["source"] = records.model.map(places)
+    records["learned_alpha"] = [np.mean(np.concatenate(list(v.values()))) if v else 1.0 for v in records.row_scales]
+    records["model"] = "MiniLM fine-tuned on the source"
+    table = lab.table(tidy(records, ["source", "learned_alpha"]), "runs")
+    table["target"] = table.task.str.removeprefix("blitzer_text:")
+    theory = lab.table(
+        pd.DataFrame([predicted(source, target, lab.seed) for source, target in TRANSFERS]).explode(
+            ["n_target", "best_alpha"]
+        ),
+        "theory",
+    )
+    means = (
+        table[table.method == "alpha-lora"]
+        .groupby(["source", "target", "n_train"])
+        .learned_alpha.agg(["mean", "std"])
+        .reset_index()
+    )
+    both = means.merge(theory, left_on=["source", "target", "n_train"], right_on=["source", "target", "n_target"])
+    draw(lab, table, both)
+    rank = stats.spearmanr(both.best_alpha, both["mean"])
+    lab.remark(
+        f"α* of the linear theory {both.best_alpha.min():.2f} to {both.best_alpha.max():.2f}; mean learned α {both['mean'].min():.3f} to "
+        f"{both['mean'].max():.3f}; rank correlation over {len(both)} transfers and sizes {rank.statistic:+.2f} (p = {rank.pvalue:.2g})."
+    )
+    for n, group in table.groupby("n_train"):
+        mean = 100 * group.groupby("method").dev_accuracy.mean()
+        total = against(group, "alpha-lora", "lora").iloc[-1]
+        lab.remark(
+            f"n = {n}: LoRA {mean['lora']:.1f} %, α-LoRA {mean['alpha-lora']:.1f} %, difference {100 * total.difference:+.2f} "
+            f"[{100 * total.low:+.2f}, {100 * total.high:+.2f}], p = {total.p:.2g}."
+        )
+
+
+def source_model(domain: str, rate: float) -> str:
+    """The folder of MiniLM with all its weights fine-tuned on one domain, made once."""
+    folder = Path(os.environ.get("RMT_ALPHA_RUNS", "runs/finetune")) / f"source-{domain}"
+    if not (folder / "model" / "config.json").is_file():
+        done = finetune(**job(f"blitzer_text:{domain}", "full", 0, SOURCE, lr=rate), folder=folder)
+        done.tokenizer.save_pretrained(folder / "model")
+        done.model.save_pretrained(folder / "model")
+    return str(folder / "model")
+
+
+def predicted(source: str, target: str, seed: int) -> dict[str, Any]:
+    """α* at each size, from the frozen encoder's features: ridge on the source domain, moments of the target's rows."""
+    X, y = features(source)
+    w = ridge_path(StandardScaler().fit_transform(X), y, GAMMA_SOURCE)[:, 0]
+    part = split_rows(*features(target), np.random.default_rng([seed, 0]))
+    problem = TransferProblem.from_source(
+        w, part.mean, n_target=np.array(SIZES), gamma_target=GAMMA, cov_target=part.cov
+    )
+    return {
+        "source": source,
+        "target": target,
+        "n_target": list(SIZES),
+        "best_alpha": list(optimal_alpha(problem).best),
+    }
+
+
+def draw(lab: Lab, table: pd.DataFrame, both: pd.DataFrame) -> None:
+    fig, axes = plotting.figure(columns=2, width=3.2, height=2.8)
+    for i, (n, group) in enumerate(both.groupby("n_train")):
+        axes[0, 0].errorbar(group.best_alpha, group["mean"], yerr=group["std"], color=plotting.COLORS[i], marker=plotting.MARKERS[i],
+                            linestyle="none", capsize=2, elinewidth=0.9, label=f"n = {n}")  # fmt: skip
+    axes[0, 0].axhline(1, color="black", linewidth=0.7, linestyle=":")
+    axes[0, 0].set(xlabel="α* of the linear theory, frozen features", ylabel="mean learned α (± s.d. over seeds)")
+    axes[0, 0].legend()
+    for i, method in enumerate(PAIR):
+        group = (
+            table[table.method == method]
+            .groupby(["n_train", "seed"])
+            .dev_accuracy.mean()
+            .groupby("n_train")
+            .agg(["mean", "sem"])
+        )
+        axes[0, 1].errorbar(group.index * (1.04 if i else 0.96), group["mean"], yerr=group["sem"], color=plotting.COLORS[i], capsize=2,
+                            marker=plotting.MARKERS[i], linestyle=plotting.DASHES[i], label=method)  # fmt: skip
+    axes[0, 1].set(
+        xscale="log",
+        xticks=SIZES,
+        xticklabels=SIZES,
+        xlabel="target rows n",
+        ylabel="accuracy, mean of four transfers (± s.e.)",
+    )
+    axes[0, 1].minorticks_off()
+    axes[0, 1].legend()
+    lab.picture(fig)

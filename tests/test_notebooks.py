@@ -1,0 +1,140 @@
+"""The notebooks run from top to bottom as scripts, and what they check holds."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rmt_alpha.data.files import VARIABLE
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+REPRODUCE, THEORY, CHOOSE = "reproduce_the_paper", "where_the_theory_comes_from", "choose_alpha_for_your_data"
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("marimo") is None, reason="the notebooks need marimo: pip install 'rmt_alpha[explore]'"
+)
+
+
+def python(*arguments, cwd, **environment):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def checks(result):
+    """How many checks a notebook printed, after a run without error or warning."""
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout.count("check passed")
+
+
+@pytest.mark.skipif(
+    not (Path(os.environ.get(VARIABLE, "")) / "amazon_review" / "books.mat").is_file(),
+    reason=f"the reviews are not in ${VARIABLE}",
+)
+def test_reproduce_the_paper(tmp_path):
+    result = python(FOLDER / f"{REPRODUCE}.py", cwd=tmp_path)
+    assert checks(result) == 7
+    assert "means over 24 transfers" in result.stdout
+    assert "elapsed: " in result.stdout
+
+
+def test_without_the_reviews_the_rest_is_reproduced(tmp_path):
+    nowhere = {VARIABLE: str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    result = python(FOLDER / f"{REPRODUCE}.py", cwd=tmp_path, **nowhere)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("check passed") == 7
+    assert "reviews: not to be had, so this section is left out. amazon_review/books.mat cannot be had" in result.stdout
+    assert "elapsed: " in result.stdout
+
+
+def test_where_the_theory_comes_from(tmp_path):
+    result = python(FOLDER / f"{THEORY}.py", cwd=tmp_path)
+    assert checks(result) == 31
+    assert "auto is above α = 1" in result.stdout
+
+
+def test_a_wrong_formula_fails(tmp_path):
+    """The published slip, put into the library, stops the notebook at section 3."""
+    slip = """
+import runpy, sys
+from rmt_alpha.theory import published, transfer
+right = transfer.transfer_form
+slips = lambda problem: problem.has_trained_source and problem.is_isotropic and not problem.sources
+transfer.transfer_form = lambda problem: (published.published_form if slips(problem) else right)(problem)
+sys.path.insert(0, sys.argv[1])
+runpy.run_path(sys.argv[1] + "/where_the_theory_comes_from.py", run_name="__main__")
+"""
+    result = python("-c", slip, FOLDER, cwd=tmp_path)
+    assert result.returncode != 0
+    assert "CHECK FAILED | the closed form against the library" in result.stdout
+
+
+def test_choose_alpha_for_the_example(tmp_path):
+    result = python(FOLDER / f"{CHOOSE}.py", cwd=tmp_path)
+    assert checks(result) == 1
+    for word in ("alpha_ = ", "alpha_se_ = ", "reliable_ = ", "True accuracy on fresh rows: auto "):
+        assert word in result.stdout
+
+
+HEADER = "task,label,a,b"
+SOURCE = [f"source,{i % 2},{i % 2 + i % 7 / 10},{i % 5}" for i in range(30)]
+TARGET = [f"target,{i % 2},{i % 2 + i % 11 / 5},{i % 3}" for i in range(30)]
+
+
+def test_choose_alpha_for_a_csv(tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text("\n".join([HEADER, *SOURCE, *TARGET]))
+    result = python(FOLDER / f"{CHOOSE}.py", "--", "--csv", file, cwd=tmp_path)
+    assert checks(result) == 0
+    assert "alpha_ = " in result.stdout
+    assert "True accuracy" not in result.stdout
+
+
+def test_a_bad_csv_is_one_line_and_status_2(tmp_path):
+    result = python(FOLDER / f"{CHOOSE}.py", "--", "--csv", "nowhere.csv", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == "There is no file nowhere.csv. Check the path, or leave it empty for the example.\n"
+
+
+def test_every_bad_csv_is_explained(tmp_path):
+    bad = {
+        "": "cannot be read as CSV: No columns to parse from file. Save it",
+        "label,a\n1,2": "no column `task`; its columns are label, a. Add it",
+        "\n".join([HEADER, *SOURCE, *TARGET, "test,1,2,3"]): "`task` holds 'test'",
+        "\n".join(["task,label", *(row[:8] for row in SOURCE + TARGET)]): "has no features",
+        "\n".join([HEADER, *SOURCE, *TARGET, "target,1,red,3"]): "`a` is not a finite number in line 62 ('red')",
+        "\n".join([HEADER, *SOURCE, *TARGET, "target,1,,3"]): "`a` is not a finite number in line 62 ('nan')",
+        "\n".join([HEADER, *SOURCE, *TARGET, "target,2,1,3"]): "exactly two values and no gaps, got 3: [0, 1, 2]",
+        "\n".join([HEADER, *SOURCE, *TARGET[:6]]): "target has 3 rows of 0 and 3 of 1; at least 10 of each",
+        "\n".join([HEADER, *TARGET]): "source has 0 rows of 0 and 0 of 1; at least 5 of each",
+    }
+    read_all = """
+import io, json, sys
+from choose_alpha_for_your_data import read_tasks
+def complaint(text):
+    try:
+        read_tasks(io.StringIO(text))
+    except ValueError as error:
+        return str(error)
+print(json.dumps([complaint(text) for text in json.loads(sys.argv[1])]))
+"""
+    result = python("-c", read_all, json.dumps(list(bad)), cwd=tmp_path, PYTHONPATH=str(FOLDER))
+    assert result.returncode == 0, result.stderr
+    for wanted, found in zip(bad.values(), json.loads(result.stdout), strict=True):
+        assert wanted in found
+
+
+def test_marimo_finds_nothing_to_mend(tmp_path):
+    notebooks = [FOLDER / f"{name}.py" for name in (REPRODUCE, THEORY, CHOOSE)]
+    result = python("-m", "marimo", "check", "--strict", *notebooks, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
