@@ -7,7 +7,7 @@ import pandas as pd
 
 from rmt_alpha import plotting
 
-from .finetuning import PUBLISHED, TASKS, job, published, rates, runs
+from .finetuning import PUBLISHED, PUBLISHED_TASKS, job, published, rates, runs
 from .lab import Lab
 
 PAIR = ("lora", "alpha-lora")
@@ -20,7 +20,7 @@ AUTHORS = {
 def run(lab: Lab) -> None:
     rate = rates(PAIR)
     seeds = range(lab.seed, lab.seed + lab.trials(5))
-    records = runs(job(t, m, s, PUBLISHED, lr=rate[m]) for s in seeds for t in TASKS for m in PAIR)
+    records = runs(job(t, m, s, PUBLISHED, lr=rate[m]) for s in seeds for t in PUBLISHED_TASKS for m in PAIR)
     looks = [
         {
             "task": r.task,
@@ -40,7 +40,7 @@ def run(lab: Lab) -> None:
     last = wide[wide.index.get_level_values("step") == curves.step.max()]
     gap = 100 * (last["alpha-lora"] - last["lora"])
     lab.remark(
-        f"Development accuracy at ten steps of each run: α-LoRA is ahead of LoRA at {100 * ahead[0]:.0f} % of them, behind at "
+        f"Development accuracy at {curves.step.nunique()} steps of each run: α-LoRA is ahead at {100 * ahead[0]:.0f} %, behind at "
         f"{100 * ahead[1]:.0f} %; at the last step by {gap.mean():+.2f} ± {gap.std(ddof=1) / np.sqrt(len(gap)):.2f} points (mean ± s.e.)."
     )
     if not any(map(published, AUTHORS.values())):
@@ -49,9 +49,9 @@ def run(lab: Lab) -> None:
 
 def draw(lab: Lab, curves: pd.DataFrame) -> None:
     held = {title: path for title, name in AUTHORS.items() if (path := published(name)) is not None}
-    fig, axes = plotting.figure(columns=4, rows=2, width=2.0, height=2.1)
+    fig, axes = plotting.figure(columns=3, rows=2, width=2.4, height=2.2)
     panels = list(axes.flat)
-    for ax, task in zip(panels, TASKS, strict=False):
+    for ax, task in zip(panels, PUBLISHED_TASKS, strict=False):
         for i, method in enumerate(PAIR):
             table = curves[(curves.task == task) & (curves.method == method)].pivot(
                 index="step", columns="seed", values="accuracy"
@@ -62,12 +62,12 @@ def draw(lab: Lab, curves: pd.DataFrame) -> None:
             )
             plotting.theory_line(ax, table.index, middle, i, label=f"{method}, mean ± s.d. over {table.shape[1]} seeds")
         ax.set_title(task)
-    for ax, (title, path) in zip(panels[len(TASKS) :], held.items(), strict=False):
+    for ax, (title, path) in zip(panels[len(PUBLISHED_TASKS) :], held.items(), strict=False):
         theirs = pd.read_csv(path)
         for i, column in enumerate(("acc_lora", "acc_alpha_lora")):
             plotting.theory_line(ax, theirs.step, theirs[column], i)
         ax.set_title(title, fontsize=7)
-    for ax in panels[len(TASKS) + len(held) :]:
+    for ax in panels[len(PUBLISHED_TASKS) + len(held) :]:
         ax.set_visible(False)
     for ax in axes[-1]:
         ax.set_xlabel("step")

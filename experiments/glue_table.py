@@ -10,6 +10,7 @@ from rmt_alpha.adapters import METHODS
 from .finetuning import (
     LARGE,
     PUBLISHED,
+    PUBLISHED_TASKS,
     SMALL,
     TASKS,
     against,
@@ -32,7 +33,7 @@ def run(lab: Lab) -> None:
     rate = rates()
     seeds = range(lab.seed, lab.seed + lab.trials(5))
     jobs = [job(t, m, s, SMALL, lr=rate[m]) for s in seeds for t in TASKS for m in METHODS]
-    jobs += [job(t, m, s, PUBLISHED, lr=rate[m]) for s in seeds for t in TASKS for m in PAIR]
+    jobs += [job(t, m, s, PUBLISHED, lr=rate[m]) for s in seeds for t in PUBLISHED_TASKS for m in PAIR]
     jobs += [job(t, m, s, LARGE, lr=rate[m]) for s in seeds for t in LARGE_TASKS for m in AT_LARGE]
     lab.table(search(), "rates")
     records = lab.table(tidy(runs(jobs)), "runs")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from rmt_alpha import plotting
@@ -40,5 +42,5 @@ def run(lab: Lab) -> None:
     lab.remark(f"SST-2, n = {SMALL['n_train']}: α-LoRA − LoRA at rank {', '.join(map(str, gaps))}: {told} points.")
 
 
-def at(rank: int) -> dict[str, float]:
+def at(rank: int) -> dict[str, Any]:
     return {} if rank == 8 else {"rank": rank, "lora_alpha": 2.0 * rank}

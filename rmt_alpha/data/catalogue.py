@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from . import amazon, texts
+from . import amazon, glue, texts
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ CATALOGUE = {
             DataFile(f"{collection}/{domain}.tsv.gz", None, sha, texts.HOMES[collection])
             for collection, domains in texts.SHA256.items()
             for domain, sha in domains.items()
+        ),
+        *(DataFile(relative, None, sha, glue.PACKED_FROM) for relative, sha in glue.PACKED_SHA256.items()),
+        *(
+            DataFile(f"glue/{path.rpartition('/')[2]}", f"{glue.HOME}/{path}", sha)
+            for path, sha in glue.HOME_SHA256.items()
         ),
     ]
 }

@@ -1,4 +1,4 @@
-"""A world for fine-tuning in seconds: twenty words, a tiny random BERT and Llama with a tokenizer of these words, and a task of good and bad words."""
+"""A world for fine-tuning in seconds: twenty words, a tiny random BERT or Llama with a tokenizer of them, and a task."""
 
 import numpy as np
 
@@ -14,7 +14,9 @@ def save_model(folder, family="bert"):
     import transformers
 
     torch.manual_seed(0)
-    common = dict(vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48)
+    common = dict(
+        vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48
+    )
     common |= dict(max_position_embeddings=40, pad_token_id=0, initializer_range=0.2)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(WORDS))
