@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import tyro
 
 from .commands.data import data
+from .commands.explore import explore
 from .commands.finetune import finetune
 from .commands.one_problem import optimal_alpha, predict, simulate
 from .commands.options import as_json
@@ -70,6 +71,7 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "sweep": sweep_command,
     "finetune": finetune,
     "data": data,
+    "explore": explore,
 }
 
 

@@ -296,7 +296,7 @@ def test_right_data(answer, shelf, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "Expected one of {predict, optimal-alpha, simulate, validate, map, sweep, finetune, data}. See"),
+        ("", "Expected one of {predict, optimal-alpha, simulate, validate, map, sweep, finetune, data, explore}. See"),
         ("predikt", "predikt"),
         ("predict --beta 2", "beta must lie in [-1, 1], got 2. It is a cosine."),
         ("predict --beta x", "Error parsing --beta: could not convert string to float: 'x'. See rmt-alpha --help"),

@@ -68,7 +68,7 @@ def phase_map(
             writer.writerow((x, y, *COLUMNS))
             grids = np.broadcast_arrays(at_x, at_y[:, None], *values.values())
             writer.writerows(np.column_stack([grid.ravel() for grid in grids]).tolist())
-        is_log = _is_log(x, x_scale), _is_log(y, y_scale)
+        is_log = has_log_axis(x, x_scale), has_log_axis(y, y_scale)
         draw(paths[1:], x, at_x, y, at_y, values, is_log, _caption(problem, x, y))
     except OSError as error:
         raise OSError(f"out must be a place that can be written to, got '{out}': {error}. Choose another.") from error
@@ -85,7 +85,7 @@ def axis(which: str, name: str, value: float, limits: Any, scale: str, cells: in
     if limits is None:
         limits = (max(value / 30, 2 if name == "dim" else 1), value * 30) if name in SIZES else RANGES[name]
     low, high = limits
-    is_log = _is_log(name, scale)
+    is_log = has_log_axis(name, scale)
     if not (np.isfinite(low) and np.isfinite(high) and low < high) or (is_log and low <= 0):
         needs = "0 < low < high (or --" + which + "-scale linear)" if is_log else "low < high"
         raise ValueError(f"{which}_range must be two finite numbers with {needs}, got {low:g} {high:g}.")
@@ -141,7 +141,8 @@ def _name(which: str, text: str) -> str:
     return check.choice(which, text.replace("-", "_"), NUMBERS)
 
 
-def _is_log(name: str, scale: str) -> bool:
+def has_log_axis(name: str, scale: str = "auto") -> bool:
+    """Is the parameter spaced by ratios? By default sizes and penalties are."""
     return scale == "log" or (scale == "auto" and (name in SIZES or name.startswith("gamma")))
 
 
