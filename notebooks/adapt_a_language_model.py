@@ -51,7 +51,7 @@ def _():
     **Two numbers with one name.** peft's `lora_alpha` is not this $\alpha$:
 
     | | multiplies | what it is | trained | usual value |
-    |---|---|---|---|---|
+    |:---|:---|:---|:---|:---|
     | $\alpha$, here `row_scale` | the frozen $W^*$ | a vector, one entry a row | yes | starts at 1 |
     | peft's `lora_alpha` | the correction $BA$, through $s$ | one number | no | 16 |
 
@@ -66,7 +66,7 @@ def _():
     mo.md(r"""
     ## 1. The adapter
 
-    `AlphaLoraConfig` is peft's `LoraConfig` with $\alpha$; `get_peft_model` takes it as any other, for every model of transformers. LoRA starts at $B=0$, where
+    `AlphaLoraConfig` is peft's `LoraConfig` with $\alpha$; `get_peft_model` takes it as it takes any other, for any model of transformers. LoRA starts at $B=0$, where
     all comparisons would hold trivially. `init_lora_weights=False` draws $B$ at random instead, for this section only.
     """)
     return
@@ -93,7 +93,7 @@ def _(alpha_lora):
     _parts = {"A": "lora_A", "B": "lora_B", "α": "lora_row_scale", "head": "classifier"}
     _counts = [sum(n for name, n in _trained.items() if part in name) for part in _parts.values()]
     _everything = sum(p.numel() for p in alpha_lora.parameters())
-    _share = [f"{count / _everything:.2%}" for count in _counts]
+    _share = [f"{count / _everything:.3%}" for count in _counts]
     _rows = sum(
         layer.get_base_layer().out_features for layer in alpha_lora.modules() if hasattr(layer, "lora_row_scale")
     )
@@ -200,12 +200,11 @@ def _(choice):
             print(_note)
     else:
         task = made_task()
-    _shown = [{"text": task.train.texts[i][0], "label": task.train.labels[i]} for i in range(5)]
+    _shown = "\n".join(f"- {task.train.labels[i]}: `{task.train.texts[i][0]}`" for i in range(5))
     mo.vstack(
         [
             mo.callout(mo.md(_note), kind="warn") if _note else mo.md(""),
-            table(pd.DataFrame(_shown)),
-            mo.md(f"The first of {len(task.train)} training rows; {len(task.dev)} development rows."),
+            mo.md(f"The first of {len(task.train)} training rows ({len(task.dev)} development rows):\n\n{_shown}"),
         ]
     )
     return (task,)
@@ -220,8 +219,8 @@ def _():
     fifth of the rows trains nothing: it chooses the checkpoint. Of the rest, α-LoRA puts a fifth aside for a second optimiser, which takes a step on $\alpha$ after every {RECIPE["every"]} steps of the first, so
     that $A$, $B$ and the head have fewer rows than LoRA's.
 
-    The paper trains for thousands of steps and has one in ten followed by a step on $\alpha$; {RECIPE["steps"]} steps would leave few. The first optimiser's rate is {RECIPE["lr"]}, three times the default, with which so few steps learn next to
-    nothing.
+    The paper trains for some thousand steps, and every tenth is followed by one on $\alpha$; of {RECIPE["steps"]} steps that would leave few. The first optimiser's rate is {RECIPE["lr"]}. With the default, a third of that, so few steps
+    learn next to nothing.
     """)
     return
 
@@ -247,7 +246,9 @@ def _(runs):
         "train_seconds": "seconds",
     }
     _records = pd.DataFrame([run.record for run in runs.values()])
-    results = _records[list(_columns)].rename(columns=_columns).assign(seconds=_records.train_seconds.round(1))
+    results = (
+        _records[list(_columns)].rename(columns=_columns).assign(seconds=_records.train_seconds.map("{:.0f}".format))
+    )
     results.insert(0, "method", list(runs))
     print(results.round(3).to_string(index=False))
     table(results, 3)
@@ -272,13 +273,14 @@ def _(runs):
 def _(runs):
     _a, _b = (run.record["dev_accuracy"] for run in runs.values())
     _rows = runs["LoRA"].record["dev_rows"]
+    _difference = f"{100 * (_b - _a):+.1f}".replace("-", "−")
     _se = 100 * np.sqrt(_a * (1 - _a) / _rows)
     mo.callout(
         mo.md(f"""
-        **Two short runs are no comparison.** α-LoRA minus LoRA is {100 * (_b - _a):+.1f} points here, but {_rows} development rows alone give each accuracy a standard error of about
+        **Two short runs are no comparison.** α-LoRA minus LoRA is {_difference} points here, but {_rows} development rows alone give each accuracy a standard error of about
         {_se:.1f} points, and another seed changes rows, order and first weights as well. Try some above. What can be said of the two methods needs many paired seeds, several tasks and a search for the learning rate of each:
         the experiments `glue_table`, `glue_curves`, `alpha_statistics`, `alpha_neighbourhood`, `alpha_sensitivity`, `rank_and_alpha`, `adapter_cost` and `domain_transfer_lm`, which run by name
-        (`python -m experiments glue_table`). `figures/README.md` lists them, and says what those found whose results are committed.
+        (`python -m experiments glue_table`). `figures/README.md` says what those found whose results are committed.
         """),
         kind="warn",
     )
