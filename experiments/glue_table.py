@@ -8,7 +8,6 @@ from rmt_alpha import plotting
 from rmt_alpha.adapters import METHODS
 
 from .finetuning import (
-    DECODER,
     LARGE,
     PUBLISHED,
     PUBLISHED_TASKS,
@@ -46,12 +45,6 @@ def run(lab: Lab) -> None:
     draw(lab, table)
     remark(lab, table, tests)
     remark_on_published(lab, records)
-    try:
-        decoder = tidy(runs(job("sst2", m, s, SMALL, lr=rate[m] / 3, model=DECODER) for s in seeds for m in PAIR))
-    except RuntimeError as error:  # the package that carries it may be missing; the rest stands
-        lab.remark(f"The decoder was left out: {error}")
-        return
-    remark_on_decoder(lab, lab.table(decoder, "decoder"))
 
 
 def summary(records: pd.DataFrame) -> pd.DataFrame:
@@ -114,15 +107,6 @@ def remark(lab: Lab, table: pd.DataFrame, tests: pd.DataFrame) -> None:
     lab.remark(
         "With five seeds no task alone can reach p < .0625. MiniLM's makers trained it on MNLI and Quora pairs. The seconds in the table "
         "were taken while other work ran; adapter_cost measures the cost."
-    )
-
-
-def remark_on_decoder(lab: Lab, records: pd.DataFrame) -> None:
-    total, mean = against(records, "alpha-lora", "lora").iloc[-1], 100 * records.groupby("method").dev_accuracy.mean()
-    lab.remark(
-        f"SmolLM2-135M, SST-2, n = {records.n_train.iloc[0]}, a third of MiniLM's rates: LoRA {mean['lora']:.1f} %, α-LoRA "
-        f"{mean['alpha-lora']:.1f} %, difference {100 * total.difference:+.2f} points [{100 * total.low:+.2f}, {100 * total.high:+.2f}], "
-        f"p = {total.p:.2g}."
     )
 
 

@@ -106,10 +106,7 @@ def test_glue_table_reports_what_was_planted(world):
     ahead = tests[(tests.method == "alpha-lora") & (tests.against == "lora")]
     assert ahead.difference.to_numpy() == pytest.approx(0.01)
     assert set(ahead[ahead.n_train == 200].task) == {*finetuning.TASKS, "all"}
-    assert "SmolLM2-135M" in " ".join(lab.remarks)
-    small = pd.DataFrame(
-        [j for j in world.asked if j["n_train"] == 200 and "protocol" not in j and j["model"] == finetuning.MODEL]
-    )
+    small = pd.DataFrame([j for j in world.asked if j["n_train"] == 200 and "protocol" not in j])
     assert (small.groupby(["task", "method"]).seed.nunique() == 5).all()
     assert small.groupby(["task", "method"]).ngroups == 6 * len(METHODS)
     told = " ".join(lab.remarks)
