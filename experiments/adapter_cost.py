@@ -18,7 +18,7 @@ from rmt_alpha.adapters.methods import trainer
 from .finetuning import MODEL
 from .lab import Lab
 
-BATCH, LENGTH, EVERY = 16, 64, 10  # texts, tokens, T as published
+BATCH, LENGTH, EVERY = 16, 32, 10  # texts, tokens, T as published
 SPAWN = multiprocessing.get_context("spawn")
 
 
