@@ -97,7 +97,8 @@ def run(name: str, out: Path, trials: int | None, seed: int) -> tuple[tuple[Any,
             importlib.import_module(f"experiments.{name}").run(lab)
         if name in ON_REQUEST:  # the table of all leaves it out; what it says is kept beside its data
             said = "".join(f"- {remark}\n" for remark in lab.remarks)
-            text = f"# {name}\n\nWritten by `python -m experiments {name} --seed {seed}`.\n\n{said}"
+            flags = f"{'' if trials is None else f' --trials {trials}'} --seed {seed}"
+            text = f"# {name}\n\nWritten by `python -m experiments {name}{flags}`.\n\n{said}"
             (out / f"{name}.md").write_text(text, encoding="utf-8")
     except DataUnavailableError as error:
         state, lab.remarks = "skipped", [f"SKIPPED: {error}"]
