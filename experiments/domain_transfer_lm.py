@@ -121,7 +121,7 @@ def draw(lab: Lab, table: pd.DataFrame, both: pd.DataFrame) -> None:
         xticks=SIZES,
         xticklabels=SIZES,
         xlabel="target rows n",
-        ylabel="accuracy, mean of four transfers (± s.e.)",
+        ylabel="accuracy (mean of transfers ± s.e.)",
     )
     axes[0, 1].minorticks_off()
     axes[0, 1].legend()
