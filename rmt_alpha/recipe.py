@@ -59,7 +59,7 @@ class Recipe:
     held_out: float = 0.2
     """Share of the remaining training rows that α is trained on, and nothing else."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the products; weights are kept in float32. bfloat16 is 2.5 times faster on processors that have it in hardware."""
+    """Of the products; weights are kept in float32. bfloat16 is faster on processors that have it in hardware."""
 
     def __post_init__(self) -> None:
         for name in ("n_train", "steps", "batch_size", "max_length", "evaluations", "rank", "every"):

@@ -360,8 +360,8 @@ def test_a_quantised_decoder_from_a_package(glue):
     assert done.record["curve"][1]["loss"] < done.record["curve"][0]["loss"]
 
 
-def test_a_real_kill_loses_at_most_the_last_checkpoint(bert, glue, tmp_path):
-    """SIGKILL in the middle of the process; the second one goes on from a checkpoint."""
+def test_a_real_kill_leaves_a_whole_checkpoint(bert, glue, tmp_path):
+    """SIGKILL in the middle of the process: what lies there can be read, and no other run takes it for its own."""
     call = (
         f"from rmt_alpha.adapters import finetune; finetune({str(bert)!r}, 'sst2', 'lora', folder={str(tmp_path)!r}, n_train=100, "
         f"n_dev=20, steps=4000, evaluations=400, max_length=16, progress=False)"
