@@ -45,9 +45,12 @@ def stored(store):
     return len(list((store / "chunks").glob("*"))) if (store / "chunks").exists() else 0
 
 
+SLOW_CHUNKS = 240
+
+
 def slow_spec(tmp_path):
-    """A spec of many chunks, so that there is time to do harm."""
-    text = SPEC.read_text().replace("beta = [-0.5, 0.5, 0.9]", "beta = { linspace = [-0.9, 0.9, 10] }")
+    """A spec of so many chunks that there is time to do harm, on a busy machine too."""
+    text = SPEC.read_text().replace("beta = [-0.5, 0.5, 0.9]", f"beta = {{ linspace = [-0.9, 0.9, {SLOW_CHUNKS // 4}] }}")
     path = tmp_path / "slow.toml"
     path.write_text(text)
     return path
@@ -106,7 +109,7 @@ def test_killed_with_its_workers(tmp_path):
 
     rest = Inline()
     sweep(**read_spec(spec), store=store, executor=rest)
-    assert rest.count == 40 - there
+    assert rest.count == SLOW_CHUNKS - there
 
 
 def test_ctrl_c(tmp_path):
@@ -135,9 +138,9 @@ def test_ctrl_c(tmp_path):
     process.stdout.close()
     text = shown.decode()
     # Progress with rate and time left, on a terminal.
-    assert "chunk/s" in text and "/40 [" in text
+    assert "chunk/s" in text and f"/{SLOW_CHUNKS} [" in text
     assert "Traceback" not in text
-    assert f"rmt-alpha: interrupted: {stored(store)} of 40 chunks are stored in" in text.replace("\r\n", "")
+    assert f"rmt-alpha: interrupted: {stored(store)} of {SLOW_CHUNKS} chunks are stored in" in text.replace("\r\n", "")
     assert "run the same sweep again" in text
 
 
