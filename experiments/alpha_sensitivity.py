@@ -35,7 +35,7 @@ USUAL = {
 
 
 def run(lab: Lab) -> None:
-    rate = rates(("lora", "alpha-lora"))
+    rate = rates()
     seeds = range(lab.seed, lab.seed + lab.trials(5))
     changes = [{}, *({name: value} for name, values in VARIED.items() for value in values)]
     jobs = [job("sst2", "alpha-lora", s, lr=rate["alpha-lora"], **change) for s in seeds for change in changes]

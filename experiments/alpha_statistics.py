@@ -10,19 +10,18 @@ from scipy import stats
 
 from rmt_alpha import plotting
 
-from .finetuning import LARGE, job, published, rates, runs
-from .glue_table import LARGE_TASKS
+from .finetuning import LARGE, TASKS, job, published, rates, runs
 from .lab import Lab
 
 AUTHORS = "alpha_vectors_published.npz"
 
 
 def run(lab: Lab) -> None:
-    rate = rates(("alpha-lora",))["alpha-lora"]
+    rate = rates()["alpha-lora"]
     seeds = range(lab.seed, lab.seed + lab.trials(5))
-    records = runs(job(t, "alpha-lora", s, LARGE, lr=rate) for s in seeds for t in LARGE_TASKS)
+    records = runs(job(t, "alpha-lora", s, LARGE, lr=rate) for s in seeds for t in TASKS)
     vectors = {(r.task, int(r.seed)): stacked(r.row_scales) for r in records.itertuples()}  # (layers, 2, rows)
-    mean = {task: np.mean([v for (t, _), v in vectors.items() if t == task], axis=0) for task in LARGE_TASKS}
+    mean = {task: np.mean([v for (t, _), v in vectors.items() if t == task], axis=0) for task in TASKS}
     rows = [described("MiniLM", task, v, s) for (task, s), v in vectors.items()]
     path = published(AUTHORS)
     theirs = {} if path is None else dict(np.load(path))
@@ -42,7 +41,7 @@ def run(lab: Lab) -> None:
         lab.remark(f"{source}: rank correlation of α by row between tasks {low:+.3f} to {high:+.3f}.")
     same = [
         stats.spearmanr(vectors[t, a].ravel(), vectors[t, b].ravel()).statistic
-        for t in LARGE_TASKS
+        for t in TASKS
         for a, b in combinations(seeds, 2)
     ]
     lab.remark(f"MiniLM, between two seeds of one task: {np.mean(same):+.3f} on average.")
@@ -78,26 +77,24 @@ def correlated(model: str, vectors: dict[str, np.ndarray]) -> list[dict[str, obj
 
 
 def draw(lab: Lab, mean: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
-    fig, axes = plotting.figure(columns=3, rows=1 + bool(theirs), width=2.6, height=2.3)
-    for row, held in zip(axes, (mean, theirs), strict=False):
-        for ax, (task, vectors) in zip(row, held.items(), strict=False):
-            for i, module in enumerate(("query", "value")):
-                places = np.arange(len(vectors)) + 0.36 * i - 0.18
-                boxes = ax.boxplot(
-                    list(vectors[:, i]), positions=places, widths=0.28, showfliers=False, patch_artist=True
-                )
-                for box in boxes["boxes"]:
-                    box.set(facecolor=plotting.COLORS[i], alpha=0.6)
-                for line in boxes["medians"]:
-                    line.set_color("black")
-                ax.plot([], [], color=plotting.COLORS[i], linewidth=6, alpha=0.6, label=module)
-            ax.axhline(1, color="black", linewidth=0.7, linestyle=":")
-            ax.set(
-                title=f"{task}, {'mean over seeds' if held is mean else 'RoBERTa, the authors’'}",
-                xticks=range(0, len(vectors), max(1, len(vectors) // 6)),
-            )
-            ax.set_xticklabels([str(k) for k in range(0, len(vectors), max(1, len(vectors) // 6))])
-            ax.set_xlabel("layer")
+    panels = [(f"{task}, mean over seeds", vectors) for task, vectors in mean.items()]
+    panels += [(f"{task}, RoBERTa, the authors’", vectors) for task, vectors in theirs.items()]
+    fig, axes = plotting.figure(columns=3, rows=-(-len(panels) // 3), width=2.6, height=2.1)
+    for ax, (title, vectors) in zip(axes.flat, panels, strict=False):
+        for i, module in enumerate(("query", "value")):
+            places = np.arange(len(vectors)) + 0.36 * i - 0.18
+            boxes = ax.boxplot(list(vectors[:, i]), positions=places, widths=0.28, showfliers=False, patch_artist=True)
+            for box in boxes["boxes"]:
+                box.set(facecolor=plotting.COLORS[i], alpha=0.6)
+            for line in boxes["medians"]:
+                line.set_color("black")
+            ax.plot([], [], color=plotting.COLORS[i], linewidth=6, alpha=0.6, label=module)
+        ax.axhline(1, color="black", linewidth=0.7, linestyle=":")
+        layers = range(0, len(vectors), max(1, len(vectors) // 6))
+        ax.set_xticks(layers, [str(k) for k in layers])
+        ax.set(title=title, xlabel="layer")
+    for ax in axes.flat[len(panels) :]:
+        ax.set_visible(False)
     for ax in axes[:, 0]:
         ax.set_ylabel("learned α by row")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)

@@ -30,8 +30,8 @@ SOURCE: dict[str, Any] = {**SMALL, "n_train": 1400, "steps": 150}
 
 
 def run(lab: Lab) -> None:
-    rate = rates(PAIR)
-    seeds = range(lab.seed, lab.seed + lab.trials(3))
+    rate = rates()
+    seeds = range(lab.seed, lab.seed + lab.trials(5))
     folders = {source: source_model(source, rate["lora"]) for source, _ in TRANSFERS}
     jobs = [
         job(f"blitzer_text:{target}", m, s, {**SMALL, "n_train": n}, lr=rate[m], model=folders[source])

@@ -18,7 +18,7 @@ AUTHORS = {
 
 
 def run(lab: Lab) -> None:
-    rate = rates(PAIR)
+    rate = rates()
     seeds = range(lab.seed, lab.seed + lab.trials(5))
     records = runs(job(t, m, s, PUBLISHED, lr=rate[m]) for s in seeds for t in PUBLISHED_TASKS for m in PAIR)
     looks = [

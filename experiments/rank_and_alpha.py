@@ -16,7 +16,7 @@ PAIR = ("lora", "alpha-lora")
 
 
 def run(lab: Lab) -> None:
-    rate = rates(PAIR)
+    rate = rates()
     seeds = range(lab.seed, lab.seed + lab.trials(5))
     # lora_alpha / rank, the scale of B A, stays what it is at rank 8.
     jobs = [job("sst2", m, s, lr=rate[m], **at(rank)) for s in seeds for rank in RANKS for m in PAIR]

@@ -50,7 +50,9 @@ SLOW_CHUNKS = 240
 
 def slow_spec(tmp_path):
     """A spec of so many chunks that there is time to do harm, on a busy machine too."""
-    text = SPEC.read_text().replace("beta = [-0.5, 0.5, 0.9]", f"beta = {{ linspace = [-0.9, 0.9, {SLOW_CHUNKS // 4}] }}")
+    text = SPEC.read_text().replace(
+        "beta = [-0.5, 0.5, 0.9]", f"beta = {{ linspace = [-0.9, 0.9, {SLOW_CHUNKS // 4}] }}"
+    )
     path = tmp_path / "slow.toml"
     path.write_text(text)
     return path

@@ -11,7 +11,16 @@ pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 pytest.importorskip("peft", reason=REASON)
 
-from experiments import alpha_sensitivity, alpha_statistics, finetuning, glue_curves, glue_table, rank_and_alpha  # noqa: E402
+from experiments import (  # noqa: E402
+    alpha_sensitivity,
+    alpha_statistics,
+    finetuning,
+    glue_curves,
+    glue_decoder,
+    glue_published,
+    glue_table,
+    rank_and_alpha,
+)
 from experiments.lab import Lab  # noqa: E402
 from rmt_alpha import plotting  # noqa: E402
 from rmt_alpha.adapters import METHODS, Recipe  # noqa: E402
@@ -68,6 +77,9 @@ def planted(jobs):
     return pd.DataFrame(rows)
 
 
+OTHERS = (glue_published, glue_curves, glue_decoder, alpha_statistics, alpha_sensitivity, rank_and_alpha)
+
+
 @pytest.fixture
 def world(monkeypatch, tmp_path):
     """An experiment's lab, and all the jobs asked for instead of run."""
@@ -78,7 +90,7 @@ def world(monkeypatch, tmp_path):
         asked.extend(jobs)
         return planted(jobs)
 
-    for module in (finetuning, glue_table, glue_curves, alpha_statistics, alpha_sensitivity, rank_and_alpha):
+    for module in (finetuning, glue_table, *OTHERS):
         monkeypatch.setattr(module, "runs", recorded)
 
     def lab(module):
@@ -100,27 +112,51 @@ def test_every_method_has_the_same_budget(world):
     assert not {j["task"] for j in world.asked} & set(finetuning.TASKS)  # found on tasks outside the comparison
 
 
+def test_lora_and_its_variants_share_a_rate():
+    tried = [("lora", 1e-3, 0.80), ("lora", 3e-3, 0.90), ("alpha-lora", 1e-3, 0.86), ("alpha-lora", 3e-3, 0.85),
+             ("full", 1e-4, 0.90), ("full", 3e-4, 0.70)]  # fmt: skip
+    found = pd.DataFrame(tried, columns=["method", "lr", "validation_accuracy"])
+    assert finetuning.best(found) == {"lora": 3e-3, "alpha-lora": 3e-3, "full": 1e-4}
+
+
 def test_glue_table_reports_what_was_planted(world):
     lab = world(glue_table)
     tests = pd.read_csv(world.out / "glue_table_tests.csv")
     ahead = tests[(tests.method == "alpha-lora") & (tests.against == "lora")]
     assert ahead.difference.to_numpy() == pytest.approx(0.01)
-    assert set(ahead[ahead.n_train == 200].task) == {*finetuning.TASKS, "all"}
-    small = pd.DataFrame([j for j in world.asked if j["n_train"] == 200 and "protocol" not in j])
-    assert (small.groupby(["task", "method"]).seed.nunique() == 5).all()
-    assert small.groupby(["task", "method"]).ngroups == 6 * len(METHODS)
+    for rows, n in (("n = 200", 200), ("n = 1000", 1000)):
+        assert set(ahead[ahead.rows == rows].task) == {*finetuning.TASKS, "all"}
+        asked = pd.DataFrame([j for j in world.asked if j["n_train"] == n])
+        assert (asked.groupby(["task", "method"]).seed.nunique() == 5).all()
+        assert asked.groupby(["task", "method"]).ngroups == 6 * len(METHODS)
+    assert set(ahead[ahead.rows == "whole set"].task) == {*finetuning.WHOLE_ROWS, "all"}
     told = " ".join(lab.remarks)
-    assert "alpha-lora − lora: +1.00 points" in told and "choosing lifts α-LoRA by 2.00, LoRA by 2.00" in told
+    assert told.count("alpha-lora − lora: +1.00 points") == 3
     assert "MiniLM's makers trained it on MNLI and Quora pairs" in told
     runs = pd.read_csv(world.out / "glue_table_runs.csv")
     assert {"seed", "versions", "command", "lr", "peak_memory_mb"} <= set(runs) and not runs.isna().all(axis=1).any()
 
 
-@pytest.mark.parametrize("module", [glue_curves, alpha_statistics, alpha_sensitivity, rank_and_alpha])
+@pytest.mark.parametrize("module", OTHERS)
 def test_the_others_draw(world, module):
     lab = world(module)
     assert {name.rpartition(".")[2] for name in lab.files} == {"csv", "pdf", "png"} and lab.remarks
     assert all((world.out / name).stat().st_size > 0 for name in lab.files)
+
+
+def test_each_stage_chooses_more_on_the_test_set():
+    """Planted: choosing the checkpoint gives both methods .02; at another rate α-LoRA gains .03 more, LoRA .01."""
+    jobs = [
+        {"task": "sst2", "method": m, "seed": s, "lr": lr, "protocol": "published"}
+        for m in ("lora", "alpha-lora") for lr in (1e-3, 3e-3) for s in range(5)
+    ]  # fmt: skip
+    records = planted(jobs)
+    records.dev_accuracy += (records.lr == 1e-3) * np.where(records.method == "lora", 0.01, 0.03)
+    table = glue_published.staged(records, {"lora": 3e-3, "alpha-lora": 3e-3})
+    found = table.groupby("stage").difference.mean()
+    assert found[list(glue_published.STAGES)].to_numpy() == pytest.approx([0.01, 0.01, 0.03, 0.04])
+    lifted = table.groupby("stage").lora.mean()
+    assert lifted[glue_published.CHECKPOINT] - lifted[glue_published.LAST] == pytest.approx(0.02)
 
 
 def test_settings_are_compared_with_the_usual_ones(world):
