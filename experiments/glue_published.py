@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from rmt_alpha import plotting
@@ -34,7 +35,7 @@ def staged(records: pd.DataFrame, rate: dict[str, float]) -> pd.DataFrame:
         searched, tuned = {}, {}
         for method, group in here.groupby("method"):
             wide = group.pivot(index="seed", columns="lr", values="dev_accuracy")
-            nearest = min(wide.columns, key=lambda lr, method=method: abs(lr / rate[method] - 1))
+            nearest = wide.columns[np.abs(wide.columns / rate[method] - 1).argmin()]
             last = group[group.lr == nearest].set_index("seed").dev_accuracy_last
             searched[method], tuned[method] = (last, wide[nearest]), wide[wide.mean().idxmax()]
         alpha, plain = searched["alpha-lora"], searched["lora"]
