@@ -91,6 +91,10 @@ class Recipe:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}.")
+        # A rate read from a table is NumPy's number, and a checkpoint with one in it cannot be read again.
+        for name in ("lr", "row_scale_lr", "lora_alpha", "validation", "held_out", "weight_decay", "init_row_scale"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else float(value))
 
 
 def _whole(name: str, value: object) -> None:

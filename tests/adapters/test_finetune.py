@@ -189,6 +189,13 @@ def test_a_killed_run_goes_on_with_the_same_curve(bert, tmp_path, monkeypatch, m
     assert resumed["dev_accuracy"] == whole["dev_accuracy"]
 
 
+def test_a_rate_from_a_table_can_be_resumed(bert, tmp_path):
+    rates = {"lr": np.float64(1e-2), "row_scale_lr": np.float32(5e-3), "weight_decay": np.float64(0.1)}
+    done = run(bert, folder=tmp_path, **rates).record
+    (tmp_path / "result.json").unlink()  # what is left is what a kill after the last step leaves
+    assert run(bert, folder=tmp_path, **rates).record["curve"] == done["curve"]
+
+
 def test_a_finished_run_is_given_back(bert, tmp_path):
     first = run(bert, folder=tmp_path, lr=None)
     stamp = (tmp_path / "result.json").stat().st_mtime_ns
