@@ -115,7 +115,7 @@ def test_lost_worker_of_our_own_pool(tmp_path):
     import subprocess
 
     import psutil
-    from test_sweep_survival import wait_for
+    from test_sweep_survival import SLOW_CHUNKS, wait_for
 
     process = start("sweep", slow_spec(tmp_path), "--store", tmp_path / "s", stderr=subprocess.PIPE)
     wait_for(lambda: stored(tmp_path / "s") >= 3)
@@ -123,4 +123,4 @@ def test_lost_worker_of_our_own_pool(tmp_path):
     os.kill(workers[0].pid, signal.SIGKILL)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 2 and "executor must stay alive" in error and "Traceback" not in error
-    assert f"{stored(tmp_path / 's')} of 40 chunks are stored" in error
+    assert f"{stored(tmp_path / 's')} of {SLOW_CHUNKS} chunks are stored" in error
