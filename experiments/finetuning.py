@@ -21,9 +21,6 @@ SMALL: dict[str, Any] = dict(
     n_train=200, steps=60, every=2, evaluations=5, max_length=48, n_dev=400, precision="bfloat16"
 )
 LARGE: dict[str, Any] = {**SMALL, "n_train": 1000, "steps": 150}
-# Whole training sets, where a small machine gets through a pass and a half; T as published.
-WHOLE: dict[str, Any] = {**SMALL, "steps": 300, "every": 10, "n_dev": None}
-WHOLE_ROWS = {"mrpc": 3668}
 PUBLISHED: dict[str, Any] = {**SMALL, "protocol": "published", "evaluations": 6}
 PUBLISHED_TASKS = ("sst2", "rte", "mrpc")
 TASKS = ("sst2", "rte", "mrpc", "qnli", "mnli", "qqp")
@@ -139,9 +136,9 @@ def tidy(records: pd.DataFrame, extra: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def paired(records: pd.DataFrame, one: str, other: str, value: str = "dev_accuracy") -> pd.DataFrame:
-    """Differences `one` − `other` over runs with the same task and seed: columns task, seed, difference."""
+    """Differences `one` − `other` where both were run on the same task and seed: columns task, seed, difference."""
     wide = records.pivot(index=["task", "seed"], columns="method", values=value)
-    return (wide[one] - wide[other]).rename("difference").reset_index()
+    return (wide[one] - wide[other]).dropna().rename("difference").reset_index()
 
 
 def against(records: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
