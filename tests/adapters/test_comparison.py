@@ -125,7 +125,7 @@ def test_glue_table_reports_what_was_planted(world):
     ahead = tests[(tests.method == "alpha-lora") & (tests.against == "lora")]
     assert ahead.difference.to_numpy() == pytest.approx(0.01)
     asked = pd.DataFrame(world.asked)
-    for rows, n, complete in (("n = 200", 200, finetuning.TASKS), ("n = 1000", 1000, glue_table.LEARNED)):
+    for rows, n, complete in (("n = 200", 200, finetuning.TASKS), ("n = 1000", 1000, glue_table.COMPLETE)):
         assert set(ahead[ahead.rows == rows].task) == {*finetuning.TASKS, "all"}
         here = asked[(asked.n_train == n) & asked.task.isin(complete)]
         assert (here.groupby(["task", "method"]).seed.nunique() == 5).all()
