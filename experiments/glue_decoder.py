@@ -16,7 +16,8 @@ TASK = "sst2"
 
 def run(lab: Lab) -> None:
     # Larger models want smaller rates; one searched task and seed, for a run takes a minute.
-    found = lab.table(search(COMPARED, ("uci_sentences:yelp",), (1000,), (1 / 9, 1 / 3, 1.0), model=DECODER), "rates")
+    found = search(COMPARED, ("uci_sentences:yelp",), (1000,), (1 / 9, 1 / 3, 1.0), model=DECODER)
+    lab.table(found, "rates")
     rate = best(found)
     seeds = range(lab.seed, lab.seed + lab.trials(5))
     jobs = [job(TASK, m, s, SMALL, model=DECODER, lr=rate[m]) for s in seeds for m in COMPARED]

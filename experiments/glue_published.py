@@ -20,12 +20,13 @@ STAGES = (LAST, CHECKPOINT, BOTH, ONLY_ALPHA)
 def run(lab: Lab) -> None:
     rate = rates()
     seeds = range(lab.seed, lab.seed + lab.trials(5))
-    tried = {m: sorted({rate[m], *(METHODS[m].lr * f for f in FACTORS[1:])}) for m in PAIR}
+    tried = {m: sorted({rate[m], *(METHODS[m].lr * f for f in FACTORS[1:3])}) for m in PAIR}
     jobs = [job(t, m, s, PUBLISHED, lr=lr) for s in seeds for t in PUBLISHED_TASKS for m in PAIR for lr in tried[m]]
     records = lab.table(tidy(runs(jobs)), "runs")
     table = lab.table(staged(records, rate))
     draw(lab, table)
     remark(lab, table)
+    lab.remark(f"Rates tried: {', '.join(f'{lr:.2g}' for lr in sorted(records.lr.unique()))}.")
 
 
 def staged(records: pd.DataFrame, rate: dict[str, float]) -> pd.DataFrame:

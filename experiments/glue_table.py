@@ -30,7 +30,9 @@ def run(lab: Lab) -> None:
     rate = rates()
     seeds = range(lab.seed, lab.seed + lab.trials(5))
     jobs = [job(t, m, s, SMALL, lr=rate[m]) for s in seeds for t in TASKS for m in METHODS]
-    jobs += [job(t, m, s, LARGE, lr=rate[m]) for s in seeds for t in TASKS for m in (METHODS if t in COMPLETE else TRIO)]
+    jobs += [
+        job(t, m, s, LARGE, lr=rate[m]) for s in seeds for t in TASKS for m in (METHODS if t in COMPLETE else TRIO)
+    ]
     lab.table(search(), "rates")
     records = lab.table(tidy(runs(jobs)), "runs")
     records["rows"] = records.n_train.map(SIZES)

@@ -45,7 +45,7 @@ def stored(store):
     return len(list((store / "chunks").glob("*"))) if (store / "chunks").exists() else 0
 
 
-SLOW_CHUNKS = 240
+SLOW_CHUNKS = 80
 
 
 def slow_spec(tmp_path):
