@@ -37,14 +37,14 @@ def run(lab: Lab) -> None:
 
 
 def draw(lab: Lab, records: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(width=3.8, height=2.4)
+    fig, axes = plotting.figure(width=4.8, height=2.5)
     ax = axes[0, 0]
     for i, method in enumerate(COMPARED):
         group = records[records.method == method]
         low, high = interval(group.dev_accuracy)
         middle = group.dev_accuracy.mean()
         ax.errorbar(middle, i, xerr=[[middle - low], [high - middle]], color=plotting.COLORS[i], marker=plotting.MARKERS[i],
-                    label="mean over seeds, 95 % interval" if i == 0 else None)  # fmt: skip
+                    label="mean, 95 % interval" if i == 0 else None)  # fmt: skip
         ax.plot(group.dev_accuracy, [i + 0.25] * len(group), color="0.4", marker="|", linestyle="none",
                 label="one seed" if i == 0 else None)  # fmt: skip
     ax.axvline(records.majority_accuracy[0], color="black", linestyle=":", linewidth=0.9, label="majority class")

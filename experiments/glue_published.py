@@ -52,7 +52,7 @@ def staged(records: pd.DataFrame, rate: dict[str, float]) -> pd.DataFrame:
 
 
 def draw(lab: Lab, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(width=4.4, height=3.0)
+    fig, axes = plotting.figure(width=5.4, height=3.0)
     ax = axes[0, 0]
     for i, stage in enumerate(STAGES):
         here = table[table.stage == stage]
