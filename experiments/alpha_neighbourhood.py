@@ -22,7 +22,7 @@ def run(lab: Lab) -> None:
     torch.set_num_threads(1)
     rate = rates()["alpha-lora"]
     slices, maps = [], []
-    for seed in range(lab.seed, lab.seed + lab.trials(3)):
+    for seed in range(lab.seed, lab.seed + lab.trials(5)):
         done = finetune(**job("sst2", "alpha-lora", seed, LARGE, lr=rate), progress=False)
         rows = Tokens(done.tokenizer, LARGE["max_length"])(load_task("sst2").dev[np.arange(300)])
         learned = {name: scale.detach().clone() for name, scale in row_scales(done.model).items()}
