@@ -12,9 +12,9 @@ from .finetuning import (
     SMALL,
     TASKS,
     against,
+    best,
     interval,
     job,
-    rates,
     runs,
     search,
     tidy,
@@ -27,13 +27,12 @@ COMPLETE, TRIO = ("sst2", "mrpc", "qqp"), ("lora", "alpha-lora", "lora-extra")
 
 
 def run(lab: Lab) -> None:
-    rate = rates()
+    rate = best(lab.table(search(), "rates"))
     seeds = range(lab.seed, lab.seed + lab.trials(5))
     jobs = [job(t, m, s, SMALL, lr=rate[m]) for s in seeds for t in TASKS for m in METHODS]
     jobs += [
         job(t, m, s, LARGE, lr=rate[m]) for s in seeds for t in TASKS for m in (METHODS if t in COMPLETE else TRIO)
     ]
-    lab.table(search(), "rates")
     records = lab.table(tidy(runs(jobs)), "runs")
     records["rows"] = records.n_train.map(SIZES)
     table = lab.table(summary(records))

@@ -71,7 +71,13 @@ class AlphaLoraConfig(LoraConfig):
             raise ValueError(
                 f"α-LoRA cannot be combined with another LoRA variant, got {', '.join(asked)}. Leave it out."
             )
-        self._register_custom_module({nn.Linear: AlphaLoraLinear, Conv1D: AlphaLoraLinear})
+        if self.target_parameters:
+            raise ValueError(
+                f"target_parameters cannot be combined with α-LoRA, got {self.target_parameters!r}: peft adapts them without α. "
+                f"Name linear layers in target_modules."
+            )
+        made_by: dict[type, Any] = {nn.Linear: AlphaLoraLinear, Conv1D: AlphaLoraLinear, nn.Module: _refuse}
+        self._register_custom_module(made_by)
         self._owners = _Owners()
 
     def to_dict(self) -> dict[str, Any]:
@@ -146,6 +152,13 @@ class AlphaLoraLinear(Linear):
         if astray:
             errors.append(f"{', '.join(astray)}: this layer has no such α. Does row_scale in the config fit the file?")
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _refuse(target: nn.Module, adapter_name: str, target_name: str = "", **kwargs: Any) -> None:
+    """What peft calls to adapt any other layer."""
+    raise ValueError(
+        f"target_modules must name linear layers for α-LoRA, got {target_name} ({type(target).__name__}). Leave it out."
+    )
 
 
 class AlphaLoraVariant(LoraVariant):
@@ -251,11 +264,18 @@ def row_scales(model: nn.Module) -> dict[str, nn.Parameter]:
 def export(model: Any, folder: str | Path, **kwargs: Any) -> None:
     """Write the merged model as an ordinary transformers directory, which needs neither peft nor this package; the model stays as it is.
 
-    `kwargs` go to transformers' `save_pretrained`. Takes the memory of one more model; `merge_and_unload` does without.
+    `kwargs` go to transformers' `save_pretrained`. Takes the memory of one more model; `merge_and_unload` does without. Raises
+    TypeError for a model without an adapter, ValueError where the adapted output layer is tied to the input embedding.
     """
     if not hasattr(model, "merge_and_unload"):
         raise TypeError(
             f"model must come from get_peft_model or PeftModel.from_pretrained, got {type(model).__name__}."
+        )
+    base = model.get_base_model()
+    if isinstance(base.get_output_embeddings(), AlphaLoraLinear) and base.config.tie_word_embeddings:
+        raise ValueError(
+            "The output layer is adapted and shares its weight with the input embedding: merged, the adapter would change both. "
+            "Load the base model with tie_word_embeddings=False, or leave the output layer out of target_modules."
         )
     copy.deepcopy(model).merge_and_unload(safe_merge=True).save_pretrained(folder, **kwargs)
 

