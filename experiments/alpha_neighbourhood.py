@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import torch
@@ -11,7 +13,7 @@ from rmt_alpha.adapters import finetune, row_scales
 from rmt_alpha.adapters.batches import Tokens, scores
 from rmt_alpha.adapters.tasks import load_task
 
-from .finetuning import LARGE, job, rates
+from .finetuning import LARGE, job, rates, store
 from .lab import Lab
 
 FACTORS, SHIFTS = np.linspace(0, 2, 21), np.linspace(-1, 1, 21)
@@ -19,11 +21,11 @@ COARSE = 4  # of the map
 
 
 def run(lab: Lab) -> None:
-    torch.set_num_threads(1)
     rate = rates()["alpha-lora"]
     slices, maps = [], []
     for seed in range(lab.seed, lab.seed + lab.trials(5)):
-        done = finetune(**job("sst2", "alpha-lora", seed, LARGE, lr=rate), progress=False)
+        run = job("sst2", "alpha-lora", seed, LARGE, lr=rate)
+        done = finetune(**run, folder=store() / f"neighbourhood-seed{seed}", progress=False)  # with its checkpoint
         rows = Tokens(done.tokenizer, LARGE["max_length"])(load_task("sst2").dev[np.arange(300)])
         learned = {name: scale.detach().clone() for name, scale in row_scales(done.model).items()}
 
@@ -31,7 +33,7 @@ def run(lab: Lab) -> None:
             with torch.no_grad():
                 for name, scale in row_scales(done.model).items():
                     scale.copy_(a * learned[name] + b)
-                return scores(done.model, rows, lambda: torch.autocast("cpu", torch.bfloat16))[1]
+                return scores(done.model, rows, nullcontext)[1]
 
         slices += [{"seed": seed, "slice": "a α", "at": a, "accuracy": accuracy(a, 0)} for a in FACTORS]
         slices += [{"seed": seed, "slice": "α + b", "at": b, "accuracy": accuracy(1, b)} for b in SHIFTS]

@@ -6,8 +6,6 @@ frozen encoder, a ridge classifier of the source domain, and the target's moment
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,29 +18,41 @@ from rmt_alpha.adapters import export, finetune
 
 from .amazon import split_rows
 from .domain_features import GAMMA, GAMMA_SOURCE, features
-from .finetuning import SMALL, against, job, rates, runs, tidy
+from .finetuning import SMALL, against, job, rates, runs, store, tidy
 from .lab import Lab
 
 TRANSFERS = (("books", "kitchen"), ("dvd", "electronics"), ("electronics", "books"), ("kitchen", "dvd"))
 SIZES = (50, 200, 1000)
 PAIR = ("lora", "alpha-lora")
 SOURCE: dict[str, Any] = {**SMALL, "n_train": 1400, "steps": 150}
+# Thirty steps on α at the published rate can move it by .15 at most. One α a layer at ten times the rate could go anywhere.
+FREE: dict[str, Any] = dict(row_scale="layer", row_scale_lr=5e-2)
+FREE_SIZES, FREE_SEEDS = (50, 1000), 3
+SETTINGS = {"row": "one α a row, rate .005", "layer": "one α a layer, rate .05"}
 
 
 def run(lab: Lab) -> None:
     rate = rates()
     seeds = range(lab.seed, lab.seed + lab.trials(5))
     folders = {source: source_model(source, rate["lora"]) for source, _ in TRANSFERS}
-    jobs = [
-        job(f"blitzer_text:{target}", m, s, {**SMALL, "n_train": n}, lr=rate[m], model=folders[source])
-        for s in seeds for n in SIZES for source, target in TRANSFERS for m in PAIR
-    ]  # fmt: skip
+
+    def at(source: str, target: str, method: str, seed: int, n: int, **changes: Any) -> dict[str, Any]:
+        recipe = {**SMALL, "n_train": n, **changes}
+        return job(f"blitzer_text:{target}", method, seed, recipe, lr=rate[method], model=folders[source])
+
+    jobs = [at(*transfer, m, s, n) for s in seeds for n in SIZES for transfer in TRANSFERS for m in PAIR]
+    jobs += [
+        at(*transfer, "alpha-lora", s, n, **FREE)
+        for s in seeds[:FREE_SEEDS]
+        for n in FREE_SIZES
+        for transfer in TRANSFERS
+    ]
     records = runs(jobs)
     places = {folder: source for source, folder in folders.items()}
     records["source"] = records.model.map(places)
     records["learned_alpha"] = [np.mean(np.concatenate(list(v.values()))) if v else 1.0 for v in records.row_scales]
     records["model"] = "MiniLM fine-tuned on the source"
-    table = lab.table(tidy(records, ["source", "learned_alpha"]), "runs")
+    table = lab.table(tidy(records, ["source", "row_scale", "learned_alpha"]), "runs")
     table["target"] = table.task.str.removeprefix("blitzer_text:")
     theory = lab.table(
         pd.DataFrame([predicted(source, target, lab.seed) for source, target in TRANSFERS]).explode(
@@ -52,29 +62,39 @@ def run(lab: Lab) -> None:
     )
     means = (
         table[table.method == "alpha-lora"]
-        .groupby(["source", "target", "n_train"])
+        .groupby(["row_scale", "source", "target", "n_train"])
         .learned_alpha.agg(["mean", "std"])
         .reset_index()
     )
     both = means.merge(theory, left_on=["source", "target", "n_train"], right_on=["source", "target", "n_target"])
-    draw(lab, table, both)
-    rank = stats.spearmanr(both.best_alpha, both["mean"])
-    lab.remark(
-        f"α* of the linear theory {both.best_alpha.min():.2f} to {both.best_alpha.max():.2f}; mean learned α {both['mean'].min():.3f} to "
-        f"{both['mean'].max():.3f}; rank correlation over {len(both)} transfers and sizes {rank.statistic:+.2f} (p = {rank.pvalue:.2g})."
-    )
-    for n, group in table.groupby("n_train"):
+    pairs = table[table.row_scale == "row"]
+    draw(lab, pairs, both)
+    lab.remark(f"α* of the linear theory {both.best_alpha.min():.2f} to {both.best_alpha.max():.2f}.")
+    for setting, label in SETTINGS.items():
+        here = both[both.row_scale == setting]
+        rank = stats.spearmanr(here.best_alpha, here["mean"])
+        lab.remark(
+            f"{label}: mean learned α {here['mean'].min():.3f} to {here['mean'].max():.3f}; rank correlation with α* over "
+            f"{len(here)} transfers and sizes {rank.statistic:+.2f} (p = {rank.pvalue:.2g})."
+        )
+    for n, group in pairs.groupby("n_train"):
         mean = 100 * group.groupby("method").dev_accuracy.mean()
         total = against(group, "alpha-lora", "lora").iloc[-1]
         lab.remark(
             f"n = {n}: LoRA {mean['lora']:.1f} %, α-LoRA {mean['alpha-lora']:.1f} %, difference {100 * total.difference:+.2f} "
-            f"[{100 * total.low:+.2f}, {100 * total.high:+.2f}], p = {total.p:.2g}."
+            f"[{100 * total.low:+.2f}, {100 * total.high:+.2f}], p = {total.p:.2g} over {total.pairs} pairs."
         )
+    free = table[table.row_scale == "layer"]
+    lora = pairs[(pairs.method == "lora") & pairs.n_train.isin(FREE_SIZES) & pairs.seed.isin(free.seed)]
+    lab.remark(
+        f"{SETTINGS['layer']}: accuracy {100 * free.dev_accuracy.mean():.1f} %, "
+        f"LoRA on the same rows {100 * lora.dev_accuracy.mean():.1f} %."
+    )
 
 
 def source_model(domain: str, rate: float) -> str:
     """The folder of MiniLM fine-tuned on one domain by LoRA and merged, made once."""
-    folder = Path(os.environ.get("RMT_ALPHA_RUNS", "runs/finetune")) / f"source-{domain}"
+    folder = store() / f"source-{domain}"
     if not (folder / "model" / "config.json").is_file():
         done = finetune(**job(f"blitzer_text:{domain}", "lora", 0, SOURCE, lr=rate), folder=folder)
         done.tokenizer.save_pretrained(folder / "model")
@@ -98,31 +118,26 @@ def predicted(source: str, target: str, seed: int) -> dict[str, Any]:
     }
 
 
-def draw(lab: Lab, table: pd.DataFrame, both: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=2, width=3.2, height=2.8)
-    for i, (n, group) in enumerate(both.groupby("n_train")):
-        axes[0, 0].errorbar(group.best_alpha, group["mean"], yerr=group["std"], color=plotting.COLORS[i], marker=plotting.MARKERS[i],
+def draw(lab: Lab, pairs: pd.DataFrame, both: pd.DataFrame) -> None:
+    fig, axes = plotting.figure(columns=3, width=2.6, height=2.8)
+    for ax, (setting, label) in zip(axes[0], SETTINGS.items(), strict=False):
+        for i, n in enumerate(SIZES):
+            group = both[(both.row_scale == setting) & (both.n_train == n)]
+            if len(group):
+                ax.errorbar(group.best_alpha, group["mean"], yerr=group["std"], color=plotting.COLORS[i], marker=plotting.MARKERS[i],
                             linestyle="none", capsize=2, elinewidth=0.9, label=f"n = {n}")  # fmt: skip
-    axes[0, 0].axhline(1, color="black", linewidth=0.7, linestyle=":")
-    axes[0, 0].set(xlabel="α* of the linear theory, frozen features", ylabel="mean learned α (± s.d. over seeds)")
-    axes[0, 0].legend()
+        ax.axhline(1, color="black", linewidth=0.7, linestyle=":")
+        ax.set(title=label, xlabel="α* of the linear theory")
+        ax.legend()
+    axes[0, 0].set_ylabel("mean learned α (± s.d. over seeds)")
+    ax = axes[0, 2]
     for i, method in enumerate(PAIR):
-        group = (
-            table[table.method == method]
-            .groupby(["n_train", "seed"])
-            .dev_accuracy.mean()
-            .groupby("n_train")
-            .agg(["mean", "sem"])
-        )
-        axes[0, 1].errorbar(group.index * (1.04 if i else 0.96), group["mean"], yerr=group["sem"], color=plotting.COLORS[i], capsize=2,
-                            marker=plotting.MARKERS[i], linestyle=plotting.DASHES[i], label=method)  # fmt: skip
-    axes[0, 1].set(
-        xscale="log",
-        xticks=SIZES,
-        xticklabels=SIZES,
-        xlabel="target rows n",
-        ylabel="accuracy (mean of transfers ± s.e.)",
-    )
-    axes[0, 1].minorticks_off()
-    axes[0, 1].legend()
+        here = pairs[pairs.method == method].groupby(["n_train", "seed"]).dev_accuracy.mean()
+        group = here.groupby("n_train").agg(["mean", "sem"])
+        ax.errorbar(group.index * (1.04 if i else 0.96), group["mean"], yerr=group["sem"], color=plotting.COLORS[i], capsize=2,
+                    marker=plotting.MARKERS[i], linestyle=plotting.DASHES[i], label=method)  # fmt: skip
+    ax.set(xscale="log", xticks=SIZES, xticklabels=SIZES, xlabel="target rows n")
+    ax.set_ylabel("accuracy (mean of transfers ± s.e.)")
+    ax.minorticks_off()
+    ax.legend()
     lab.picture(fig)

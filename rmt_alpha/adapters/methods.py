@@ -91,13 +91,18 @@ def _shape(recipe: Recipe) -> dict[str, Any]:
 
 
 def _peft(model: Any, config: Any) -> Any:
+    layers = [name for name, _ in model.named_modules()]
+    linear = sorted(
+        {name.rpartition(".")[2] for name, layer in model.named_modules() if type(layer).__name__ == "Linear"}
+    )
+    there = f"Linear layers of this {type(model).__name__}: {', '.join(linear)}."
+    asked = sorted(config.target_modules or ())
+    missing = [one for one in asked if not any(f".{name}".endswith(f".{one}") for name in layers)]
+    if missing:  # peft is content if one of them is there
+        raise ValueError(
+            f"target_modules must name layers of the model, got {', '.join(asked)}; there is no {', '.join(missing)}. {there}"
+        )
     try:
         return get_peft_model(model, config)
-    except ValueError as error:  # peft: no such modules, or no default for this kind of model
-        linear = sorted(
-            {name.rpartition(".")[2] for name, module in model.named_modules() if type(module).__name__ == "Linear"}
-        )
-        raise ValueError(
-            f"target_modules must name layers of the model, got {config.target_modules or 'none'}, and none of them is there "
-            f"({str(error).splitlines()[0][:160]}). Linear layers of this {type(model).__name__}: {', '.join(linear)}."
-        ) from error
+    except ValueError as error:  # no default for this kind of model, or not with these layers
+        raise ValueError(f"{error} {there}") from error

@@ -17,6 +17,7 @@ from experiments import (  # noqa: E402
     finetuning,
     glue_curves,
     glue_decoder,
+    glue_full,
     glue_published,
     glue_table,
     rank_and_alpha,
@@ -77,7 +78,7 @@ def planted(jobs):
     return pd.DataFrame(rows)
 
 
-OTHERS = (glue_published, glue_curves, glue_decoder, alpha_statistics, alpha_sensitivity, rank_and_alpha)
+OTHERS = (glue_published, glue_curves, glue_decoder, glue_full, alpha_statistics, alpha_sensitivity, rank_and_alpha)
 
 
 @pytest.fixture

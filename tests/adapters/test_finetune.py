@@ -270,8 +270,8 @@ def test_a_record_that_cannot_be_written_is_told(bert, tmp_path, monkeypatch):
         (dict(n_train=201), "n_train must be at most 200, the training rows of 'words', got 201"),
         (dict(n_train=2), "n_train must leave a row at least for training, for validation and for α, got n_train=2"),
         (
-            dict(target_modules=("qkv",)),
-            r"target_modules must name layers of the model, got .*qkv.*Linear layers.*query, value",
+            dict(target_modules=("query", "qkv")),
+            r"target_modules must name layers of the model, got qkv, query; there is no qkv\. Linear layers.*query, value",
         ),
         (dict(steps=0), "steps must be a whole number of at least 1, got 0"),
         (dict(lr=-1.0), "lr must be a positive number, got -1.0"),
@@ -284,6 +284,13 @@ def test_bad_input_stops_before_training(bert, monkeypatch, change, message):
     monkeypatch.setattr(sys.modules["rmt_alpha.adapters.finetune"]._Run, "_loop", None)  # training would fail otherwise
     with pytest.raises(ValueError, match=message):
         run(bert, **change)
+
+
+def test_layers_that_cannot_share_are_told_with_those_that_there_are(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"row_scale='shared' needs .*equally many rows, .*Linear layers of this Llama.*q_proj"
+    ):
+        run(world.save_model(tmp_path, "llama"), row_scale="shared")
 
 
 def test_an_unknown_setting_is_named(bert):
