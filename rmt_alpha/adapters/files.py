@@ -13,15 +13,17 @@ import torch
 
 
 def write_whole(path: Path, write: Callable[[Any], Any]) -> None:
-    """`write` gets a binary file; a kill or a full disk leaves what was there before."""
+    """`write` gets a binary file; a kill or a full disk leaves what was there before, and the OSError of a full one names `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
         try:
             write(part)
             part.close()
             os.replace(part.name, path)
-        except BaseException:
+        except BaseException as error:
             os.unlink(part.name)
+            if isinstance(error, OSError):
+                error.filename = str(path)
             raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -103,6 +104,8 @@ def _peft(model: Any, config: Any) -> Any:
             f"target_modules must name layers of the model, got {', '.join(asked)}; there is no {', '.join(missing)}. {there}"
         )
     try:
-        return get_peft_model(model, config)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft's, of transformers
+            return get_peft_model(model, config)
     except ValueError as error:  # no default for this kind of model, or not with these layers
         raise ValueError(f"{error} {there}") from error

@@ -14,6 +14,7 @@ pytest.importorskip("peft", reason=REASON)
 from experiments import (  # noqa: E402
     alpha_sensitivity,
     alpha_statistics,
+    domain_transfer_lm,
     finetuning,
     glue_curves,
     glue_decoder,
@@ -91,7 +92,7 @@ def world(monkeypatch, tmp_path):
         asked.extend(jobs)
         return planted(jobs)
 
-    for module in (finetuning, glue_table, *OTHERS):
+    for module in (finetuning, glue_table, domain_transfer_lm, *OTHERS):
         monkeypatch.setattr(module, "runs", recorded)
 
     def lab(module):
@@ -143,6 +144,23 @@ def test_the_others_draw(world, module):
     lab = world(module)
     assert {name.rpartition(".")[2] for name in lab.files} == {"csv", "pdf", "png"} and lab.remarks
     assert all((world.out / name).stat().st_size > 0 for name in lab.files)
+
+
+def test_domains_pair_what_was_planted(world, monkeypatch):
+    monkeypatch.setattr(domain_transfer_lm, "source_model", lambda domain, rate: f"fine-tuned on {domain}")
+
+    def predicted(source, target, seed):
+        return {"source": source, "target": target, "n_target": [50, 200, 1000], "best_alpha": [1.5, 1.0, 0.5]}
+
+    monkeypatch.setattr(domain_transfer_lm, "predicted", predicted)
+    told = " ".join(world(domain_transfer_lm).remarks)
+    assert told.count("difference +1.00 [+1.00, +1.00]") == 3 and told.count("over 20 pairs") == 3
+    assert "α* of the linear theory 0.50 to 1.50" in told and "one α a layer, rate .05: mean learned α" in told
+    runs = pd.read_csv(world.out / "domain_transfer_lm_runs.csv")
+    free = runs[runs.row_scale == "layer"]
+    assert (
+        set(free.n_train) == set(domain_transfer_lm.FREE_SIZES) and free.seed.nunique() == domain_transfer_lm.FREE_SEEDS
+    )
 
 
 def test_each_stage_chooses_more_on_the_test_set():

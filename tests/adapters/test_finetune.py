@@ -22,6 +22,7 @@ pytest.importorskip("peft", reason=REASON)
 import finetune_world as world  # noqa: E402
 
 from rmt_alpha.adapters import METHODS, Recipe, finetune, finetune_sweep, load_task, row_scales  # noqa: E402
+from rmt_alpha.adapters.files import write_whole  # noqa: E402
 from rmt_alpha.adapters.measure import PeakMemory, fast_bfloat16  # noqa: E402
 from rmt_alpha.data import DataUnavailableError, files  # noqa: E402
 
@@ -335,6 +336,17 @@ def test_missing_data(bert, monkeypatch, tmp_path):
 
 def unreachable(relative, *arguments):
     raise DataUnavailableError(f"{relative} cannot be had")
+
+
+def test_a_full_disk_is_named(tmp_path):
+    def full(part):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "checkpoint.pt").write_bytes(b"before")
+    with pytest.raises(OSError, match=r"No space left on device: '.*checkpoint\.pt'"):
+        write_whole(tmp_path / "checkpoint.pt", full)
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert (tmp_path / "checkpoint.pt").read_bytes() == b"before"
 
 
 def test_recipe_defaults_are_the_papers():
