@@ -27,7 +27,7 @@ PAIR = ("lora", "alpha-lora")
 SOURCE: dict[str, Any] = {**SMALL, "n_train": 1400, "steps": 150}
 # Thirty steps on α at the published rate can move it by .15 at most. One α a layer at ten times the rate could go anywhere.
 FREE: dict[str, Any] = dict(row_scale="layer", row_scale_lr=5e-2)
-FREE_SIZES, FREE_SEEDS = (50, 1000), 3
+FREE_SIZES, FREE_SEEDS = (50, 1000), 2
 SETTINGS = {"row": "one α a row, rate .005", "layer": "one α a layer, rate .05"}
 
 
