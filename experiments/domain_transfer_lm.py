@@ -74,7 +74,7 @@ def run(lab: Lab) -> None:
         here = both[both.row_scale == setting]
         rank = stats.spearmanr(here.best_alpha, here["mean"])
         lab.remark(
-            f"{label}: mean learned α {here['mean'].min():.3f} to {here['mean'].max():.3f}; rank correlation with α* over "
+            f"{label}: mean learned α {here['mean'].min():.4f} to {here['mean'].max():.4f}; rank correlation with α* over "
             f"{len(here)} transfers and sizes {rank.statistic:+.2f} (p = {rank.pvalue:.2g})."
         )
     for n, group in pairs.groupby("n_train"):
@@ -128,7 +128,6 @@ def draw(lab: Lab, pairs: pd.DataFrame, both: pd.DataFrame) -> None:
                             linestyle="none", capsize=2, elinewidth=0.9, label=f"n = {n}")  # fmt: skip
         ax.axhline(1, color="black", linewidth=0.7, linestyle=":")
         ax.set(title=label, xlabel="α* of the linear theory")
-        ax.legend()
     axes[0, 0].set_ylabel("mean learned α (± s.d. over seeds)")
     ax = axes[0, 2]
     for i, method in enumerate(PAIR):
@@ -140,4 +139,5 @@ def draw(lab: Lab, pairs: pd.DataFrame, both: pd.DataFrame) -> None:
     ax.set_ylabel("accuracy (mean of transfers ± s.e.)")
     ax.minorticks_off()
     ax.legend()
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=len(SIZES))
     lab.picture(fig)

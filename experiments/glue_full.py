@@ -15,7 +15,7 @@ FULL: dict[str, Any] = {
     "steps": 184,
     "every": 10,
     "max_length": 64,
-    "evaluations": 4,
+    "evaluations": 3,
     "n_dev": None,
 }
 
