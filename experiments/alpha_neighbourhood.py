@@ -24,8 +24,8 @@ def run(lab: Lab) -> None:
     rate = rates()["alpha-lora"]
     slices, maps = [], []
     for seed in range(lab.seed, lab.seed + lab.trials(5)):
-        run = job("sst2", "alpha-lora", seed, LARGE, lr=rate)
-        done = finetune(**run, folder=store() / f"neighbourhood-seed{seed}", progress=False)  # with its checkpoint
+        asked = job("sst2", "alpha-lora", seed, LARGE, lr=rate)
+        done = finetune(**asked, folder=store() / f"neighbourhood-seed{seed}", progress=False)  # with its checkpoint
         rows = Tokens(done.tokenizer, LARGE["max_length"])(load_task("sst2").dev[np.arange(300)])
         learned = {name: scale.detach().clone() for name, scale in row_scales(done.model).items()}
 

@@ -18,7 +18,7 @@ from rmt_alpha.adapters import export, finetune
 
 from .amazon import split_rows
 from .domain_features import GAMMA, GAMMA_SOURCE, features
-from .finetuning import SMALL, against, job, rates, runs, store, tidy
+from .finetuning import SMALL, against, interval, job, paired_p, rates, runs, store, tidy
 from .lab import Lab
 
 TRANSFERS = (("books", "kitchen"), ("dvd", "electronics"), ("electronics", "books"), ("kitchen", "dvd"))
@@ -86,9 +86,12 @@ def run(lab: Lab) -> None:
         )
     free = table[table.row_scale == "layer"]
     lora = pairs[(pairs.method == "lora") & pairs.n_train.isin(FREE_SIZES) & pairs.seed.isin(free.seed)]
+    keys = ["task", "n_train", "seed"]
+    gap = (free.set_index(keys).dev_accuracy - lora.set_index(keys).dev_accuracy).to_numpy()
+    low, high = interval(gap)
     lab.remark(
-        f"{SETTINGS['layer']}: accuracy {100 * free.dev_accuracy.mean():.1f} %, "
-        f"LoRA on the same rows {100 * lora.dev_accuracy.mean():.1f} %."
+        f"{SETTINGS['layer']}: accuracy {100 * free.dev_accuracy.mean():.1f} %, LoRA on the same rows {100 * lora.dev_accuracy.mean():.1f} %, "
+        f"difference {100 * gap.mean():+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], p = {paired_p(gap):.2g} over {len(gap)} pairs."
     )
 
 

