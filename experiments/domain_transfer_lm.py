@@ -90,7 +90,8 @@ def run(lab: Lab) -> None:
     gap = (free.set_index(keys).dev_accuracy - lora.set_index(keys).dev_accuracy).to_numpy()
     low, high = interval(gap)
     lab.remark(
-        f"{SETTINGS['layer']}: accuracy {100 * free.dev_accuracy.mean():.1f} %, LoRA on the same rows {100 * lora.dev_accuracy.mean():.1f} %, "
+        f"{SETTINGS['layer']}: accuracy {100 * free.dev_accuracy.mean():.1f} %, "
+        f"LoRA on the same rows {100 * lora.dev_accuracy.mean():.1f} %, "
         f"difference {100 * gap.mean():+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], p = {paired_p(gap):.2g} over {len(gap)} pairs."
     )
 
