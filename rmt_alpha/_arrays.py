@@ -1,39 +1,28 @@
-"""One code for numbers, NumPy arrays and JAX tracers.
+"""One code for numbers, NumPy arrays and JAX arrays.
 
-Plain numbers and NumPy arrays are computed by NumPy in double precision, whatever the user's JAX
-settings. As soon as one argument is a JAX array or tracer the same functions run in `jax.numpy`, in the
-user's precision, so they jit, vmap and differentiate. JAX takes half a second to import, so it is left
-to the user: before they import it, nobody can hand us a JAX array.
+Plain numbers and NumPy arrays are computed by NumPy in double precision, whatever the user's JAX settings. As soon as one
+argument is a JAX array or tracer the same functions run in `jax.numpy`, in the user's precision, so they jit, vmap and
+differentiate. JAX is imported here, once, so that every problem is a pytree in whatever order things are imported; where it
+cannot load, all else works.
 """
 
 import dataclasses
-import importlib.abc
-import importlib.util
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-_waiting: list[type] = []
+try:
+    import jax
+except Exception:  # a broken installation must not take NumPy's half down with it
+    jax = None  # type: ignore[assignment]
 
 
 def pytree(cls: type) -> type:
-    """Register a dataclass as a JAX pytree, as soon as JAX is there; fields with `metadata={"static": True}` are auxiliary data."""
-    _waiting.append(cls)
-    if "jax" in sys.modules:
-        _register_waiting()
-    return cls
-
-
-def _register_waiting() -> None:
-    while _waiting:
-        _register(_waiting.pop())
-
-
-def _register(cls: type) -> None:
-    from jax import tree_util
-
+    """Register a dataclass as a JAX pytree; fields with `metadata={"static": True}` are auxiliary data."""
+    if jax is None:
+        return cls
     static = [f.name for f in dataclasses.fields(cls) if f.metadata.get("static")]
     dynamic = [f.name for f in dataclasses.fields(cls) if not f.metadata.get("static")]
 
@@ -47,41 +36,23 @@ def _register(cls: type) -> None:
             object.__setattr__(obj, name, value)
         return obj
 
-    tree_util.register_pytree_node(cls, flatten, unflatten)
-
-
-class _AfterJax(importlib.abc.MetaPathFinder):
-    """Registers the waiting classes right after `import jax`: problems made before it are pytrees too."""
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
-        if name != "jax":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("jax")
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def execute_and_register(module: Any) -> None:
-                execute(module)
-                _register_waiting()
-
-            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
-        return spec
-
-
-if "jax" not in sys.modules:
-    sys.meta_path.insert(0, _AfterJax())
+    jax.tree_util.register_pytree_node(cls, flatten, unflatten)
+    return cls
 
 
 def is_jax(*values: Any) -> bool:
     """Is one of the values a JAX array or tracer?"""
-    jax = sys.modules.get("jax")
     return jax is not None and any(isinstance(v, jax.Array) for v in values)
+
+
+def is_tracer(value: Any) -> bool:
+    """Is the value one that nobody can read yet, inside of jit, grad or vmap?"""
+    return jax is not None and isinstance(value, jax.core.Tracer)
 
 
 def namespace(*values: Any) -> Any:
     """`jax.numpy` if one of the values is a JAX array or tracer, else `numpy`."""
-    return sys.modules["jax"].numpy if is_jax(*values) else np
+    return jax.numpy if is_jax(*values) else np
 
 
 def asarray(xp: Any, value: Any) -> Any:
@@ -91,9 +62,37 @@ def asarray(xp: Any, value: Any) -> Any:
 
 def normal_cdf(x: Any) -> Any:
     """Φ(x), the standard normal distribution function."""
-    return sys.modules["jax"].scipy.special.ndtr(x) if is_jax(x) else special.ndtr(x)
+    return jax.scipy.special.ndtr(x) if is_jax(x) else special.ndtr(x)
 
 
 def plain(x: Any) -> Any:
     """Arrays as they are, NumPy scalars as Python's own numbers."""
-    return x if is_jax(x) or np.ndim(x) else np.asarray(x).item()
+    return x if x is None or is_jax(x) or np.ndim(x) else np.asarray(x).item()
+
+
+def root(xp: Any, step: Callable[..., Any], start: Any, *parameters: Any, settled: float, steps: int) -> Any:
+    """The fixed point of `x → step(x, *parameters)`, a Newton iteration; ArithmeticError (NumPy only) if it does not settle.
+
+    Under JAX the iteration runs on constants, and two further steps at the root carry the exact first and second derivatives
+    with respect to the parameters (implicit function theorem: Newton's step does not depend on where it starts from).
+    """
+    if xp is np:
+        x = start
+        for _ in range(steps):
+            previous, x = x, step(x, *parameters)
+            if np.all(np.abs(x - previous) <= settled * np.abs(previous)):
+                return x
+        raise ArithmeticError(f"last relative change {np.max(np.abs(x - previous) / np.maximum(np.abs(previous), 1e-300)):.3g}")
+    constants = [jax.lax.stop_gradient(p) for p in parameters]
+    tolerance = max(settled, 8 * float(xp.finfo(xp.result_type(float)).eps))
+
+    def unsettled(state: Any) -> Any:
+        x, previous, count = state
+        return (count < steps) & xp.any(xp.abs(x - previous) > tolerance * xp.abs(previous))
+
+    first = jax.lax.stop_gradient(start)
+    begin = (step(first, *constants), first, 0)
+    x, _, _ = jax.lax.while_loop(unsettled, lambda s: (step(s[0], *constants), s[0], s[2] + 1), begin)
+    for _ in range(2):
+        x = step(jax.lax.stop_gradient(x) if _ == 0 else x, *parameters)
+    return x

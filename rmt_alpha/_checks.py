@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import is_jax
+from ._arrays import is_jax, is_tracer
 
 # Squares and products of four such numbers still fit into a double.
 LARGEST = 1e30
@@ -24,9 +24,14 @@ def _first(array: np.ndarray, bad: np.ndarray) -> str:
 
 
 def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, remedy: str = "") -> Any:
-    """A real number or array within [low, high], as float64; JAX values pass unread."""
-    if is_jax(value):
+    """A real number or array within [low, high], as float64; JAX arrays stay what they are, and tracers pass unread."""
+    if is_tracer(value):
         return value
+    if is_jax(value):
+        real(name, np.asarray(value), low, high, remedy)
+        return value
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TypeError(f"{name} must not be masked, got {int(np.ma.count_masked(value))} masked entries. Fill or drop them.")
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
@@ -45,16 +50,34 @@ def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, re
 def size(name: str, value: Any, low: int = 1) -> Any:
     """A whole number of at least `low`, or an array of them (floats with integer values are welcome)."""
     array = real(name, value, low=low, high=LARGEST_SIZE, remedy=f"Give a whole number of at least {low}.")
-    if is_jax(array):
+    if is_tracer(array):
         return array
-    fractional = np.asarray(array) != np.floor(array)
+    fractional = np.asarray(array) != np.floor(np.asarray(array))
     if fractional.any():
         got = _first(np.asarray(array), fractional)
         raise ValueError(f"{name} must be a whole number of at least {low}, got {got}. Round it first.")
-    return int(array) if np.ndim(array) == 0 else array
+    return int(array) if np.ndim(array) == 0 and not is_jax(array) else array
 
 
-def vector(name: str, value: Any, dim: int | None = None) -> np.ndarray:
+def number(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, remedy: str = "") -> Any:
+    """A single real number within [low, high]."""
+    checked = real(name, value, low, high, remedy)
+    if np.ndim(checked):
+        raise ValueError(f"{name} must be one number, got shape {np.shape(checked)}. Loop over it.")
+    return checked
+
+
+def matrix(name: str, value: Any, rows: int | None = None, columns: int | None = None) -> Any:
+    """A finite matrix (rows, columns)."""
+    array = real(name, value)
+    shape = np.shape(array)
+    if len(shape) != 2 or 0 in shape or (rows is not None and shape[0] != rows) or (columns is not None and shape[1] != columns):
+        wanted = f"({'·' if rows is None else rows}, {'·' if columns is None else columns})"
+        raise ValueError(f"{name} must be a matrix of shape {wanted}, got shape {shape}. Stack the vectors as rows.")
+    return array
+
+
+def vector(name: str, value: Any, dim: int | None = None) -> Any:
     """A finite vector (dim,)."""
     array = real(name, value)
     if np.ndim(array) != 1 or (dim is not None and np.shape(array)[-1] != dim):
@@ -66,12 +89,13 @@ def vector(name: str, value: Any, dim: int | None = None) -> np.ndarray:
     return array
 
 
-def labels(name: str, value: Any, dim: int) -> np.ndarray:
-    """Group labels 0 … G−1 of `dim` coordinates, (dim,), none of them empty."""
+def labels(name: str, value: Any, length: int, below: int | None = None) -> np.ndarray:
+    """Whole numbers 0 … G−1, (length,), each of them used; `below` is G, where it is known."""
     array = np.asarray(value)
-    if array.shape != (dim,):
-        raise ValueError(f"{name} must have shape ({dim},), one label a coordinate, got {array.shape}.")
-    if array.dtype.kind not in "iu" or array.min() != 0 or len(np.unique(array)) != array.max() + 1:
+    if array.shape != (length,):
+        raise ValueError(f"{name} must have shape ({length},), got {array.shape}.")
+    G = below if below is not None else (int(array.max()) + 1 if array.dtype.kind in "iu" else 0)
+    if array.dtype.kind not in "iu" or set(array.tolist()) != set(range(G)):
         raise ValueError(
             f"{name} must be the whole numbers 0 … G−1, each used at least once, got {_show(np.unique(array)[:9])}. "
             f"np.unique(labels, return_inverse=True)[1] makes such labels."
@@ -90,20 +114,20 @@ def broadcastable(**values: Any) -> tuple[int, ...]:
         ) from None
 
 
-def ridgeless(stage: str, gamma: Any, n: Any, dim: Any) -> None:
-    """γ = 0 has no limit at n = p."""
-    if is_jax(gamma, n, dim):
+def ridgeless(gamma_name: str, n_name: str, gamma: Any, n: Any, rank: Any) -> None:
+    """γ = 0 has no limit where n is the rank of the covariance."""
+    if any(map(is_tracer, (gamma, n, rank))):
         return
-    if np.any((np.asarray(gamma) == 0) & (np.asarray(n) == np.asarray(dim))):
+    if np.any((np.asarray(gamma) == 0) & (np.asarray(n) == np.asarray(rank))):
         raise ValueError(
-            f"gamma_{stage} must be positive where n_{stage} equals dim, got 0: the ridgeless limit diverges at the "
-            f"interpolation threshold. Choose gamma_{stage} > 0 or another sample size."
+            f"{gamma_name} must be positive where {n_name} equals the dimension of the noise, got 0: the ridgeless limit "
+            f"diverges at the interpolation threshold. Choose {gamma_name} > 0 or another sample size."
         )
 
 
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
     """One of the allowed words."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         words = ", ".join(repr(a) for a in allowed)
         raise ValueError(f"{name} must be one of {words}, got {_show(value)}.")
     return value

@@ -1,18 +1,22 @@
-r"""Deterministic equivalents of one ridge stage: κ, h and degrees of freedom.
+r"""Deterministic equivalents of a ridge training: κ, h, and the shares χ of the components.
 
-The resolvent Q = (XXᵀ/n + γ)⁻¹ of n noise samples with covariance C behaves, in every linear functional, like
-(κ/γ)(C+κ)⁻¹, with the renormalised ridge κ. References: Couillet & Liao, *Random Matrix Methods for Machine
-Learning*; Atanasov, Zavatone-Veth, Pehlevan, arXiv 2405.00592.
+With n samples, component k with probability π_k, the resolvent Q = (XXᵀ/n + γ)⁻¹ of the noise behaves in every linear functional like
+
+.. math:: Q ≈ \frac κγ R, \qquad R = \Big(\sum_k χ_k C_k + κ\Big)^{-1}, \qquad \sum_k χ_k = 1,
+
+with the renormalised ridge κ. With one covariance χ = π. References: Couillet & Liao, *Random Matrix Methods for Machine
+Learning*; Atanasov, Zavatone-Veth, Pehlevan, arXiv 2405.00592 (κ, degrees of freedom).
 """
 
 from typing import Any
 
 import numpy as np
 
-from .._arrays import asarray, namespace
+from .._arrays import asarray, namespace, root
 
 NEWTON_STEPS = 200
 SETTLED = 1e-10  # the last step of a quadratic iteration: what is left is of the order of its square
+NO_RIDGE = 1e-12  # κ beside the smallest eigenvalue, where γ = 0 and some eigenvalues are 0
 
 
 def isotropic(eta: Any, gamma: Any) -> tuple[Any, Any, Any]:
@@ -24,9 +28,9 @@ def isotropic(eta: Any, gamma: Any) -> tuple[Any, Any, Any]:
     """
     xp = namespace(eta, gamma)
     t = 1 - eta - gamma
-    root = xp.sqrt(t * t + 4 * gamma)
+    # |t| as a choice: its derivative at t = 0 must be that of one side, not their mean.
+    total = xp.where(t > 0, t, -t) + xp.sqrt(t * t + 4 * gamma)
     # The conjugate form where t > 0: −t + root cancels there.
-    total = xp.abs(t) + root
     kappa = xp.where(t > 0, 2 * gamma / total, total / 2)
     square = (1 + kappa) ** 2
     # Not 1 − η/(1+κ)², which cancels near the interpolation threshold.
@@ -34,7 +38,7 @@ def isotropic(eta: Any, gamma: Any) -> tuple[Any, Any, Any]:
     return kappa, h, eta / square
 
 
-def general(eigenvalues: np.ndarray, n: Any, gamma: Any) -> tuple[Any, Any, Any]:
+def general(eigenvalues: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any]:
     r"""κ, h and 1−h for a covariance with the given eigenvalues (p,); n and γ broadcast.
 
     .. math:: κ (1 - \mathrm{df}_1(κ)/n) = γ, \quad \mathrm{df}_1 = \sum_i \frac{λ_i}{λ_i+κ}, \qquad
@@ -43,47 +47,75 @@ def general(eigenvalues: np.ndarray, n: Any, gamma: Any) -> tuple[Any, Any, Any]
     κ − κ df₁/n is convex in κ and γ + tr C/n lies right of its root, so Newton's steps from there fall monotonically.
     Raises ArithmeticError if they have not settled.
     """
-    xp = namespace(n, gamma)
-    n, gamma = xp.broadcast_arrays(asarray(xp, n), asarray(xp, gamma))
-    lam = eigenvalues.astype(n.dtype)
-    kappa = _newton(xp, lam, n, gamma)
-    shrunk = lam / (lam + kappa[..., None])
+    xp = namespace(n, gamma, eigenvalues)
+    n, gamma, lam = asarray(xp, n), asarray(xp, gamma), asarray(xp, eigenvalues)
+    n, gamma = xp.broadcast_arrays(n, gamma)
+
+    def step(kappa: Any, lam: Any, n: Any, gamma: Any) -> Any:
+        shrunk = lam / (lam + kappa[..., None])
+        residual = kappa * (1 - xp.sum(shrunk, axis=-1) / n) - gamma
+        # d/dκ [κ − κ df₁/n] = 1 − df₂/n.
+        new = kappa - residual / (1 - xp.sum(shrunk * shrunk, axis=-1) / n)
+        if xp is not np:
+            return xp.maximum(new, 1e-30)
+        # κ → 0 (ridgeless, n > rank): past this it no longer differs from 0 beside any eigenvalue.
+        positive = lam[lam > 0].min()
+        floor = 0.0 if positive == lam.min() else NO_RIDGE * positive
+        vanishing = (gamma == 0) & (new < max(1e-18 * positive, floor))
+        return np.where(vanishing, floor, np.maximum(new, 0.0))
+
+    try:
+        kappa = root(xp, step, gamma + xp.sum(lam) / n, lam, n, gamma, settled=SETTLED, steps=NEWTON_STEPS)
+    except ArithmeticError as error:
+        raise ArithmeticError(
+            f"the fixed point for kappa did not settle in {NEWTON_STEPS} steps ({error}): n lies at the rank of the covariance "
+            f"and gamma at 0. Choose a larger gamma."
+        ) from None
+    total = lam + kappa[..., None]
+    shrunk = lam / total
     positive = xp.where(kappa > 0, kappa, 1.0)
-    above = xp.where(kappa > 0, gamma / positive, 1 - lam.size / n)  # 1 − df₁/n, by the equation for κ
+    rank = xp.sum(lam > 0)
+    above = xp.where((gamma > 0) & (kappa > 0), gamma / positive, xp.maximum(1 - rank / n, 0.0))  # 1 − df₁/n, by the equation for κ
     # h = (1 − df₁/n) + (df₁ − df₂)/n: both terms positive, where 1 − df₂/n cancels.
     h = above + xp.sum(shrunk * (1 - shrunk), axis=-1) / n
     return kappa, h, xp.sum(shrunk * shrunk, axis=-1) / n
 
 
-def _newton_step(xp: Any, lam: np.ndarray, n: Any, gamma: Any, kappa: Any) -> Any:
-    shrunk = lam / (lam + kappa[..., None])
-    residual = kappa * (1 - xp.sum(shrunk, axis=-1) / n) - gamma
-    # d/dκ [κ − κ df₁/n] = 1 − df₂/n.
-    return kappa - residual / (1 - xp.sum(shrunk * shrunk, axis=-1) / n)
+def mixture(C: Any, priors: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any, Any]:
+    r"""χ (K,), κ, R (p, p) and T (K, K) of components with covariances C (K, p, p); scalar n, γ > 0.
 
+    .. math:: δ_k = \frac1n \mathrm{tr}\, C_k R_γ, \quad R_γ = \Big(\sum_k \frac{π_k}{1+δ_k} C_k + γ\Big)^{-1}; \qquad
+              κ = γ s, \quad χ_k = \frac{s\, π_k}{1+δ_k}, \quad R = R_γ/s, \quad T_{kl} = \frac{χ_l^2}{π_l n} \mathrm{tr}\, C_k R C_l R
 
-def _newton(xp: Any, lam: np.ndarray, n: Any, gamma: Any) -> Any:
-    start = gamma + lam.sum() / n
-    if xp is np:
-        kappa = start
-        for _ in range(NEWTON_STEPS):
-            previous, kappa = kappa, np.maximum(_newton_step(np, lam, n, gamma, kappa), 0.0)
-            if np.all(np.abs(kappa - previous) <= SETTLED * previous):
-                return kappa
-            # κ → 0 (ridgeless, n > p): past this it no longer differs from 0 beside any eigenvalue.
-            kappa = np.where((gamma == 0) & (kappa < 1e-18 * lam.min()), 0.0, kappa)
-        raise ArithmeticError(
-            f"the fixed point for kappa did not settle in {NEWTON_STEPS} steps (last change "
-            f"{np.max(np.abs(kappa - previous)):.3g}): n lies at the rank of the covariance and gamma at 0. "
-            f"Choose a larger gamma."
-        )
-    from jax import lax
+    with s such that Σ χ_k = 1. (Leave one sample out: its quadratic form xᵀQx/n concentrates on δ_k.) T is also the Jacobian of the
+    right side: R_γ is a parallel sum, hence that side increasing and concave in δ, so that Newton's steps from tr C_k/(nγ) fall to
+    the root without safeguards. Raises ArithmeticError if they have not settled.
+    """
+    xp = namespace(C, priors, n, gamma)
+    C, priors, n, gamma = (asarray(xp, x) for x in (C, priors, n, gamma))
+    K, p = len(priors), C.shape[-1]
 
-    fixed = [lax.stop_gradient(x) for x in (n, gamma, start)]
-    kappa = lax.fori_loop(
-        0, NEWTON_STEPS, lambda _, k: xp.maximum(_newton_step(xp, lam, fixed[0], fixed[1], k), 0.0), fixed[2]
-    )
-    # Two differentiable steps at the root carry exact first and second derivatives (implicit function theorem).
-    for _ in range(2):
-        kappa = _newton_step(xp, lam, n, gamma, kappa)
-    return kappa
+    def resolvent(delta: Any, C: Any, priors: Any, gamma: Any) -> Any:
+        inverse = xp.tensordot(priors / (1 + delta), C, axes=1) + gamma * xp.eye(p)
+        return xp.linalg.inv(inverse)
+
+    def pairs(R: Any, C: Any) -> Any:
+        """tr C_k R C_l R."""
+        CR = C @ R
+        return xp.reshape(CR, (K, -1)) @ xp.reshape(xp.swapaxes(CR, 1, 2), (K, -1)).T
+
+    def step(delta: Any, C: Any, priors: Any, n: Any, gamma: Any) -> Any:
+        R = resolvent(delta, C, priors, gamma)
+        T = pairs(R, C) * priors / (1 + delta) ** 2 / n
+        gap = xp.einsum("kij,ji->k", C, R) / n - delta
+        return xp.maximum(delta + xp.linalg.solve(xp.eye(K) - T, gap), 0.0)
+
+    start = xp.trace(C, axis1=1, axis2=2) / (n * gamma)
+    try:
+        delta = root(xp, step, start, C, priors, n, gamma, settled=SETTLED, steps=NEWTON_STEPS)
+    except ArithmeticError as error:
+        raise ArithmeticError(f"delta did not settle in {NEWTON_STEPS} steps ({error}). Choose a larger gamma.") from None
+    s = 1 / xp.sum(priors / (1 + delta))
+    R = resolvent(delta, C, priors, gamma) / s
+    chi = s * priors / (1 + delta)
+    return chi, gamma * s, R, pairs(R, C) * chi * chi / (priors * n)

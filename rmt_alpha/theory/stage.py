@@ -1,77 +1,224 @@
-r"""One anchored ridge stage: the whole asymptotic theory is this formula, applied once per training.
+r"""One training: the whole asymptotic theory of ridge fits is this formula, applied once per training.
 
-A stage fits w = argmin (1/n) Σ (yᵢ − xᵢᵀw)²/2 + γ‖w − α w̃‖²/2 on n samples x = yμ + C^{1/2}z. With R = (C+κ)⁻¹, the
-trained weights behave in every linear and quadratic functional like a Gaussian vector with
+A stage fits W = ā-anchored ridge regression on n samples of a population (see `Population`), with R and χ from `equivalents`. Its weights behave in
+every linear and quadratic functional like a Gaussian matrix,
 
 .. math::
-    w̄ = R(κ α \bar{\tilde w} + (1-m) μ), \qquad
-    Ω = κ^2 α^2 R \tilde Ω R + \tfrac{σ^2}{n} R C R, \qquad σ^2 = V + (1-m)^2,
+    \bar W = R\Big(\sum_k χ_k μ_k E_k^T + κ \bar a\Big), \qquad E_k = T_k - \bar W^Tμ_k
+       \;⟹\; E_k + \sum_l (μ_k^T R μ_l)\, χ_l E_l = T_k - κ\, \bar a^T R μ_k, \\
+    V_k = \bar W^T C_k \bar W + κ^2 \mathrm{tr}(C_k RΩR) + \sum_l T_{kl}\, S_l, \qquad S_k = V_k + E_kE_k^T + \mathrm{Cov}_k(y), \\
+    Ω' = κ^2 RΩR + \frac1n \sum_k \frac{χ_k^2}{π_k} R C_k R \otimes S_k,
 
-where (w̃ mean, Ω̃) is the law of the anchor. Stages compose: the source is a stage without anchor, the target a stage
-anchored at α times what the source returned.
+where (ā, Ω) is the law of the anchor Σ_s w̃_s D_s. Column i of W̄ is affine in the scales of its own output, so everything is held as forms in
+a = (1, α₁, …, α_J) per output, and one solve serves every α. (Ω', W̄) is the anchor of the next stage. Regression counts weights
+from W_t: then every T and E is 0. (theory_outputs.md, sections 1 and 2; one output and covariance: theory.md, section 2; arXiv 2510.21345, section 3.)
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-from .._arrays import namespace
-from ..moments import ScoreForm
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .._arrays import asarray, namespace
+from ..problem import Fit, Group, Population
+from ..results import ScoreForm
+from .resolvent import Anchor, Dense, Law, Spectral, pick
 
 
-class Functionals(NamedTuple):
-    """The numbers through which a stage sees its mean μ and the law of its K anchors.
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A training's scores and weights for every α. A = J + 1 counts the entries of a; m = A·q the columns (a, output) of its forms.
 
-    | field | meaning |
+    | field | shape |
     |---|---|
-    | `kappa`, `h`, `one_minus_h` | deterministic equivalent of the stage |
-    | `mu_R_mu` | μᵀRμ |
-    | `mu_RCR_mu` | μᵀRCRμ |
-    | `mu_R_w` | μᵀR E[w̃_k], K of them |
-    | `mu_RCR_w` | μᵀRCR E[w̃_k], K of them |
-    | `w_RCR_w` | E[w̃_jᵀRCRw̃_k], K rows of K |
+    | `fit`, `population` | as asked; as the formula sees it: signed, or centred |
+    | `R` | `Spectral` or `Dense` |
+    | `start` | ā as a form: (..., m, d) in the eigenbasis |
+    | `E` | mean residual per component: (..., K, m) |
+    | `W` | W̄: (..., m, d) in the eigenbasis |
+    | `V` | score covariance: (..., Kc, m, m), Kc = 1 where one covariance is shared |
+    | `missed` | E_kE_kᵀ + Cov_k(y): (..., K, m, m) |
     """
 
-    kappa: Any
-    h: Any
-    one_minus_h: Any
-    mu_R_mu: Any
-    mu_RCR_mu: Any
-    mu_R_w: Sequence[Any] = ()
-    mu_RCR_w: Sequence[Any] = ()
-    w_RCR_w: Sequence[Sequence[Any]] = ()
+    fit: Fit
+    population: Population
+    R: Spectral | Dense
+    start: Any
+    E: Any
+    W: Any
+    V: Any
+    missed: Any
+
+    @property
+    def outputs(self) -> int:
+        return self.population.outputs
+
+    @property
+    def S(self) -> Any:
+        """Residual covariance at a test point, (..., K, m, m)."""
+        return self.V + self.missed
+
+    def columns(self, a: Any) -> Any:
+        """a (..., A, q) as weights (..., m, q) of the columns: block diagonal in the outputs."""
+        xp = namespace(a)
+        A, q = a.shape[-2:]
+        spread = a[..., None] * xp.eye(q)  # (..., A, q, q)
+        return xp.reshape(spread, (*a.shape[:-2], A * q, q))
+
+    def law(self, a: Any) -> Law:
+        """The law of the trained weights at a (A, q), or with leading axes."""
+        xp = self.R.xp
+        columns = self.columns(a)
+        turned = xp.swapaxes(columns, -1, -2)
+        mean = turned @ self.W
+        pulled = turned[..., None, :, :] @ self.R.pull(self.S) @ columns[..., None, :, :]
+        law = self.R.law(mean, a[..., 1:, :], pulled)
+        if not self.population.is_regression:
+            return law
+        return Law(law.mean + xp.swapaxes(xp.asarray(self.population.weights), 0, 1), law.noise, law.axes)
+
+    @cached_property
+    def form(self) -> ScoreForm:
+        """The score's law for every α, batch axes last."""
+        xp, population = self.R.xp, self.population
+        A, q = len(self.fit.starts) + 1, self.outputs
+        K = population.components
+        T = xp.zeros((K, A, q))
+        T = np.concatenate([np.asarray(population.codes)[:, None], np.zeros((K, A - 1, q))], 1) if xp is np else T.at[:, 0].set(population.codes)
+        c = T - xp.reshape(self.E, (*self.E.shape[:-1], A, q))  # (..., K, A, q)
+        V = xp.broadcast_to(self.V, (*self.V.shape[:-3], K, *self.V.shape[-2:]))
+        M = xp.reshape(V, (*V.shape[:-2], A, q, A, q))
+        c = xp.moveaxis(c, (-2, -3, -1), (0, 1, 2))
+        M = xp.moveaxis(M, (-4, -2, -5, -3, -1), (0, 1, 2, 3, 4))
+        if self.fit.population.is_opposite and not self.fit.intercept:
+            return ScoreForm(c[:, 0, 0], M[:, :, 0, 0, 0])
+        if self.fit.intercept and not population.is_regression:
+            # b = ΣπT − W̄ᵀΣπμ: the test point is centred too, so only the mean code is to be added.
+            own = self.fit.population
+            shift = xp.asarray(own.priors) @ xp.asarray(own.codes)
+            first = xp.asarray(np.arange(A) == 0, dtype=float)
+            c = c + (first[:, None, None] * shift[None, None]).reshape(A, 1, q, *(1,) * (c.ndim - 3))
+        return ScoreForm(c, M, self.fit.population, self.fit.per)
 
 
-def score_form(f: Functionals) -> ScoreForm:
-    r"""The score's law for every vector of scales α of the anchors.
-
-    .. math::
-        1 - m = \frac{1 - κ Σ_k α_k μ^T R \bar{\tilde w}_k}{1 + μ^T R μ} = e^T a, \qquad a = (1, α_1, …, α_K),
-
-        V = \frac{\bar w^T C \bar w + κ^2 Σ_{jk} α_j α_k \mathrm{tr}(RCR\tilde Ω_{jk}) + (1-h)(1-m)^2}{h},
-        \quad hM = (μ^T RCR μ + 1 - h)\, e e^T + e g^T + g e^T + W,
-
-    with g_k = κ μᵀRCR E[w̃_k] and W_jk = κ² E[w̃_jᵀRCRw̃_k] (g₀ = W₀ⱼ = 0).
-    (theory.md, sections 2 and 4; isotropic case with one source: arXiv 2510.21345, theorem of section 3.)
-    """
-    e0 = 1 / (1 + f.mu_R_mu)
-    e = [e0, *(-f.kappa * x * e0 for x in f.mu_R_w)]
-    g = [0.0, *(f.kappa * x for x in f.mu_RCR_w)]
-    W = [[0.0] * len(e), *([0.0, *(f.kappa * f.kappa * x for x in row)] for row in f.w_RCR_w)]
-    gain = f.mu_RCR_mu + f.one_minus_h
-    M = [
-        [(e[i] * gain * e[j] + e[i] * g[j] + g[i] * e[j] + W[i][j]) / f.h for j in range(len(e))] for i in range(len(e))
-    ]
-    c = [f.mu_R_mu * e0, *(-x for x in e[1:])]
-    K = len(c)
-    xp = namespace(*c, *M[-1])
-    flat = xp.broadcast_arrays(*c, *(M[i][j] for i in range(K) for j in range(K)))
-    return ScoreForm(xp.stack(flat[:K]), xp.stack([xp.stack(flat[K * i : K * (i + 1)]) for i in range(1, K + 1)]))
+def train(fit: Fit) -> Stage:
+    """The stage of a fit with squared loss, anchored at what its starts return."""
+    population = fit.population.centred if fit.intercept else fit.population
+    if population.is_opposite:
+        population = population.signed
+    n = fit.n - 1 if fit.intercept else fit.n
+    R = pick(population, n, fit.gamma, anchors(fit))
+    return solve(fit, population, R)
 
 
-def unanchored(f: Functionals) -> tuple[Any, Any]:
-    r"""1−m and the noise level σ² = V + (1−m)² of a stage without anchor.
+def solve(fit: Fit, population: Population, R: Spectral | Dense) -> Stage:
+    """The formula above."""
+    xp = R.xp
+    q, A = population.outputs, len(R.anchors) + 1
+    mu = R.into(asarray(xp, population.means))
+    d = max([mu.shape[-1], *(a.law.mean.shape[-1] for a in R.anchors)])
+    mu = _padded(xp, mu, d)
+    start = _anchor_means(xp, population, R, d)  # (..., m, d)
+    chi = R.chi
+    K = len(chi)
+    R_mu = R.resolve(mu)
+    gram = R_mu @ mu.T  # (..., K, K)
+    codes = xp.concatenate([asarray(xp, population.codes), xp.zeros((K, (A - 1) * q))], 1)
+    scale = asarray(xp, R.kappa)[..., None, None]
+    right = codes - scale * (R_mu @ xp.swapaxes(start, -1, -2))  # (..., K, m)
+    E = _solve_small(xp, xp.eye(K) + gram * chi, right)
+    W = R.resolve(xp.swapaxes(E, -1, -2) @ (chi[:, None] * mu) + scale * start)
+    missed = E[..., :, None] * E[..., None, :]
+    label = xp.zeros((K, A * q, A * q))
+    noise = asarray(xp, population.noise)
+    label = np.pad(noise, ((0, 0), (0, (A - 1) * q), (0, (A - 1) * q))) if xp is np else label.at[:, :q, :q].set(noise)
+    missed = missed + label
+    within = R.quadratic(W) + _blocks(R, q, lambda omega: R.trace(omega, R.kappa_R, R.kappa_R))
+    return Stage(fit, population, R, start, E, W, R.per_component(within, missed), missed)
 
-    .. math:: 1 - m = \frac{1}{1 + μ^T R μ}, \qquad σ^2 = (1-m)^2 \frac{1 + μ^T RCR μ}{h}
-    """
-    e = 1 / (1 + f.mu_R_mu)
-    return e, e * e * (1 + f.mu_RCR_mu) / f.h
+
+def anchors(fit: Fit) -> list[Anchor]:
+    """The laws of the starts; groups of one object share one."""
+    known: dict[int, Law] = {}
+
+    def law(start: Any) -> Law:
+        if id(start) not in known:
+            known[id(start)] = trained(start) if isinstance(start, Fit) else Law(namespace(start).swapaxes(start, 0, 1))
+        return known[id(start)]
+
+    return [Anchor(law(s.start), s.mask) if isinstance(s, Group) else Anchor(_own(law, s)) for s in fit.starts]
+
+
+def _own(law: Any, start: Any) -> Law:
+    """A start that is listed as such is a training of its own, also where the same object is listed twice."""
+    made = law(start)
+    return Law(made.mean, made.noise, made.axes)
+
+
+def trained(fit: Fit) -> Law:
+    """The law of a fit's weights at its own scales."""
+    from . import convex, low_rank
+    from ..problem import is_squared
+
+    if not is_squared(fit.loss):
+        return convex.law(fit)
+    if fit.rank is not None and fit.rank < fit.population.outputs:
+        return low_rank.law(fit)
+    stage = train(fit)
+    return stage.law(own_scales(fit, stage.R.xp))
+
+
+def own_scales(fit: Fit, xp: Any) -> Any:
+    """a (A, q) of a fit as a start, or (..., A, q)."""
+    q, J = fit.population.outputs, len(fit.starts)
+    if fit.alpha is None:
+        return xp.ones((J + 1, q))
+    alpha = asarray(xp, fit.alpha)
+    alpha = alpha[..., None] if fit.n_alpha == 1 else alpha
+    leading = alpha.shape[:-1]
+    rows = xp.reshape(alpha, (*leading, J, q)) if fit.per == "output" else xp.broadcast_to(alpha[..., None], (*leading, J, q))
+    return xp.concatenate([xp.ones((*leading, 1, q)), rows], -2)
+
+
+def _anchor_means(xp: Any, population: Population, R: Spectral | Dense, d: int) -> Any:
+    """ā as a form (..., m, d): 0 at a₀ and each start's mean at its own entry; from W_t in regression."""
+    q = population.outputs
+    first = xp.zeros((q, d))
+    if population.is_regression:
+        first = -_padded(xp, R.into(xp.swapaxes(asarray(xp, population.weights), 0, 1)), d)
+    rows = [first]
+    for anchor in R.anchors:
+        mean = asarray(xp, anchor.law.mean)
+        if anchor.mask is not None:
+            mean = _padded(xp, mean, len(anchor.mask)) * anchor.mask
+        rows.append(_padded(xp, R.into(mean), d))
+    leading = np.broadcast_shapes(*(r.shape[:-2] for r in rows))
+    return xp.concatenate([xp.broadcast_to(r, (*leading, *r.shape[-2:])) for r in rows], -2)
+
+
+def _padded(xp: Any, v: Any, d: int) -> Any:
+    short = d - v.shape[-1]
+    return xp.pad(v, [(0, 0)] * (v.ndim - 1) + [(0, short)]) if short > 0 else v
+
+
+def _blocks(R: Spectral | Dense, q: int, trace: Any) -> Any:
+    """A quadratic functional of the anchors' noise as a form (..., Kc, m, m)."""
+    xp, J = R.xp, len(R.anchors)
+    zero = xp.zeros((q, q))
+    grid = [[zero] * (J + 1) for _ in range(J + 1)]
+    for i in range(J):
+        for j in range(J):
+            omega = R.noise(i, j)
+            if omega is not None:
+                grid[i + 1][j + 1] = trace(omega)
+    leading = np.broadcast_shapes(*(b.shape[:-2] for row in grid for b in row))
+    rows = [xp.concatenate([xp.broadcast_to(b, (*leading, q, q)) for b in row], -1) for row in grid]
+    return xp.concatenate(rows, -2) if leading else xp.concatenate(rows, -2)[None]
+
+
+def _solve_small(xp: Any, A: Any, b: Any) -> Any:
+    """A⁻¹b for A (..., K, K), b (..., K, m)."""
+    return b / A if A.shape[-1] == 1 else xp.linalg.solve(A, b)

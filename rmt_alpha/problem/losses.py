@@ -15,8 +15,10 @@ your own is those three formulas; the proximal map comes with the base class:
 ...
 ...     def curvature(self, t):
 ...         return np.hypot(1, 1 - t) ** -3
->>> problem = TransferProblem(400, 80, 120, mu=1, mu_orth=1, beta=0.7, gamma_source=0.5, gamma_target=0.3)
->>> predict(problem, [0, 1], loss=SmoothMargin()).accuracy.round(3)
+>>> problem = TransferProblem(
+...     400, 80, 120, mu=1, mu_orth=1, beta=0.7, gamma_source=0.5, gamma_target=0.3, loss=SmoothMargin()
+... )
+>>> predict(problem, [0, 1]).accuracy.round(3)
 array([0.715, 0.735])
 
 Losses are defined up to a factor: c·ℓ with penalty c·γ trains the same weights. So a penalty means different things to
@@ -28,7 +30,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from . import _checks as check
+from .. import _checks as check
+from .identity import digest
 
 PROX_STEPS = 200
 
@@ -83,6 +86,18 @@ class Loss:
             f"the proximal map of {self.name} did not settle in {PROX_STEPS} steps (residual {np.max(np.abs(f)):.3g}). "
             f"Check that slope and curvature are the derivatives of a convex value."
         )
+
+    @property
+    def digest(self) -> bytes:
+        """Which loss it is: its class and what is set on it."""
+        settings = tuple((k, v) for k, v in sorted(vars(self).items()))
+        return digest(type(self).__module__, type(self).__qualname__, self.name, settings)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Loss) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return int.from_bytes(self.digest[:8], "little")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

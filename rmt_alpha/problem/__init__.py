@@ -1,0 +1,11 @@
+"""What is asked: populations, fits, losses, and the paper's eight numbers as a front to them."""
+
+from .covariance import Covariance as Covariance
+from .fit import Fit as Fit
+from .fit import Group as Group
+from .losses import Loss as Loss
+from .losses import as_loss as as_loss
+from .losses import is_squared as is_squared
+from .population import Population as Population
+from .transfer import NUMBERS as NUMBERS
+from .transfer import TransferProblem as TransferProblem

@@ -1,0 +1,11 @@
+"""What is answered: one type for the law of the score, one for every α at once, one for the best α, one comparison."""
+
+from .compare import ZScores as ZScores
+from .compare import compare as compare
+from .form import LARGEST_ALPHA as LARGEST_ALPHA
+from .form import ScoreForm as ScoreForm
+from .moments import QUANTITIES as QUANTITIES
+from .moments import Moments as Moments
+from .moments import describe as describe
+from .moments import moments as moments
+from .optimum import Optimum as Optimum

@@ -1,0 +1,96 @@
+r"""`ScoreForm`: the score's law for every α at once.
+
+Trained weights are affine in α, so scores are Gaussian with a mean that is linear in a = (1, α₁, …, α_J) and a variance that is quadratic in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import _checks as check
+from .._arrays import asarray, namespace, pytree
+from ..problem import Population
+from .moments import STATIC, THRESHOLDS, Moments, describe, moments
+
+LARGEST_ALPHA = 1e100
+
+
+@pytree
+@dataclass(frozen=True, eq=False)
+class ScoreForm:
+    r"""The score's law for every α: m = cᵀa and V = aᵀMa, with a = (1, α₁, …, α_J).
+
+    | field | two opposite classes | else |
+    |---|---|---|
+    | `c` | (J+1, …) | (J+1, K, q, …) |
+    | `M` | (J+1, J+1, …) | (J+1, J+1, K, q, q, …) |
+    | `population` | None | the test population, which turns scores into accuracy and risk |
+    | `per` | "start" | "start" or "output": does α scale starts, or each output of each? |
+
+    The trailing axes are problems or draws. (arXiv 2510.21345, section 3; theory_outputs, section 2.)
+    """
+
+    c: Any
+    M: Any
+    population: Population | None = None
+    per: str = field(default="start", metadata=STATIC)
+
+    @property
+    def n_starts(self) -> int:
+        return len(self.c) - 1
+
+    def weights(self, alpha: Any) -> Any:
+        """a for an α whose leading axes broadcast against the trailing ones: (J+1, …), or (J+1, q, …) in general."""
+        xp = namespace(alpha, self.c)
+        alpha = asarray(xp, check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
+        J = self.n_starts
+        if self.population is None:
+            return self._entries(xp, alpha, J)
+        q = self.c.shape[2]
+        if self.per == "start":
+            a = self._entries(xp, alpha, J)
+            return xp.broadcast_to(a[:, None], (J + 1, q, *a.shape[1:]))
+        a = self._entries(xp, alpha, J * q)[1:]
+        return xp.concatenate([xp.ones((1, q, *a.shape[1:])), a.reshape(J, q, *a.shape[1:])])
+
+    @staticmethod
+    def _entries(xp: Any, alpha: Any, count: int) -> Any:
+        if count == 0:
+            return xp.ones((1, *alpha.shape))
+        if count == 1:
+            # A single α may still come with an axis of its own where it is a vector of one output.
+            return xp.stack([xp.ones_like(alpha), alpha])
+        if alpha.shape[-1:] != (count,):
+            raise ValueError(
+                f"alpha must have one entry per start (and output, where it is per output) in its last axis, shape (..., {count}), "
+                f"got {alpha.shape}. Several vectors α go along the leading axes."
+            )
+        return xp.concatenate([xp.ones((1, *alpha.shape[:-1])), xp.moveaxis(alpha, -1, 0)])
+
+    def scores(self, a: Any) -> tuple[Any, Any]:
+        """m and V along a = (a₀, …, a_J), of the shape that `weights` gives; a₀ = 0 is the direction α → ∞."""
+        xp = namespace(a, self.c)
+        if self.population is None:
+            J = len(self.c)
+            mean = sum(a[i] * self.c[i] for i in range(J))
+            variance = sum((1 if i == j else 2) * a[i] * a[j] * self.M[i, j] for i in range(J) for j in range(i, J))
+            return mean, variance
+        batch = max(self.c.ndim - 3, a.ndim - 2)
+        pad = lambda x, lead: x.reshape(*x.shape[:lead], *(1,) * (batch - x.ndim + lead), *x.shape[lead:])  # noqa: E731
+        c, M, a = pad(self.c, 3), pad(self.M, 5), pad(a, 2)
+        mean = xp.sum(a[:, None] * c, axis=0)
+        left = xp.sum(a[:, None, None, :, None] * M, axis=0)
+        return mean, xp.sum(a[:, None, None] * left, axis=0)
+
+    def moments(self, alpha: Any, threshold: Any = "zero") -> Moments:
+        """The moments at α, which broadcasts against the trailing axes; vectors α are (…, J), or (…, J·q) per output."""
+        return self.along(self.weights(alpha), threshold)
+
+    def along(self, a: Any, threshold: Any = "zero") -> Moments:
+        """The moments along a; see `scores`."""
+        mean, variance = self.scores(a)
+        if self.population is None:
+            check.choice("threshold", threshold, THRESHOLDS)
+            return moments(mean, variance)
+        return describe(self.population, mean, variance, threshold)

@@ -1,0 +1,189 @@
+r"""`Moments`: the law of the score at some α and what it says; the common result of theory and simulation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _checks as check
+from .._arrays import namespace, normal_cdf, plain, pytree
+from ..problem import Fit, Population, TransferProblem
+from .orthant import nearest_code_accuracy
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+QUANTITIES = ("mean", "variance", "accuracy", "risk")
+THRESHOLDS = ("zero", "best")
+STATIC = {"static": True}
+
+
+@pytree
+@dataclass(frozen=True, eq=False)
+class Moments:
+    r"""The law of the score at some α, and what it says: the common result of `predict` and `simulate`.
+
+    | field | shape | meaning |
+    |---|---|---|
+    | `mean`, `variance` | shaped like α and the problem's arrays | of y·xᵀw, for two opposite classes |
+    | | (K, q, …) and (K, q, q, …) | else: of Wᵀx, one row per component, one column per output (regression: of the error Wᵀx − W_tᵀx) |
+    | `accuracy` | like α | of a test point; signed: below ½ two classes are inverted. None for regression |
+    | `risk` | like α | E‖Wᵀx − y‖² against the true label |
+    | `mean_se`, … | like the quantity | standard errors of simulated means, else None |
+    | `mean_sd`, … | like the quantity | standard deviations over draws of the training sets, where they are known |
+    | `n_trials`, `method` | | of a simulation, else None |
+    | `alpha`, `problem` | | what was asked |
+    """
+
+    mean: Any
+    variance: Any
+    accuracy: Any
+    risk: Any
+    mean_se: Any = None
+    variance_se: Any = None
+    accuracy_se: Any = None
+    risk_se: Any = None
+    mean_sd: Any = None
+    variance_sd: Any = None
+    accuracy_sd: Any = None
+    risk_sd: Any = None
+    alpha: Any = None
+    problem: Fit | TransferProblem | None = None
+    n_trials: int | None = field(default=None, metadata=STATIC)
+    method: str | None = field(default=None, metadata=STATIC)
+
+    @property
+    def folded_accuracy(self) -> Any:
+        """max(accuracy, 1 − accuracy): what the published figures show."""
+        return namespace(self.accuracy).maximum(self.accuracy, 1 - self.accuracy)
+
+    @property
+    def spread_se(self) -> dict[str, Any]:
+        """Standard errors of the simulated deviations `…_sd`, by quantity: sd/√(2(T−1)), since moments over draws are asymptotically normal."""
+        if self.n_trials is None:
+            raise ValueError("spread_se must be asked of a simulation, got a theory. Theory has no sampling error.")
+        factor = 1 / np.sqrt(2 * (self.n_trials - 1))
+        return {q: getattr(self, f"{q}_sd") * factor for q in QUANTITIES if getattr(self, f"{q}_sd") is not None}
+
+    def to_xarray(self) -> xr.Dataset:
+        """The quantities as a dataset, with dimensions `component` and `output` where there are such, then `alpha` and `axis_0` …."""
+        import xarray
+
+        leading = {"mean": ("component", "output"), "variance": ("component", "output", "output_2")}
+        shape = np.shape(self.risk)
+        own = [f"axis_{i}" for i in range(len(shape))]
+        if self.alpha is not None and np.ndim(self.alpha) == 1 and np.shape(self.alpha) == shape[-1:]:
+            own[-1] = "alpha"
+        variables = {}
+        for quantity in QUANTITIES:
+            for suffix in ("", "_se", "_sd"):
+                value = getattr(self, quantity + suffix)
+                if value is not None:
+                    extra = leading.get(quantity, ())[: max(np.ndim(value) - len(shape), 0)]
+                    variables[quantity + suffix] = ((*extra, *own), np.asarray(value))
+        coords = {"alpha": np.asarray(self.alpha)} if "alpha" in own else {}
+        attributes = {k: v for k, v in (("n_trials", self.n_trials), ("method", self.method), ("problem", repr(self.problem))) if v is not None}
+        return xarray.Dataset(variables, coords, attributes)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per α (and per component and output where there are such)."""
+        data = self.to_xarray()
+        return data.to_dataframe().reset_index() if data.sizes else data.expand_dims("row").to_dataframe().reset_index(drop=True)
+
+    def __repr__(self) -> str:
+        shape = np.shape(self.risk)
+        kind = "theory" if self.n_trials is None else f"{self.n_trials} trials, {self.method}"
+        if shape:
+            return f"Moments({kind}, shape={shape})"
+        values = ", ".join(f"{q}={getattr(self, q):.4f}" for q in ("accuracy", "risk") if getattr(self, q) is not None)
+        return f"Moments({kind}, {values})"
+
+
+def moments(mean: Any, variance: Any) -> Moments:
+    r"""Moments of a signed score N(m, V): accuracy Φ(m/√V) and risk V + (1−m)²; FloatingPointError if they are not finite."""
+    xp = namespace(mean, variance)
+    accuracy = normal_cdf(mean / xp.sqrt(variance))
+    if xp is np and not np.isfinite(np.sum(accuracy)):
+        raise FloatingPointError(
+            "the score's law left the range of double precision (variance "
+            f"{np.min(variance):g} … {np.max(variance):g}). Rescale the problem: norms, penalties and α nearer to one."
+        )
+    return Moments(*map(plain, (mean, variance, accuracy, variance + (1 - mean) ** 2)))
+
+
+def describe(population: Population, mean: Any, variance: Any, threshold: Any = "zero") -> Moments:
+    r"""Moments of scores N(m_k, V_k) in every component: m (K, q, …), V (K, q, q, …).
+
+    .. math:: \mathrm{risk} = \sum_k π_k (‖m_k - t_k‖^2 + \mathrm{tr} V_k)
+
+    with t_k the true label (regression: the error's mean and variance, and the noise added). Two classes are told apart by a threshold
+    on the score, "zero" or "best"; more by the nearest code. Raises FloatingPointError if a number is not finite.
+    """
+    xp = namespace(mean, variance, population.priors)
+    priors = xp.asarray(population.priors)
+    total = xp.einsum("kii...->k...", variance)
+    if population.is_regression:
+        risk = xp.tensordot(priors, total + xp.sum(mean * mean, axis=1), axes=1) + xp.sum(xp.diagonal(population.noise[0]))
+        return Moments(plain(mean), plain(variance), None, plain(_finite(xp, risk)))
+    assert population.targets is not None and population.classes_of is not None
+    of = np.array(population.classes_of)
+    targets = np.asarray(population.targets)
+    batch = (1,) * (mean.ndim - 2)
+    true = targets[of].reshape(*targets[of].shape, *batch)
+    risk = xp.tensordot(priors, total + xp.sum((mean - true) ** 2, axis=1), axes=1)
+    if population.is_binary:
+        t = _threshold(population, mean, variance, threshold)
+        side = true[:, 0]
+        right = normal_cdf((side * (mean[:, 0] - t)) / xp.sqrt(variance[:, 0, 0]))
+    else:
+        if threshold != "zero":
+            raise ValueError(f"threshold must be 'zero' for {len(targets)} classes, got {threshold!r}: the nearest code decides.")
+        right = nearest_code_accuracy(targets, of, mean, variance)
+    return Moments(plain(mean), plain(variance), plain(_finite(xp, xp.tensordot(priors, right, axes=1))), plain(_finite(xp, risk)))
+
+
+def _finite(xp: Any, x: Any) -> Any:
+    if xp is np and not np.isfinite(np.sum(x)):
+        raise FloatingPointError(
+            "the score's law left the range of double precision. Rescale the problem: norms, penalties and α nearer to one."
+        )
+    return x
+
+
+def _threshold(population: Population, mean: Any, variance: Any, threshold: Any) -> Any:
+    check.choice("threshold", threshold, THRESHOLDS)
+    if threshold == "zero":
+        return 0.0
+    if population.classes_of not in ((0, 1), (1, 0)):
+        raise ValueError(
+            f"threshold 'best' needs one component in each class, got {population.components} components. Use threshold='zero'."
+        )
+    plus, minus = population.classes_of.index(0), population.classes_of.index(1)
+    prior = population.priors[plus]
+    return optimal_threshold(mean[plus, 0], mean[minus, 0], variance[plus, 0, 0], variance[minus, 0, 0], prior)
+
+
+def optimal_threshold(m_plus: Any, m_minus: Any, V_plus: Any, V_minus: Any, prior: float) -> np.ndarray:
+    r"""The t with the largest π₊Φ((m₊−t)/√V₊) + π₋Φ((t−m₋)/√V₋).
+
+    Where the weighted densities cross, at² + bt + c = 0 with
+
+    .. math:: a = \tfrac12(V_-^{-1} - V_+^{-1}), \quad b = \frac{m_+}{V_+} - \frac{m_-}{V_-}, \quad
+              c = \tfrac12\Big(\frac{m_-^2}{V_-} - \frac{m_+^2}{V_+} + \log\frac{V_-}{V_+}\Big) + \log\frac{π_+}{π_-},
+
+    or ±∞ where no crossing beats calling everything one class.
+    """
+    xp = namespace(m_plus, V_plus, prior)
+    a, b = (1 / V_minus - 1 / V_plus) / 2, m_plus / V_plus - m_minus / V_minus
+    c = (m_minus**2 / V_minus - m_plus**2 / V_plus + xp.log(V_minus / V_plus)) / 2 + xp.log(prior / (1 - prior))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        q = -(b + xp.copysign(xp.sqrt(b**2 - 4 * a * c), b)) / 2  # no cancellation where a is small or zero
+        candidates = xp.stack([q / a, c / q, xp.full_like(q, -xp.inf), xp.full_like(q, xp.inf)])
+    plus, minus = normal_cdf((m_plus - candidates) / xp.sqrt(V_plus)), normal_cdf((candidates - m_minus) / xp.sqrt(V_minus))
+    gain = prior * plus + (1 - prior) * minus
+    # Complex roots and 0/0 are no candidates.
+    best = xp.argmax(xp.where(xp.isnan(gain), -1.0, gain), axis=0)
+    return xp.take_along_axis(candidates, best[None], axis=0)[0]

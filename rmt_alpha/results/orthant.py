@@ -1,0 +1,97 @@
+r"""The probability that a Gaussian score lies nearest to its own class's code.
+
+Class k wins over l where (t_k − t_l)ᵀs > (‖t_k‖² − ‖t_l‖²)/2, so that the accuracy is the probability of a positive orthant of L − 1
+Gaussians. One is Φ; two are known in closed form by Owen's T; more are integrated one after the other on a lattice rule.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from .._arrays import jax, namespace, normal_cdf
+
+POINTS = 4096  # of the lattice rule: its error is below 1e-4, see tests/results
+JITTER = 1e-13  # of the variance: keeps the Cholesky factor of degenerate laws (low rank); moves the probability by its root at most
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(128)
+
+
+def nearest_code_accuracy(targets: np.ndarray, of: np.ndarray, mean: Any, variance: Any) -> Any:
+    """P(the nearest of the codes (L, q) is that of the component's class), (K, …), for scores of mean (K, q, …) and variance (K, q, q, …)."""
+    xp = namespace(mean, variance)
+    right = []
+    for k, own in enumerate(of):
+        others = np.delete(targets, own, axis=0)
+        normal = targets[own] - others  # (L−1, q)
+        level = (targets[own] @ targets[own] - np.sum(others * others, axis=1)) / 2
+        d = xp.moveaxis(xp.tensordot(normal, mean[k], axes=1), 0, -1) - level
+        S = xp.einsum("ai,ij...,bj->...ab", normal, variance[k], normal)
+        right.append(positive_orthant(d, S))
+    return xp.stack(right)
+
+
+def positive_orthant(mean: Any, cov: Any) -> Any:
+    """P(all coordinates of N(mean, cov) are positive), shaped (…), for mean (…, d) and cov (…, d, d)."""
+    xp = namespace(mean, cov)
+    sd = xp.sqrt(xp.maximum(xp.diagonal(cov, axis1=-2, axis2=-1), 1e-300))
+    h = mean / sd
+    correlation = cov / (sd[..., :, None] * sd[..., None, :])
+    if mean.shape[-1] == 1:
+        return normal_cdf(h[..., 0])
+    if mean.shape[-1] == 2:
+        rho = xp.clip(correlation[..., 0, 1], -1.0, 1.0)
+        return bivariate_cdf(h[..., 0], h[..., 1], rho)
+    return _lattice(xp, h, correlation)
+
+
+def bivariate_cdf(h: Any, k: Any, rho: Any) -> Any:
+    r"""P(X < h, Y < k) for standard normal X, Y of correlation ρ.
+
+    .. math:: Φ_2 = \tfrac12(Φ(h) + Φ(k)) - T(h, \tfrac{k - ρh}{h\sqrt{1-ρ^2}}) - T(k, \tfrac{h - ρk}{k\sqrt{1-ρ^2}}) - \tfrac12[hk < 0 \text{ or } …]
+
+    with Owen's T (Owen 1956); under JAX, which has none, Plackett's integral over the correlation by Gauss–Legendre.
+    """
+    xp = namespace(h, k, rho)
+    if xp is not np:
+        angle = xp.arcsin(xp.clip(rho, -1 + 1e-7, 1 - 1e-7))[..., None]
+        theta = angle * (NODES + 1) / 2
+        square = xp.cos(theta) ** 2
+        exponent = -(h[..., None] ** 2 + k[..., None] ** 2 - 2 * h[..., None] * k[..., None] * xp.sin(theta)) / (2 * square)
+        return normal_cdf(h) * normal_cdf(k) + xp.sum(WEIGHTS * xp.exp(exponent), -1) * angle[..., 0] / (4 * np.pi)
+    # Away from the axes, where T's second argument is 0/0: shifted by what no double precision result notices.
+    h, k = (np.where(np.abs(x) < 1e-12, 1e-12, x) for x in (h, k))
+    root = np.sqrt(np.maximum((1 - rho) * (1 + rho), 1e-32))
+    total = (special.ndtr(h) + special.ndtr(k)) / 2
+    total -= special.owens_t(h, (k - rho * h) / (h * root)) + special.owens_t(k, (h - rho * k) / (k * root))
+    return np.clip(total - np.where(h * k < 0, 0.5, 0.0), 0.0, 1.0)
+
+
+def _lattice(xp: Any, h: Any, correlation: Any) -> Any:
+    """Genz's transformation: each coordinate drawn given those before it, on Richtmyer's lattice, folded to be periodic."""
+    d = h.shape[-1]
+    L = xp.linalg.cholesky(correlation + JITTER * xp.eye(d))
+    primes = np.array([p for p in range(2, 2000) if all(p % f for f in range(2, int(p**0.5) + 1))][: d - 1])
+    grid = np.arange(1, POINTS + 1)[:, None] * np.sqrt(primes)
+    points = np.abs(2 * (grid % 1) - 1)  # (points, d−1)
+    quantile = special.ndtri if xp is np else jax.scipy.special.ndtri
+    tiny = float(xp.finfo(h.dtype).tiny)
+
+    def probability(h: Any, L: Any) -> Any:
+        """One law, or (chunk, d) of them."""
+        weight, drawn = 1.0, []
+        for i in range(d):
+            shift = sum((L[..., i, j, None] * drawn[j] for j in range(i)), start=0.0)
+            upper = normal_cdf((h[..., i, None] - shift) / L[..., i, i, None])
+            weight = weight * upper
+            if i < d - 1:
+                drawn.append(quantile(xp.clip(upper * points[:, i], tiny, 1 - 1e-16)))
+        return xp.mean(weight, axis=-1)
+
+    if xp is not np:
+        return probability(h, L)
+    flat_h, flat_L = h.reshape(-1, d), L.reshape(-1, d, d)
+    step = 256  # laws at once: some megabytes
+    parts = [probability(flat_h[i : i + step], flat_L[i : i + step]) for i in range(0, len(flat_h), step)]
+    return np.concatenate(parts).reshape(h.shape[:-1])
