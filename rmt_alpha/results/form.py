@@ -27,6 +27,7 @@ class ScoreForm:
     | `M` | (J+1, J+1, …) | (J+1, J+1, K, q, q, …) |
     | `population` | None | the test population, which turns scores into accuracy and risk |
     | `per` | "start" | "start" or "output": does α scale starts, or each output of each? |
+    | `prior` | π₊, which matters to the best threshold | |
 
     The trailing axes are problems or draws. (arXiv 2510.21345, section 3; theory_outputs, section 2.)
     """
@@ -35,6 +36,7 @@ class ScoreForm:
     M: Any
     population: Population | None = None
     per: str = field(default="start", metadata=STATIC)
+    prior: Any = 0.5
 
     @property
     def n_starts(self) -> int:
@@ -91,6 +93,5 @@ class ScoreForm:
         """The moments along a; see `scores`."""
         mean, variance = self.scores(a)
         if self.population is None:
-            check.choice("threshold", threshold, THRESHOLDS)
-            return moments(mean, variance)
+            return moments(mean, variance, self.prior if check.choice("threshold", threshold, THRESHOLDS) == "best" else None)
         return describe(self.population, mean, variance, threshold)

@@ -102,10 +102,18 @@ class Moments:
         return f"Moments({kind}, {values})"
 
 
-def moments(mean: Any, variance: Any) -> Moments:
-    r"""Moments of a signed score N(m, V): accuracy Φ(m/√V) and risk V + (1−m)²; FloatingPointError if they are not finite."""
+def moments(mean: Any, variance: Any, prior: Any = None) -> Moments:
+    r"""Moments of a signed score N(m, V): accuracy Φ(m/√V) and risk V + (1−m)²; FloatingPointError if they are not finite.
+
+    With the prior π of class +1 the score is cut at the best threshold instead of zero.
+    """
     xp = namespace(mean, variance)
-    accuracy = normal_cdf(mean / xp.sqrt(variance))
+    with np.errstate(divide="ignore", invalid="ignore"):  # V = 0: certainly right, or certainly wrong
+        if prior is None:
+            accuracy = normal_cdf(mean / xp.sqrt(variance))
+        else:
+            t, sd = optimal_threshold(mean, -mean, variance, variance, prior), xp.sqrt(variance)
+            accuracy = prior * normal_cdf((mean - t) / sd) + (1 - prior) * normal_cdf((mean + t) / sd)
     if xp is np and not np.isfinite(np.sum(accuracy)):
         raise FloatingPointError(
             "the score's law left the range of double precision (variance "
@@ -137,7 +145,8 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
     if population.is_binary:
         t = _threshold(population, mean, variance, threshold)
         side = true[:, 0]
-        right = normal_cdf((side * (mean[:, 0] - t)) / xp.sqrt(variance[:, 0, 0]))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            right = normal_cdf((side * (mean[:, 0] - t)) / xp.sqrt(variance[:, 0, 0]))
     else:
         if threshold != "zero":
             raise ValueError(f"threshold must be 'zero' for {len(targets)} classes, got {threshold!r}: the nearest code decides.")

@@ -1,0 +1,215 @@
+r"""Low rank, LoRA's own constraint, in closed form: rank(A) ≤ r with the same penalty.
+
+At any finite size, with S = XXᵀ/n + γ, Â the unrestricted correction and G = ÂᵀSÂ (q × q), the minimiser is (Eckart–Young in the metric S)
+
+.. math:: A_r = \hat A\, U_r U_r^T, \qquad U_r \text{ the } r \text{ leading eigenvectors of } G.
+
+With q fixed as n, p → ∞, G is deterministic,
+
+.. math:: G = E[y'y'^T] - (γ/κ)^2 \sum_k \frac{χ_k^2}{π_k} S_k - γ E[\hat A^T \hat A], \qquad y' = y - a^T x,
+
+(the residual of the start, less the training residual, less the penalty), and W_r = a + (W − a)P with P = U_rU_rᵀ is a linear image of the weights of `stage`.
+Everything is a form in α: one solve serves every α and every rank. Where two eigenvalues of G meet the leading space is not defined, at any size;
+results at such a rank come with a `TieWarning`. (theory_outputs.md, section 3.)
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..problem import Fit
+from ..results import Moments, Optimum, describe
+from .resolvent import Law
+from .stage import Stage, _blocks, own_scales, train
+
+TIE = 1e-7  # of the largest eigenvalue
+
+
+class TieWarning(UserWarning):
+    """Two eigenvalues of G meet at the rank asked for: which of their directions training keeps is left to chance."""
+
+
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """A stage with what its restriction to any rank needs; `a` is (…, A, q), results have leading axes …"""
+
+    stage: Stage
+
+    @property
+    def q(self) -> int:
+        return self.stage.outputs
+
+    @cached_property
+    def traces(self) -> tuple[Any, ...]:
+        """Of the anchors' noise, as forms: tr(C_kΩ), tr(C_kκRΩ), tr(C_kκRΩκR), and tr((1−κR)Ω(1−κR))."""
+        R, q = self.stage.R, self.q
+        one, shrink = R.one, R.kappa_R
+        rest = one - shrink
+        return (
+            _blocks(R, q, lambda omega: R.trace(omega, one, one)),
+            _blocks(R, q, lambda omega: R.trace(omega, shrink, one)),
+            _blocks(R, q, lambda omega: R.trace(omega, shrink, shrink)),
+            _blocks(R, q, lambda omega: R.trace(omega, rest, rest, weighted=False)),
+        )
+
+    @cached_property
+    def gram_form(self) -> Any:
+        """G as a form in the columns (m, m)."""
+        s, R = self.stage, self.stage.R
+        mu = R.into(np.asarray(s.population.means))
+        mu = np.pad(mu, ((0, 0), (0, s.start.shape[-1] - mu.shape[-1])))
+        codes = np.zeros((len(mu), s.start.shape[0]))
+        codes[:, : self.q] = s.population.codes
+        E = codes - mu @ s.start.T
+        label = s.missed - s.E[:, :, None] * s.E[:, None, :]
+        score = R.quadratic(s.start) + self.traces[0]  # (Kc, m, m)
+        before = np.tensordot(s.population.priors, E[:, :, None] * E[:, None, :] + label + score, axes=1)
+        pulled = R.pull(s.S)
+        after = (s.fit.gamma / R.kappa) ** 2 * pulled.sum(0)
+        moved = s.W - s.start
+        fresh = np.tensordot(np.reshape(R.fresh_trace(R.one, R.one, weighted=False), -1), pulled, axes=1)
+        return before - after - s.fit.gamma * (moved @ moved.T + self.traces[3][0] + fresh)
+
+    def gram(self, a: Any) -> np.ndarray:
+        """G (…, q, q) at a."""
+        columns = self.stage.columns(a)
+        G = np.swapaxes(columns, -1, -2) @ self.gram_form @ columns
+        return (G + np.swapaxes(G, -1, -2)) / 2
+
+    def projection(self, a: Any, rank: int) -> np.ndarray:
+        """P = U_rU_rᵀ (…, q, q)."""
+        values, vectors = np.linalg.eigh(self.gram(a))
+        if 0 < rank < self.q:
+            gap = values[..., -rank] - values[..., -rank - 1]
+            if np.any(gap <= TIE * np.abs(values[..., -1])):
+                warnings.warn(
+                    f"rank {rank}: eigenvalues {rank} and {rank + 1} of G coincide, so that the kept direction is left to chance. "
+                    f"Take another rank or alpha.",
+                    TieWarning,
+                    stacklevel=2,
+                )
+        U = vectors[..., self.q - rank :]
+        return U @ np.swapaxes(U, -1, -2)
+
+    def scores(self, a: Any, rank: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (…, K, q) and covariance (…, K, q, q) of the scores of W_r."""
+        s, R, q = self.stage, self.stage.R, self.q
+        columns = s.columns(a)
+        turned = np.swapaxes(columns, -1, -2)
+        P = self.projection(a, rank)
+        Q = np.eye(q) - P
+        mu = R.into(np.asarray(s.population.means))
+        mu = np.pad(mu, ((0, 0), (0, s.start.shape[-1] - mu.shape[-1])))
+        mean = (mu @ s.start.T @ columns) @ Q + (mu @ s.W.T @ columns) @ P
+        both = R.quadratic(np.concatenate([s.start, s.W]))
+        m = len(s.start)
+        into = lambda form: turned[..., None, :, :] @ form @ columns[..., None, :, :]  # noqa: E731
+        old, mixed, new = (into(both[:, i : i + m, j : j + m]) for i, j in ((0, 0), (m, 0), (m, m)))
+        old, mixed, new = old + into(self.traces[0]), mixed + into(self.traces[1]), new + into(self.traces[2])
+        fresh = np.einsum("kl,lij->kij", np.atleast_2d(R.fresh_trace(R.one, R.one)), R.pull(s.S))
+        new = new + into(fresh)
+        P, Q = P[..., None, :, :], Q[..., None, :, :]
+        crossed = P @ mixed @ Q
+        V = Q @ old @ Q + crossed + np.swapaxes(crossed, -1, -2) + P @ new @ P
+        return mean, np.broadcast_to(V, (*V.shape[:-3], mean.shape[-2], q, q))
+
+    def moments(self, alpha: Any, rank: int, threshold: str = "zero") -> Moments:
+        """The moments at rank r, shaped like α."""
+        a = _weights(self.stage.fit, alpha)
+        mean, variance = self.scores(a, rank)
+        mean, variance = np.moveaxis(mean, (-2, -1), (0, 1)), np.moveaxis(variance, (-3, -2, -1), (0, 1, 2))
+        own = self.stage.fit.population
+        if self.stage.fit.intercept and not own.is_regression:
+            shift = np.asarray(own.priors) @ np.asarray(own.codes)
+            mean = mean + shift.reshape(1, -1, *(1,) * (mean.ndim - 2))
+        return describe(own, mean, variance, threshold)
+
+
+def solved(fit: Fit) -> LowRank:
+    """The low-rank theory of a scalar fit."""
+    if fit.uses_jax:
+        raise TypeError("rank must be None where JAX arrays are given: the leading eigenvectors of G are found in NumPy. Pass NumPy numbers.")
+    return LowRank(train(fit))
+
+
+def _weights(fit: Fit, alpha: Any) -> np.ndarray:
+    """a (…, A, q) for an α of any leading shape."""
+    alpha = np.asarray(alpha, dtype=float)
+    q, J = fit.population.outputs, len(fit.starts)
+    leading = fit.leading_axes(alpha)
+    if J == 0:
+        return np.ones((*leading, 1, q))
+    rows = alpha.reshape(*leading, J, q if fit.per == "output" else 1)
+    return np.concatenate([np.ones((*leading, 1, q)), np.broadcast_to(rows, (*leading, J, q))], axis=-2)
+
+
+def law(fit: Fit) -> Law:
+    """The law of W_r at the fit's own scales: of a low-rank fit as a start."""
+    low = solved(fit)
+    a = own_scales(fit, np)
+    s, dim = low.stage, fit.dim
+    P = low.projection(a, fit.rank or 0)
+    Q = np.eye(low.q) - P
+    columns = s.columns(a)
+    mean = s.R.cov.from_eigenbasis if hasattr(s.R, "cov") else (lambda v: v)
+    center = mean(Q @ columns.T @ s.start + P @ columns.T @ s.W)
+    if fit.population.is_regression:
+        center = center + np.asarray(fit.population.weights).T
+    basis = np.eye(dim) if getattr(getattr(s.R, "cov", None), "basis", None) is None else s.R.cov.basis
+    matrix = lambda f: f if np.ndim(f) == 2 else (basis * np.broadcast_to(f, dim)) @ basis.T  # noqa: E731
+    shrink = matrix(s.R.kappa_R)
+    full = s.law(a).matrix(dim)
+    noise = np.einsum("ki,lj,klab->ijab", P, P, full)
+    for i in range(len(s.R.anchors)):
+        for j in range(len(s.R.anchors)):
+            left, right = s.R.anchors[i], s.R.anchors[j]
+            if left.law is not right.law or left.law.noise is None:
+                continue
+            omega = left.law.matrix(dim)
+            omega = omega if left.mask is None else omega * left.mask[:, None]
+            omega = (omega if right.mask is None else omega * right.mask) * (a[i + 1, :, None] * a[j + 1, None, :])[..., None, None]
+            noise = noise + np.einsum("ki,lj,klab->ijab", Q, Q, omega)
+            noise = noise + np.einsum("ki,lj,klab->ijab", P, Q, shrink @ omega) + np.einsum("ki,lj,klab->ijab", Q, P, omega @ shrink)
+    return Law(center, noise, None)
+
+
+def moments(fit: Fit, alpha: Any, threshold: str = "zero") -> Moments:
+    """The moments of a fit of rank below q at α."""
+    if not fit.shape:
+        return solved(fit).moments(alpha, fit.rank or 0, threshold)
+    from .predict import _of_cells
+
+    return _of_cells(fit, alpha, lambda cell, part: moments(cell, part, threshold))
+
+
+def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moments:
+    """The moments at every rank r = 0 … q, from one solve: risk and accuracy (q + 1, …), shaped like α behind the rank.
+
+    >>> W = np.vstack([np.eye(3), np.zeros((57, 3))])
+    >>> fit = Fit(Population.linear(1.5 * W, 0.5), n=90, gamma=0.1, starts=[W])
+    >>> rank_path(fit, 1.0).risk.round(2), rank_path(fit, 1.5).risk.round(2)
+    """
+    from .predict import checked_alpha
+
+    alpha = checked_alpha(fit, alpha)
+    low = solved(fit)
+    path = [low.moments(alpha, r, threshold) for r in range(low.q + 1)]
+    accuracy = None if path[0].accuracy is None else np.stack([np.asarray(m.accuracy) for m in path])
+    mean, variance = np.stack([m.mean for m in path], 2), np.stack([m.variance for m in path], 3)
+    return Moments(mean, variance, accuracy, np.stack([np.asarray(m.risk) for m in path]), problem=fit)
+
+
+def optimum(fit: Fit, threshold: str) -> Optimum:
+    """The best α at the fit's rank, by a search whose objective is exact."""
+    from .optimum import optimum_by_search, scales
+
+    low = solved(fit)
+    assert fit.rank is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TieWarning)  # crossings of eigenvalues lie on the way of any search
+        return optimum_by_search(lambda alpha: low.moments(alpha, fit.rank, threshold), scales(low.stage.form), fit.n_alpha)

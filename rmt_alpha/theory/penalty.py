@@ -1,4 +1,4 @@
-"""The best penalties, with the best α inside: closed form over α, numerical over log γ and log γ̃."""
+"""The best penalties, with the best α inside."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from .. import _checks as check
-from ..moments import ScoreForm, optimum
-from ..problem import TransferProblem
-from .transfer import transfer_form
+from ..problem import Fit, Group, TransferProblem
+from .optimum import optimal_alpha
+from .predict import Problem, checked_problem, predict
 
 BOUNDS = (1e-4, 1e4)
-COARSE = 9  # points of the starting grid, for the target and for the sources together
+COARSE = 13  # points per penalty of the starting grid
 OVER = ("target", "source", "both")
+SHARPEST = 1e-7  # of log γ
 
 
 @dataclass(frozen=True)
@@ -28,92 +28,102 @@ class PenaltyOptimum:
     |---|---|
     | `problem` | the problem with the best penalties |
     | `alpha` | the α that goes with them |
-    | `accuracy` | the accuracy there |
-    | `at_bound` | does a penalty lie at its bound? Then more of it would be better still |
+    | `accuracy`, `risk` | there (no accuracy for regression) |
+    | `at_bound` | "lower" or "upper" where a penalty lies at its bound, so that less or more of it may be better still; else None |
     """
 
-    problem: TransferProblem
+    problem: Problem
     alpha: Any
-    accuracy: float
-    at_bound: bool
+    accuracy: float | None
+    risk: float
+    at_bound: str | None
 
 
 def optimal_penalty(
-    problem: TransferProblem, over: str = "both", *, alpha: Any = None, bounds: tuple[float, float] = BOUNDS
+    problem: Problem, over: str = "both", *, alpha: Any = None, bounds: tuple[float, float] = BOUNDS, threshold: str = "zero"
 ) -> PenaltyOptimum:
-    r"""Maximise the accuracy over penalties, and over α unless one is given.
+    r"""Maximise the accuracy (regression: minimise the risk) over penalties, and over α unless one is given.
 
-    .. math:: \max_{γ,\,\tildeγ} \max_α \frac{m}{\sqrt V} = \max_{γ,\,\tildeγ} \sqrt{c^T M^{-1} c}
+    .. math:: \max_{γ,\,\tildeγ} \max_α \mathrm{accuracy}
 
-    `over` is "target" (γ), "source" (γ̃ of the last stage of each trained source) or "both"; the problem is scalar and its other
-    penalties stay. Starts from the best point of a coarse grid, so that local maxima do little harm.
-    Raises ValueError or TypeError, naming the parameter.
+    `over` is "target" (γ), "source" (γ of every start that is a fit) or "both"; the problem is scalar, its other penalties stay. Starts
+    from the best point of a coarse grid in log γ, so that local maxima do little harm. Raises ValueError or TypeError, naming the parameter.
 
     >>> mean = np.r_[np.zeros(150), np.full(50, 0.2)]
-    >>> problem = TransferProblem.from_means(
+    >>> fit = TransferProblem.from_means(
     ...     mean, mean, n_source=300, n_target=100, gamma_source=1.0, gamma_target=1.0, cov_target=np.geomspace(20, 0.2, 200)
     ... )
-    >>> best = optimal_penalty(problem, over="target")
-    >>> print(f"γ = {best.problem.gamma_target:.2f}, α = {best.alpha:.2f}, accuracy {best.accuracy:.4f}")
+    >>> best = optimal_penalty(fit, over="target")
+    >>> print(f"γ = {best.problem.gamma:.2f}, α = {best.alpha:.2f}, accuracy {best.accuracy:.4f}")
     γ = 1.75, α = 1.73, accuracy 0.8970
     """
     from scipy import optimize  # slow to import, and only this function needs it
 
     check.choice("over", over, OVER)
-    if problem.shape:
+    if checked_problem(problem).shape:
         raise ValueError(f"problem must be scalar, got shape {problem.shape}. Iterate over problem.cells().")
-    low, high = (float(check.real("bounds", b, low=1e-12)) for b in bounds)
+    low, high = (float(check.number("bounds", b, low=1e-12)) for b in bounds)
     if not low < high:
         raise ValueError(f"bounds must be (low, high) with low < high, got {bounds}. Exchange them.")
     n_source = _trained(problem) if over != "target" else 0
     if over == "source" and not n_source:
-        raise ValueError("problem must have a trained source to choose its penalty, got fixed ones. Use over='target'.")
+        raise ValueError("problem must have a trained start to choose its penalty, got none. Use over='target'.")
     n_target = int(over != "source")
     box = (float(np.log(low)), float(np.log(high)))
 
+    def ask(x: np.ndarray) -> tuple[Any, float | None, float]:
+        return _best(_with_penalties(problem, n_target, np.exp(np.clip(x, *box))), alpha, threshold)
+
     def cost(x: np.ndarray) -> float:
-        return -_signal(transfer_form(_with_penalties(problem, n_target, np.exp(x))), alpha)[0]
+        _, accuracy, risk = ask(x)
+        return risk if accuracy is None else -accuracy
 
     grid = np.linspace(*box, COARSE)
-    starts = [np.repeat(x, [1] * n_target + [n_source] * (n_source > 0)) for x in _product(grid, n_target, n_source)]
-    start = min(starts, key=cost)
-    found = optimize.minimize(cost, start, bounds=[box] * len(start), method="L-BFGS-B", options={"gtol": 1e-9})
-    x = found.x if found.fun < cost(start) else start
-    best = _with_penalties(problem, n_target, np.exp(x))
-    signal, at = _signal(transfer_form(best), alpha)
-    at_bound = bool(np.any(np.minimum(x - box[0], box[1] - x) < 1e-3 * (box[1] - box[0])))
-    return PenaltyOptimum(best, at, float(special.ndtr(signal)), at_bound)
+    shared = n_target + (n_source > 0)  # all sources start from one penalty
+    spread_out = lambda x: np.repeat(x, [1] * n_target + [n_source] * (n_source > 0))  # noqa: E731
+    start = spread_out(min(itertools.product(grid, repeat=shared), key=lambda x: cost(spread_out(np.array(x)))))
+    step = grid[1] - grid[0]
+    if len(start) == 1:
+        bounds_1d = max(start[0] - step, box[0]), min(start[0] + step, box[1])
+        run = optimize.minimize_scalar(lambda x: cost(np.array([x])), bounds=bounds_1d, method="bounded", options={"xatol": SHARPEST})
+        x = np.array([run.x])
+    else:
+        simplex = np.vstack([start, start + np.diag(np.where(start + step <= box[1], step, -step)) / 2])
+        options = {"initial_simplex": simplex, "xatol": SHARPEST, "fatol": 1e-15, "maxiter": 2000}
+        x = optimize.minimize(cost, start, method="Nelder-Mead", bounds=[box] * len(start), options=options).x
+    x = min([x, start, np.clip(np.where(np.abs(x - box[0]) < 1e-3, box[0], np.where(np.abs(x - box[1]) < 1e-3, box[1], x)), *box)], key=cost)
+    best_alpha, accuracy, risk = ask(x)
+    at_bound = "lower" if np.any(x - box[0] < 1e-3) else "upper" if np.any(box[1] - x < 1e-3) else None
+    return PenaltyOptimum(_with_penalties(problem, n_target, np.exp(x)), best_alpha, accuracy, risk, at_bound)
 
 
-def _product(grid: np.ndarray, n_target: int, n_source: int) -> Any:
-    """Every pair of a target penalty and one that all sources share, of those that are free."""
-    return itertools.product(grid, repeat=n_target + (n_source > 0))
-
-
-def _trained(problem: TransferProblem) -> int:
+def _trained(problem: Problem) -> int:
     """How many source penalties there are to choose."""
-    if problem.sources:
-        return sum(s.is_trained for s in problem.sources)
-    return int(problem.has_trained_source)
+    return 1 if isinstance(problem, TransferProblem) else sum(isinstance(s, Fit) for s in _sources(problem))
 
 
-def _with_penalties(problem: TransferProblem, n_target: int, gammas: np.ndarray) -> TransferProblem:
-    """The problem with the target's penalty (if n_target is 1) and then the trained sources' (if there are more) replaced."""
-    target: dict[str, Any] = {"gamma_target": float(gammas[0])} if n_target else {}
-    rest = iter(map(float, gammas[n_target:]))
-    if len(gammas) == n_target:
-        return dataclasses.replace(problem, **target)
-    if not problem.sources:
-        return dataclasses.replace(problem, **target, gamma_source=next(rest))
-    sources = tuple(dataclasses.replace(s, gamma=next(rest)) if s.is_trained else s for s in problem.sources)
-    return dataclasses.replace(problem, **target, sources=sources)
+def _sources(fit: Fit) -> list[Any]:
+    return list({id(s): s for s in (s.start if isinstance(s, Group) else s for s in fit.starts)}.values())
 
 
-def _signal(form: ScoreForm, alpha: Any) -> tuple[float, Any]:
-    """m/√V at α, or at the best one, and that α."""
-    far = None
-    if alpha is None:
-        best = optimum(form)
-        alpha, far = best.best, best.direction if best.at_infinity else None
-    a = np.array([1.0, *np.atleast_1d(alpha)] if far is None else [0.0, *np.atleast_1d(far)])
-    return float(a @ form.c / np.sqrt(a @ form.M @ a)), alpha
+def _with_penalties(problem: Problem, n_target: int, gammas: np.ndarray) -> Problem:
+    """The problem with the target's penalty (if n_target is 1) and then the trained starts' (if there are more) replaced."""
+    target = float(gammas[0]) if n_target else None
+    rest = list(map(float, gammas[n_target:]))
+    if isinstance(problem, TransferProblem):
+        changes = {"gamma_target": target} if target is not None else {}
+        return dataclasses.replace(problem, **changes, **({"gamma_source": rest[0]} if rest else {}))
+    changed = {}
+    for source in _sources(problem):
+        changed[id(source)] = dataclasses.replace(source, gamma=rest.pop(0)) if rest and isinstance(source, Fit) else source
+    starts = [Group(changed[id(s.start)], s.mask) if isinstance(s, Group) else changed[id(s)] for s in problem.starts]
+    return dataclasses.replace(problem, starts=starts, gamma=problem.gamma if target is None else target)
+
+
+def _best(problem: Problem, alpha: Any, threshold: str) -> tuple[Any, float | None, float]:
+    """α, given or the best, and accuracy and risk there."""
+    if alpha is not None or (isinstance(problem, Fit) and not problem.n_alpha):
+        found = predict(problem, alpha, threshold=threshold)
+        return alpha, found.accuracy, found.risk
+    best = optimal_alpha(problem, threshold=threshold)
+    return best.alpha, best.accuracy, best.risk

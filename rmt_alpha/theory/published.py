@@ -8,34 +8,38 @@ which lacks the factor 1/h̃ and the term (1−h̃)m̃². It is close where N �
 for a fixed source and for regression are right.
 """
 
+import dataclasses
 from typing import Any
 
-from ..moments import Moments, Optimum, ScoreForm, optimum
+from .._arrays import namespace, plain
 from ..problem import TransferProblem
+from ..results import Moments, ScoreForm
 from . import equivalents
-from .stage import score_form
-from .transfer import isotropic_functionals
+from .isotropic import source_moments, transfer_form
 
 
 def published_form(problem: TransferProblem) -> ScoreForm:
-    """The score's law with the published q. Raises ValueError unless the problem has an isotropic trained source."""
-    if not (problem.has_trained_source and problem.is_isotropic):
-        raise ValueError(
-            "problem must have a trained source and identity covariances: only that published form is wrong."
-        )
+    """The score's law with the published q in place of the right one."""
     uu = problem.mean_products[0]
     kappa_s, _, one_minus_h_s = equivalents.isotropic(problem.aspect_source, problem.gamma_source)
     m = uu / (uu + 1 + kappa_s)
     q = uu / (uu + 1 + kappa_s) ** 2 + one_minus_h_s * (1 - 2 * m)
-    right = isotropic_functionals(problem)
-    return score_form(right._replace(w_RCR_w=[[q / (1 + right.kappa) ** 2]]))
+    kappa, h, _ = equivalents.isotropic(problem.aspect_target, problem.gamma_target)
+    form = transfer_form(problem)
+    # V depends on q through M₁₁ alone, linearly.
+    change = (kappa / (1 + kappa)) ** 2 * (q - source_moments(problem)[1]) / h
+    xp = namespace(form.M, change)
+    M11 = form.M[1, 1] + change
+    M = xp.stack([xp.stack([form.M[0, 0], form.M[0, 1]]), xp.stack([form.M[1, 0], M11])])
+    return dataclasses.replace(form, M=M)
 
 
 def predict_published(problem: TransferProblem, alpha: Any) -> Moments:
-    """What the published code predicts."""
+    """What the published code predicts; FloatingPointError where its variance is negative."""
     return published_form(problem).moments(alpha)
 
 
-def optimal_alpha_published(problem: TransferProblem) -> Optimum:
-    """What the published code takes for the optimum."""
-    return optimum(published_form(problem))
+def optimal_alpha_published(problem: TransferProblem) -> Any:
+    """What the published code takes for the best α: the ratio (M⁻¹c)₁/(M⁻¹c)₀, whatever its signs."""
+    c, M = published_form(problem).c, published_form(problem).M
+    return plain((M[0, 0] * c[1] - M[0, 1] * c[0]) / (M[1, 1] * c[0] - M[0, 1] * c[1]))

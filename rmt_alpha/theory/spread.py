@@ -47,25 +47,25 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import plain
-from ..moments import LARGEST_ALPHA
-from ..problem import TransferProblem
-from ..spread import Spread
+from ..problem import Fit, TransferProblem
+from ..results import LARGEST_ALPHA
 from . import equivalents
 
 ENTRIES = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
 
 
-def predict_spread(problem: TransferProblem, alpha: Any) -> Spread:
-    """Standard deviations over draws of mean, variance, accuracy and risk, shaped like α.
+def deviations(problem: Fit | TransferProblem, alpha: Any) -> dict[str, Any]:
+    """Standard deviations over draws of mean, variance, accuracy and risk at α: the fields `…_sd` of `Moments`.
 
-    For a scalar isotropic problem with γ > 0 and ‖μ_β‖ > 0 (a trained source: also γ̃, ‖μ‖ > 0); else ValueError.
-    `simulate_spread` is its witness.
+    For isotropic noise, two opposite classes, one start and squared losses, with γ > 0 and ‖μ_β‖ > 0 (a trained source: also γ̃, ‖μ‖ > 0); else
+    ValueError: no formula is known, and `simulate` gives the deviations. `simulate(…).accuracy_sd` is its witness.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
-    >>> print(f"{predict(problem, 7.5).accuracy:.3f} ± {predict_spread(problem, 7.5).accuracy:.3f}")
+    >>> found = predict(problem, 7.5, spread=True)
+    >>> print(f"{found.accuracy:.3f} ± {found.accuracy_sd:.3f}")
     0.731 ± 0.003
     """
-    return spread_form(problem).spread(alpha)
+    return spread_form(problem).deviations(alpha)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class SpreadForm:
     limit: np.ndarray
     cov: np.ndarray
 
-    def spread(self, alpha: Any) -> Spread:
+    def deviations(self, alpha: Any) -> dict[str, Any]:
         r"""The deviations at each α; with r = m/√V,
 
         .. math:: d\,\mathrm{accuracy} = φ(r) \Big(\frac{dm}{\sqrt V} - \frac{r\,dV}{2V}\Big), \qquad
@@ -90,7 +90,11 @@ class SpreadForm:
         m, V = (dm @ self.limit)[..., None], (dV @ self.limit)[..., None]
         r = m / np.sqrt(V)
         d_accuracy = np.exp(-r * r / 2) / math.sqrt(2 * math.pi) * (dm / np.sqrt(V) - r * dV / (2 * V))
-        return Spread(*(self._deviation(gradient) for gradient in (dm, dV, d_accuracy, dV - 2 * (1 - m) * dm)))
+        gradients = {"mean_sd": dm, "variance_sd": dV, "accuracy_sd": d_accuracy, "risk_sd": dV - 2 * (1 - m) * dm}
+        found = {name: self._deviation(gradient) for name, gradient in gradients.items()}
+        if not all(np.all(np.isfinite(v)) for v in found.values()):
+            raise FloatingPointError("the spread left the range of double precision. Choose α nearer to one.")
+        return found
 
     def best_alpha(self) -> float:
         r"""The deviation of each draw's own α* = (M₀₀c₁ − M₀₁c₀)/(M₁₁c₀ − M₀₁c₁)."""
@@ -104,30 +108,44 @@ class SpreadForm:
         return plain(np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", gradient, self.cov, gradient), 0.0)))
 
 
-def spread_form(problem: TransferProblem) -> SpreadForm:
-    """The spread for every α at once, of a scalar isotropic problem."""
+def spread_form(problem: Fit | TransferProblem) -> SpreadForm:
+    """The spread for every α at once, of a scalar problem."""
     if problem.shape:
         raise ValueError(f"problem must be scalar, got shape {problem.shape}. Iterate over problem.cells().")
-    problem.need_one_source("the theory of the spread")
-    if not problem.is_isotropic:
+    fit = problem if isinstance(problem, Fit) else problem.fit
+    source = fit.starts[0] if len(fit.starts) == 1 else None
+    trained = isinstance(source, Fit) and not source.starts
+    if not (
+        fit.is_isotropic and fit.is_squared and (trained or isinstance(source, np.ndarray))
+        and all(f.population.is_opposite and not f.intercept for f in fit.lineage)
+    ):  # fmt: skip
         raise ValueError(
-            "problem must have identity covariances: the spread is known for these only. Use simulate_spread."
+            "spread must be False unless there are identity covariances, opposite classes without intercept, squared losses and one start: "
+            "no formula is known beyond. simulate(…) gives these deviations, as accuracy_sd and so on."
         )
-    uu, uv, vv = (float(x) for x in problem.mean_products)
-    p, n, gamma, b = problem.dim, problem.n_target, float(problem.gamma_target), math.sqrt(vv)
-    _require_positive("gamma_target", gamma)
+    assert source is not None
+    d = np.shape(fit.population.means)[1]
+    first = np.asarray(source.population.means[0] if isinstance(source, Fit) else source[:, 0], dtype=float)
+    width = max(d, len(first))
+    first, second = (np.pad(v, (0, width - len(v))) for v in (first, np.asarray(fit.population.means[0], dtype=float)))
+    flips = [float(f.population.codes[0, 0]) for f in fit.lineage]
+    if any(code != 1.0 for code in flips):
+        raise ValueError("spread must be False where labels are flipped: no formula is known. simulate(…) gives these deviations.")
+    uu, uv, vv = float(first @ first), float(first @ second), float(second @ second)
+    p, n, gamma, b = fit.dim, int(fit.n), float(fit.gamma), math.sqrt(vv)
+    _require_positive("gamma of the target", gamma)
     _require_positive("the norm of the target mean", b)
-    if not problem.has_trained_source:
+    if not isinstance(source, Fit):
         return _stage(p, n, gamma, b, uv, uu)
     mu = math.sqrt(uu)
-    _require_positive("gamma_source", float(problem.gamma_source))
-    _require_positive("mu", mu)
-    source = _stage(p, problem.n_source, float(problem.gamma_source), mu)
-    m, q = source.limit[0], source.limit[2]
+    _require_positive("gamma of the source", float(source.gamma))
+    _require_positive("the norm of the source mean", mu)
+    before = _stage(p, int(source.n), float(source.gamma), mu)
+    m, q = before.limit[0], before.limit[2]
     s = m * uv / uu
     target = _stage(p, n, gamma, b, s, q)
     pick = np.array([[uv / uu, 0, 0, 0, 0], [0, 0, 1, 0, 0]])  # (s, q) from the source's m and V
-    anchor = pick @ source.cov @ pick.T
+    anchor = pick @ before.cov @ pick.T
     anchor[0, 0] += max(vv - uv * uv / uu, 0.0) * (q - m * m / uu) / p
     jacobian = _anchor_jacobian(p / n, gamma, b, s, target.limit)
     return SpreadForm(target.limit, target.cov + jacobian @ anchor @ jacobian.T)
@@ -136,7 +154,7 @@ def spread_form(problem: TransferProblem) -> SpreadForm:
 def _require_positive(name: str, value: float) -> None:
     if not value > 0:
         raise ValueError(
-            f"{name} must be positive for the spread, got {value:g}. Use simulate_spread, or a small value."
+            f"{name} must be positive for the spread, got {value:g}. simulate(…) gives these deviations."
         )
 
 

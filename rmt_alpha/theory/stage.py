@@ -94,7 +94,7 @@ class Stage:
         c = xp.moveaxis(c, (-2, -3, -1), (0, 1, 2))
         M = xp.moveaxis(M, (-4, -2, -5, -3, -1), (0, 1, 2, 3, 4))
         if self.fit.population.is_opposite and not self.fit.intercept:
-            return ScoreForm(c[:, 0, 0], M[:, :, 0, 0, 0])
+            return ScoreForm(c[:, 0, 0], M[:, :, 0, 0, 0], prior=self.fit.population.priors[0])
         if self.fit.intercept and not population.is_regression:
             # b = ΣπT − W̄ᵀΣπμ: the test point is centred too, so only the mean code is to be added.
             own = self.fit.population

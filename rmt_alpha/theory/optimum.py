@@ -1,0 +1,271 @@
+r"""`optimal_alpha`: the best α of a score form, in closed form where the accuracy is Φ(m/√V), else by a search over directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import _checks as check
+from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
+from ..problem import Fit, TransferProblem, is_squared
+from ..results import Moments, Optimum, ScoreForm
+from . import convex, low_rank
+from .predict import Problem, batched, checked_problem, score_form
+
+ANGLES = np.linspace(-np.pi / 2, np.pi / 2, 129)
+SHARPEST = 1e-10
+
+
+def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
+    """The best α, the accuracy there, and the other distinguished values of α, each with the problem's shape.
+
+    A closed form for two opposite classes and for regression; otherwise a search. `threshold` as for `predict`. For regression the best α is that
+    of least risk. Raises ValueError where there is nothing to scale.
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> best = optimal_alpha(problem)
+    >>> print(f"α* = {best.alpha:.2f}: {best.accuracy:.4f}; ᾱ = {best.zero:.2f}; least risk at {best.least_risk:.2f}")
+    α* = 7.47: 0.7311; ᾱ = -0.31; least risk at 3.29
+    """
+    checked_problem(problem)
+    if isinstance(problem, Fit) and problem.n_alpha == 0:
+        raise ValueError("problem must have a start whose scale can be chosen, got a fit without starts. Give it starts=[…].")
+    if isinstance(problem, TransferProblem):
+        return optimum(score_form(problem)) if problem.is_squared else _of_cells(problem, threshold)
+    closed = is_squared(problem.loss) and (problem.rank is None or problem.rank == problem.population.outputs)
+    if closed and (not problem.shape or batched(problem)):
+        form = score_form(problem)
+        if form.population is None and (threshold == "zero" or problem.population.priors[0] == 0.5):
+            return optimum(form)
+    if problem.shape:
+        return _of_cells(problem, threshold)
+    if not is_squared(problem.loss):
+        return convex.optimum(problem, threshold)
+    if not closed:
+        return low_rank.optimum(problem, threshold)
+    return search(form, threshold)
+
+
+def _of_cells(problem: Problem, threshold: str) -> Optimum:
+    """Cell by cell, stacked to the problem's shape."""
+    found = [optimal_alpha(c.fit if isinstance(c, TransferProblem) else c, threshold=threshold) for c in problem.cells()]
+    if not problem.shape:
+        return found[0]
+
+    def stacked(name: str) -> Any:
+        values = [getattr(o, name) for o in found]
+        if any(v is None for v in values):
+            return None
+        return np.reshape(np.array(values), (*problem.shape, *np.shape(values[0])))
+
+    names = ("alpha", "accuracy", "zero", "at_infinity", "least_risk", "risk", "direction")
+    return Optimum(**{name: stacked(name) for name in names})
+
+
+def _ratio(xp: Any, numerator: Any, denominator: Any) -> Any:
+    """numerator/denominator; ±inf over zero, and 0 for 0/0 (every α is as good: take the smallest)."""
+    safe = xp.where(denominator == 0, 1.0, denominator)
+    at_zero = xp.where(numerator == 0, 0.0, xp.copysign(xp.inf, numerator))
+    with np.errstate(over="ignore"):  # beyond the largest double: ±inf
+        return xp.where(denominator == 0, at_zero, numerator / safe)
+
+
+def optimum(form: ScoreForm) -> Optimum:
+    r"""The best α of a signed form; the formulas here are for one number α.
+
+    .. math:: α^* = \frac{(M^{-1}c)_1}{(M^{-1}c)_0}, \qquad ᾱ = -\frac{c_0}{c_1}, \qquad
+              α_{risk} = \frac{c_1(1-c_0) - M_{01}}{M_{11} + c_1^2}.
+
+    (cᵀa)/√(aᵀMa) is largest along a ∝ M⁻¹c. Where that direction has (M⁻¹c)₀ ≤ 0, no finite α reaches it: the supremum
+    |c₁|/√M₁₁ lies at α → sign(c₁)·∞. (theory.md, section 4.)
+    """
+    c, M = form.c, form.M
+    if len(c) != 2:
+        return _optimum_of_several(form)
+    xp = namespace(c)
+    d0 = M[1, 1] * c[0] - M[0, 1] * c[1]
+    d1 = M[0, 0] * c[1] - M[0, 1] * c[0]
+    # Without any source (M11 = 0 = c1) or any signal (c = 0) every α is as good: 0.
+    at_infinity = (d0 < 0) | ((d0 == 0) & (c[1] != 0))
+    alpha = _ratio(xp, xp.where(at_infinity, 0.0, d1), xp.where(at_infinity, 1.0, d0))
+    best = xp.where(at_infinity, xp.copysign(xp.inf, c[1]), alpha)
+    # The score at α* along (d₀, d₁), which does not overflow where α* is large.
+    size = xp.maximum(xp.abs(d0), xp.abs(d1))
+    safe = xp.where(size == 0, 1.0, size)
+    a0, a1 = xp.where(size == 0, 1.0, d0 / safe), d1 / safe
+    variance = M[0, 0] * a0 * a0 + 2 * a0 * a1 * M[0, 1] + a1 * a1 * M[1, 1]
+    snr = (c[0] * a0 + c[1] * a1) / xp.sqrt(xp.where(at_infinity | (variance <= 0), 1.0, variance))
+    limit = xp.abs(c[1]) / xp.sqrt(xp.where(at_infinity, M[1, 1], 1.0))
+    least_risk = _ratio(xp, c[1] * (1 - c[0]) - M[0, 1], M[1, 1] + c[1] * c[1])
+    at_least = M[0, 0] + 2 * least_risk * M[0, 1] + least_risk * least_risk * M[1, 1]
+    risk = at_least + (1 - c[0] - least_risk * c[1]) ** 2
+    accuracy = normal_cdf(xp.where(at_infinity, limit, snr))
+    direction = xp.where(at_infinity, xp.sign(c[1]), 0.0)
+    return Optimum(*map(plain, (best, accuracy, -_ratio(xp, c[0], c[1]), at_infinity, least_risk, risk, direction)))
+
+
+def _optimum_of_several(form: ScoreForm) -> Optimum:
+    r"""The distinguished vectors α of several starts.
+
+    .. math:: α^* = \frac{(M^{-1}c)_{1:}}{(M^{-1}c)_0}, \qquad
+              α_{risk} = (M_{11} + c_1 c_1^T)^{-1} (c_1 (1 - c_0) - M_{10}), \qquad ᾱ = -\frac{c_0}{‖c_1‖^2} c_1
+
+    with c = (c₀, c₁) and M in blocks. The half-space a₀ > 0 does not hold M⁻¹c where (M⁻¹c)₀ ≤ 0. Superlevel sets of (cᵀa)/√(aᵀMa) are
+    convex, so the supremum then lies on its boundary a₀ = 0: α → ∞ along M₁₁⁻¹c₁. (theory.md, section 4; for several sources
+    in ridge regression, compare arXiv 2210.12759.)
+    """
+    xp = namespace(form.c)
+    c = xp.moveaxis(form.c, 0, -1)
+    M = xp.moveaxis(form.M, (0, 1), (-2, -1))
+    c0, c1, M10, M11 = c[..., :1], c[..., 1:], M[..., 1:, 0], M[..., 1:, 1:]
+    d = _solve(xp, M, c)
+    at_infinity = (d[..., 0] <= 0) & xp.any(c1 != 0, -1)
+    best = d[..., 1:] / xp.where(at_infinity, 1.0, xp.where(d[..., 0] == 0, 1.0, d[..., 0]))[..., None]
+    far = _solve(xp, M11, c1)
+    length = xp.sqrt(xp.sum(far * far, -1, keepdims=True))
+    direction = xp.where(at_infinity[..., None], far / xp.where(length == 0, 1.0, length), 0.0)
+    snr2 = xp.where(at_infinity, xp.sum(c1 * far, -1), xp.sum(c * d, -1))
+    infinite = xp.where(direction == 0, 0.0, xp.copysign(xp.inf, direction))
+    best = xp.where(at_infinity[..., None], infinite, best)
+    square = xp.sum(c1 * c1, -1, keepdims=True)
+    zero = xp.where(square == 0, -xp.inf, -c0 * c1 / xp.where(square == 0, 1.0, square))
+    least_risk = _solve(xp, M11 + c1[..., :, None] * c1[..., None, :], c1 * (1 - c0) - M10)
+    # At its minimum a quadratic form is its constant plus half its linear term.
+    risk = M[..., 0, 0] + (1 - c[..., 0]) ** 2 + xp.sum(least_risk * (M10 - c1 * (1 - c0)), -1)
+    accuracy = normal_cdf(xp.sqrt(xp.maximum(snr2, 0.0)))
+    return Optimum(*map(plain, (best, accuracy, zero, at_infinity, least_risk, risk, direction)))
+
+
+def _solve(xp: Any, A: Any, b: Any) -> Any:
+    """A⁻¹b for symmetric positive semi-definite A (..., k, k) and b (..., k), of least length where starts repeat each other."""
+    scale = xp.sqrt(xp.diagonal(A, axis1=-2, axis2=-1))
+    scale = xp.where(scale == 0, 1.0, scale)  # a start that is zero
+    inverse = xp.linalg.pinv(A / (scale[..., :, None] * scale[..., None, :]), hermitian=True)
+    return (inverse @ (b / scale)[..., None])[..., 0] / scale
+
+
+def least_risk(form: ScoreForm) -> Any:
+    r"""The α of least risk of a general form without batch, (n_alpha,), a linear system:
+
+    .. math:: \Big(\sum_k π_k \big(⟨c_s, c_t⟩ + \mathrm{tr} M_{st}\big)_k\Big) α = \sum_k π_k \big(⟨c_s, t - c_0⟩ - \mathrm{tr} M_{s0}\big)_k
+
+    over the starts s, t; per output, one such system for each.
+    """
+    population = form.population
+    assert population is not None
+    xp = namespace(form.c, form.M, population.priors)
+    priors = xp.asarray(population.priors)
+    c, M = form.c, xp.einsum("abkii->abki", form.M)
+    true = 0.0 if population.is_regression else np.asarray(population.targets)[np.array(population.classes_of)]
+    H = xp.einsum("k,abki->abi", priors, c[:, None] * c[None] + M)
+    g = xp.einsum("k,aki->ai", priors, c * true)
+    right = g[1:] - H[1:, 0]
+    if form.per == "output":
+        return xp.ravel(xp.moveaxis(_solve(xp, xp.moveaxis(H[1:, 1:], -1, 0), xp.moveaxis(right, -1, 0)), 0, -1))
+    return _solve(xp, xp.sum(H[1:, 1:], -1), xp.sum(right, -1))
+
+
+def search(form: ScoreForm, threshold: str) -> Optimum:
+    """`Optimum` of a general form without batch: least risk in closed form, the largest accuracy by a search over directions a."""
+    risky = least_risk(form)
+    one = len(risky) == 1
+    alpha = risky[0] if one else risky
+    at = form.moments(alpha, threshold)
+    if at.accuracy is None:
+        return Optimum(plain(alpha), None, None, False, plain(alpha), at.risk, plain(0 * risky[0] if one else 0 * risky))
+    if is_tracer(form.c) or is_jax(form.c, form.M):
+        raise TypeError("problem must hold NumPy numbers for the best α of several classes, got JAX arrays: it is found by a search. Optimise predict instead.")
+    units = scales(form)
+    found = best_direction(lambda a: form.along(_as_weights(form, a * np.r_[1.0, units]), threshold).accuracy, len(risky), risky / units)
+    best, infinite, direction, accuracy = to_alpha(found, units)
+    pick = (lambda v: float(v[0])) if one else (lambda v: v)
+    return Optimum(pick(best), accuracy, None, infinite, plain(alpha), at.risk, pick(direction))
+
+
+def scales(form: ScoreForm) -> np.ndarray:
+    """The units of each α: where its start's scores are as large as those of the rest of w."""
+    size = np.einsum("aakii->ai", form.M) + np.sum(form.c**2, axis=1)  # (A, q)
+    size = size if form.per == "output" else size.sum(1, keepdims=True)
+    ratio = np.sqrt(size[:1] / np.where(size[1:] > 0, size[1:], np.inf)).ravel()
+    return np.where(ratio > 0, ratio, 1.0)
+
+
+def _as_weights(form: ScoreForm, a: np.ndarray) -> np.ndarray:
+    """Directions (1 + n_alpha,) or (1 + n_alpha, points) as the a of `ScoreForm.along`, (A, q, …)."""
+    J, q = form.n_starts, form.c.shape[2]
+    rows = np.concatenate([np.repeat(a[:1, None], q, 1), a[1:].reshape(J, q, *a.shape[1:]) if form.per == "output" else np.repeat(a[1:, None], q, 1)])
+    return rows
+
+
+Found = tuple[np.ndarray, float]
+
+
+def best_direction(accuracy: Callable[[np.ndarray], Any], n_alpha: int, guess: np.ndarray) -> Found:
+    """The direction a (1 + n_alpha,), a₀ ≥ 0, of largest accuracy; `accuracy` takes (1 + n_alpha, points), in units of equal weight."""
+    from scipy import optimize  # a tenth of a second to import, and only searches need it
+
+    if n_alpha == 1:
+        grid = np.unique(np.r_[ANGLES, np.arctan(guess[0]) if np.isfinite(guess[0]) else 0.0])
+        along = lambda angle: accuracy(np.stack([np.cos(angle), np.sin(angle)]))  # noqa: E731
+        values = np.asarray(along(grid))
+        i = int(np.argmax(values))
+        bounds = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
+        best = optimize.minimize_scalar(lambda x: -float(along(x)), bounds=bounds, method="bounded", options={"xatol": SHARPEST})
+        angle, value = (best.x, -best.fun) if -best.fun > values[i] else (grid[i], values[i])
+        return np.array([np.cos(angle) if abs(angle) < np.pi / 2 else 0.0, np.sin(angle)]), float(value)
+    starts = [np.r_[1.0, np.nan_to_num(guess)], np.r_[1.0, np.zeros(n_alpha)], np.r_[1.0, np.ones(n_alpha)]]
+    starts += [np.r_[1.0, row] for row in np.eye(n_alpha)] + [np.r_[0.0, np.nan_to_num(guess)]] * bool(np.any(guess))
+    starts = [s / np.linalg.norm(s) for s in starts]
+    value = lambda a: -float(accuracy(a / max(np.linalg.norm(a), 1e-300)))  # noqa: E731
+    bounds = [(0.0, None), *[(None, None)] * n_alpha]
+    order = sorted(starts, key=value)[:3]
+    runs = [optimize.minimize(value, s, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-9}) for s in order]
+    best = min(runs, key=lambda run: run.fun)
+    return best.x / np.linalg.norm(best.x), -float(best.fun)
+
+
+def to_alpha(found: Found, units: np.ndarray) -> tuple[np.ndarray, bool, np.ndarray, float]:
+    """α*, whether it is infinite, its direction there, and the accuracy."""
+    a, accuracy = found
+    if a[0] > 1e-9:
+        return a[1:] / a[0] * units, False, np.zeros(len(units)), accuracy
+    far = a[1:] * units
+    far = far / np.linalg.norm(far)
+    return np.where(far == 0, 0.0, np.copysign(np.inf, far)), True, far, accuracy
+
+
+def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray, n_alpha: int) -> Optimum:
+    """`Optimum` where nothing is a form in α: both the accuracy and the risk by a search, α at most 10⁴ of its units."""
+    from scipy import optimize
+
+    angles = np.linspace(-1, 1, 41) * np.arctan(1e4)
+
+    def minimise(cost: Callable[[np.ndarray], Any]) -> tuple[np.ndarray, float]:
+        if n_alpha == 1:
+            values = np.array([float(cost(np.array([x]))) for x in angles])
+            i = int(np.argmin(values))
+            bounds = angles[max(i - 1, 0)], angles[min(i + 1, len(angles) - 1)]
+            run = optimize.minimize_scalar(lambda x: float(cost(np.array([x]))), bounds=bounds, method="bounded", options={"xatol": 1e-9})
+            return (np.array([run.x]), float(run.fun)) if run.fun < values[i] else (np.array([angles[i]]), float(values[i]))
+        starts = [np.zeros(n_alpha), np.full(n_alpha, 0.5), *(0.8 * np.eye(n_alpha))]
+        # Ranks make kinks where eigenvalues meet: no gradients.
+        runs = [optimize.minimize(cost, s, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-13, "maxiter": 4000}) for s in starts]
+        best = min(runs, key=lambda run: run.fun)
+        return best.x, float(best.fun)
+
+    at = lambda x: units * np.tan(np.clip(x, angles[0], angles[-1]))  # noqa: E731
+    pick = (lambda v: float(v[0])) if n_alpha == 1 else (lambda v: v)
+    ask = lambda x: moments(pick(at(x)))  # noqa: E731
+    x_risk, risk = minimise(lambda x: ask(x).risk)
+    risky = pick(at(x_risk))
+    if ask(x_risk).accuracy is None:
+        return Optimum(risky, None, None, False, risky, risk, pick(np.zeros(n_alpha)))
+    x, cost = minimise(lambda x: -ask(x).accuracy)
+    infinite = bool(np.any(np.abs(x) >= angles[-1] * (1 - 1e-12)))
+    far = np.where(np.abs(x) >= angles[-1] * (1 - 1e-12), np.sign(x) * units, 0.0)
+    direction = far / np.linalg.norm(far) if infinite else far
+    best = np.where(direction == 0, 0.0 if infinite else at(x), np.copysign(np.inf, direction))
+    return Optimum(pick(best), -cost, None, infinite, risky, risk, pick(direction))
+

@@ -1,0 +1,137 @@
+"""`predict`: the law of the score, by whichever solver the problem admits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import _checks as check
+from .._arrays import is_jax, plain
+from ..problem import Fit, TransferProblem, is_squared
+from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe
+from . import convex, low_rank
+from . import spread as spreads
+from .isotropic import transfer_form
+from .stage import train
+
+Problem = Fit | TransferProblem
+
+
+def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", spread: bool = False) -> Moments:
+    """Asymptotic mean, variance, accuracy and risk of a fit at α.
+
+    | parameter | meaning |
+    |---|---|
+    | `problem` | a `Fit` or a `TransferProblem`; arrays in it broadcast against α |
+    | `alpha` | the scales of the starts: any shape for one, (…, J) for several, (…, J·q) per output; None for a fit without starts |
+    | `threshold` | where two classes are told apart: "zero" or "best", which is the limit's own best |
+    | `spread` | also the standard deviations over draws of the training sets, `accuracy_sd` … (isotropic noise and one source only) |
+
+    Exact as all sample sizes and p → ∞ at fixed ratios; `simulate` is its witness. Returns `Moments`. Raises ValueError or TypeError, naming the
+    parameter, FloatingPointError where the result leaves double precision, ArithmeticError where a fixed point does not settle.
+    (arXiv 2510.21345, section 3; theory.md; theory_outputs.md.)
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> predict(problem, [0, 1, 7.5]).accuracy.round(4)
+    array([0.5493, 0.6678, 0.7311])
+    >>> mu = np.full(100, 0.1)
+    >>> print(f"{predict(Fit(Population.two_classes(mu, -mu), n=200, gamma=1.0)).accuracy:.4f}")
+    0.7518
+    """
+    alpha = checked_alpha(problem, alpha)
+    found = _moments(problem, alpha, threshold)
+    if spread:
+        found = dataclasses.replace(found, **spread_fields(problem, alpha))
+    return dataclasses.replace(found, alpha=plain(alpha), problem=problem)
+
+
+def spread_fields(problem: Problem, alpha: Any) -> dict[str, Any]:
+    return spreads.deviations(problem, alpha)
+
+
+def checked_problem(problem: Any) -> Problem:
+    if not isinstance(problem, Fit | TransferProblem):
+        raise TypeError(
+            f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}. It comes first: predict(problem, alpha)."
+        )
+    return problem
+
+
+def checked_alpha(problem: Any, alpha: Any) -> Any:
+    """α as an array that fits the problem; zeros of shape () stand for none."""
+    n_alpha = checked_problem(problem).n_alpha if isinstance(problem, Fit) else 1
+    checked_problem(problem)
+    if n_alpha == 0:
+        if alpha is not None:
+            raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")
+        return np.zeros(())
+    if alpha is None:
+        raise ValueError(f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best.")
+    alpha = check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA)
+    leading = problem.leading_axes(alpha) if isinstance(problem, Fit) else np.shape(alpha)
+    check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, problem.shape))
+    return alpha if is_jax(alpha) else np.asarray(alpha)
+
+
+def _moments(problem: Problem, alpha: Any, threshold: str) -> Moments:
+    if isinstance(problem, TransferProblem):
+        if problem.is_squared:
+            return transfer_form(problem).moments(alpha, threshold)
+        if not problem.shape or not any(np.ndim(getattr(problem, n)) for n in ("dim", "mu", "mu_orth", "beta")):
+            return _moments(problem.fit, alpha, threshold)
+        return _of_cells(problem, alpha, lambda cell, part: _moments(cell, part, threshold))
+    if not is_squared(problem.loss):
+        mean, variance = convex.moments(problem, alpha)
+        if problem.population.is_opposite and not problem.intercept:
+            return ScoreForm(np.asarray([mean]), np.asarray([[variance]]), prior=problem.population.priors[0]).along(np.ones(1), threshold)
+        return describe(problem.population, mean, variance, threshold)
+    if problem.rank is not None and problem.rank < problem.population.outputs:
+        return low_rank.moments(problem, alpha, threshold)
+    if problem.shape and not batched(problem):
+        return _of_cells(problem, alpha, lambda cell, part: score_form(cell).moments(part, threshold))
+    return score_form(problem).moments(alpha, threshold)
+
+
+def score_form(problem: Problem) -> ScoreForm:
+    """The score's law for every α at once, of squared losses at full rank; trailing axes are the problem's arrays."""
+    return transfer_form(problem) if isinstance(problem, TransferProblem) else train(problem).form
+
+
+def batched(fit: Fit) -> bool:
+    """Are arrays in the fit solved at once? The dense resolvent, other losses and low ranks are taken cell by cell."""
+    simple = all(f.population.has_one_covariance and f.population.covariances[0].has_eigenbasis for f in fit.lineage)
+    full = all(f.rank is None or f.rank == f.population.outputs for f in fit.lineage)
+    return simple and full and fit.is_squared and _diagonal_all_the_way(fit)
+
+
+def _diagonal_all_the_way(fit: Fit) -> bool:
+    """Is no law on the way a full matrix? Then every stage is spectral."""
+    if all(f.population.covariances[0].basis is None for f in fit.lineage):
+        return True
+    return all(not f.starts or all(isinstance(s, Fit) and not s.starts for s in f.starts) for f in fit.lineage)
+
+
+def _of_cells(problem: Problem, alpha: Any, one: Callable[[Any, Any], Moments]) -> Moments:
+    """The moments of an array of problems, one after the other."""
+    fit_like = problem if isinstance(problem, Fit) else None
+    leading = fit_like.leading_axes(alpha) if fit_like is not None else np.shape(alpha)
+    entries = np.shape(alpha)[len(leading) :]
+    shape = np.broadcast_shapes(leading, problem.shape)
+    alphas = np.broadcast_to(alpha, (*shape, *entries))
+    padded = (1,) * (len(shape) - len(problem.shape)) + tuple(problem.shape)
+    out: dict[str, Any] = {}
+    for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
+        # A problem's axis of length one meets a whole axis of α.
+        place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
+        part = one(cell, np.asarray(alphas[place]))
+        for name in ("mean", "variance", "accuracy", "risk"):
+            value = getattr(part, name)
+            if value is None:
+                continue
+            own = np.shape(part.risk)
+            lead = np.shape(value)[: np.ndim(value) - len(own)]
+            out.setdefault(name, np.empty((*lead, *shape)))[(..., *place)] = value
+    return Moments(out["mean"], out["variance"], out.get("accuracy"), out["risk"])
