@@ -16,7 +16,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 import pooch
 from scipy import stats
@@ -140,7 +139,6 @@ def run_all(jobs: list[tuple[str, Path, int | None, int]]) -> list[Outcome]:
 
 def run(name: str, out: Path, trials: int | None, seed: int) -> Outcome:
     """One experiment."""
-    matplotlib.use("Agg")
     pooch.get_logger().setLevel("WARNING")  # it would write across the progress bar
     lab = Lab(name, out, trials, seed)
     start, state = time.perf_counter(), "done"
