@@ -38,4 +38,6 @@ def draw(lab: Lab, curves: pd.DataFrame, sims: pd.DataFrame) -> None:
             plotting.simulation_points(ax, point.gamma_target, point[quantity], point[f"{quantity}_se"], i)
         ax.set(xlabel=r"$\gamma$", xscale="log", ylabel=quantity, yscale="log" if quantity == "risk" else "linear")
     plotting.legend(axes[0, 0], fig, ncols=2)
+    norms = ",\\ ".join(f"({mu}, {mu_orth})" for *_, mu, mu_orth in SETTINGS)
+    fig.suptitle(rf"$\tilde\gamma=1$; $(\mu, \mu_\perp)={norms}$ in the order of the legend")
     lab.picture(fig)

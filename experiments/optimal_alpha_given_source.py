@@ -40,7 +40,7 @@ def columns(dim: int, inner: float) -> dict:
 
 
 def draw(lab: Lab, curves: pd.DataFrame, sims: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=4, height=2.5, sharey=True)
+    fig, axes = plotting.figure(columns=4, height=2.5)
     for ax, dim in zip(axes[0], DIMS, strict=True):
         for i, gamma in enumerate(GAMMAS):
             line, points = (t[(t.dim == dim) & (t.gamma_target == gamma)] for t in (curves, sims))

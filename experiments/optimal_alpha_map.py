@@ -44,8 +44,8 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
             ax.mapped = plotting.contour_map(ax, z.columns, z.index, 100 * z if value == "gain" else z, levels)
         column[0].set_title(rf"$\beta={beta:g}$")
         column[1].set_xlabel(r"$\gamma$")
-    for row, (levels, label) in zip(axes, PANELS.values(), strict=True):
+    for row, (_, label) in zip(axes, PANELS.values(), strict=True):
         row[0].set_ylabel(r"$\tilde\gamma$")
-        fig.colorbar(row[-1].mapped, ax=row, label=f"{label}, theory", ticks=levels, format="%g")
+        plotting.color_bar(fig, row[-1].mapped, row, f"{label}, theory")
     fig.suptitle(r"$N=2000,\ n=40,\ p=400,\ \mu=\mu_\perp=1$")
     lab.picture(fig)

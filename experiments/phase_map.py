@@ -9,7 +9,7 @@ from .lab import Lab, parameters, scaled
 
 CELLS, COARSE = 61, slice(6, None, 12)
 PLANES = ("β and n", "penalties")
-PANELS = {"transfer": r"(dotted: $\alpha^*=0$, dashed: $1$)", "plain": "(hatched: it hurts)", "gain": "(first less second)"}
+PANELS = ("transfer", "plain", "gain")
 
 
 def make(plane: str, part: slice = slice(None)) -> TransferProblem:
@@ -46,9 +46,9 @@ def draw(lab: Lab) -> None:
     for row, plane in zip(axes, PLANES, strict=True):
         problem = make(plane)
         x, y = (np.ravel(getattr(problem, name)) for name in plotting.varying(problem))
-        for ax, (show, note) in zip(row, PANELS.items(), strict=True):
+        for ax, show in zip(row, PANELS, strict=True):
             plotting.plot_phase_map(problem, show, ax=ax, bar=False)
-            ax.set_title(f"{ax.get_title()}\n{note}" if plane == PLANES[0] else "")
+            ax.set_title(ax.get_title() if plane == PLANES[0] else "")
             if show == "transfer":
                 best = optimal_alpha(problem).alpha
                 ax.contour(x, y, best, levels=[0, 1], colors="black", linestyles=[":", "--"], linewidths=1.4)
@@ -57,9 +57,10 @@ def draw(lab: Lab) -> None:
                 ax.contourf(x, y, gain, levels=[-1, 0], colors="none", hatches=["///"])
             if show != "transfer":
                 ax.set_ylabel("")
-    bar = {"ticks": plotting.POINTS, "format": "%g", "shrink": 0.8, "label": "difference of accuracies (points), theory"}
-    fig.colorbar(ax.mapped, ax=axes, **bar)
+    plotting.color_bar(fig, ax.mapped, axes, "difference of accuracies (points), theory", shrink=0.8)
     fig.suptitle(
-        "$N=800,\\ p=400,\\ \\mu=\\mu_\\perp=1$; above $\\tilde\\gamma=\\gamma=0.5$, below $\\beta=0.5,\\ n=200$"
+        r"$N=800,\ p=400,\ \mu=\mu_\perp=1$; above $\tilde\gamma=\gamma=0.5$, below $\beta=0.5,\ n=200$"
+        "\n"
+        r"dotted: $\alpha^*=0$; dashed: $\alpha^*=1$; hatched: $\alpha=1$ hurts"
     )
     lab.picture(fig)

@@ -39,7 +39,7 @@ def make(n: int, p: int, d: int, beta: float, seed: int, factor: int) -> Fit:
 
 
 def draw(lab: Lab, curves: pd.DataFrame, sims: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=2, height=2.6)
+    fig, axes = plotting.figure(columns=2, height=2.6, sharey=True)
     for ax, (n, p, d) in zip(axes[0], SHAPES, strict=True):
         for i, beta in enumerate(BETAS):
             line, point = (t[(t.dim == p) & (t.beta == beta)] for t in (curves, sims))
@@ -50,4 +50,5 @@ def draw(lab: Lab, curves: pd.DataFrame, sims: pd.DataFrame) -> None:
     axes[0, 0].set_ylabel(r"risk $E\,\|W_\alpha^\top x-y\|^2$")
     axes[0, 0].plot([], [], "*", color="black", label=r"$\alpha^*$")
     plotting.legend(axes[0, 0], fig, ncols=6)
+    fig.suptitle(rf"$\gamma={GAMMA},\ \sigma={SIGMA}$")
     lab.picture(fig)

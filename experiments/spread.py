@@ -46,7 +46,7 @@ def run(lab: Lab) -> None:
 
 
 def draw(lab: Lab, curve: pd.DataFrame, sample: pd.DataFrame, ratios: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=2, height=3.0)
+    fig, axes = plotting.figure(columns=2, height=3.3)
     ax = axes[0, 0]
     for width, shade in ((2, "0.88"), (1, "0.76")):
         low, high = (curve.accuracy + sign * width * curve.accuracy_sd for sign in (-1, 1))
@@ -57,14 +57,15 @@ def draw(lab: Lab, curve: pd.DataFrame, sample: pd.DataFrame, ratios: pd.DataFra
         for name, own in ((low, {"label": f"simulation, {label}"}), (high, {})):
             plotting.simulation_points(ax, sample.alpha, sample[f"quantile_{name}"], None, i, markersize=3, **own)
     ax.set(xlabel=r"$\alpha$", ylabel="accuracy of one training", title=r"$N=200,\ n=40,\ p=100,\ \beta=0.5$")
-    ax.legend(loc="lower right")
     ax = axes[0, 1]
     ax.axhline(1, color="grey", linewidth=0.7, label="theory")
     for i, (quantity, part) in enumerate(ratios.groupby("quantity", sort=False)):
         # Side by side: each quantity a little to the right of the last, each α within it.
         place = np.exp(0.5 * (i - 1)) * np.exp(0.1 * (part.alpha.rank(method="dense") - 2.5))
         plotting.simulation_points(ax, part.dim * place, part.ratio, part.ratio_se, i, label=f"simulation, {quantity}")
-    ax.set(xscale="log", xlabel="dimension $p$", ylabel="s.d., simulated / predicted", ylim=(None, 1.025))
-    ax.set_title(rf"$N=p,\ n=p/2,\ \beta=0.6,\ \alpha={', '.join(f'{a:g}' for a in ALPHAS)}$")
-    ax.legend(loc="upper right", ncols=2)
+    ax.set(xscale="log", xlabel="dimension $p$", ylabel="s.d., simulated / predicted")
+    ax.set_title(r"$N=p,\ n=p/2,\ \beta=0.6$")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left")
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower right")
+    fig.suptitle(r"(a) $\mu=\mu_\perp=1.2,\ \tilde\gamma=1,\ \gamma=0.1$; (b) $\mu=1.2,\ \mu_\perp=1,\ \tilde\gamma=0.3,\ \gamma=0.1$, from left $\alpha=-1,0,1,3$")
     lab.picture(fig)

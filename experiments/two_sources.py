@@ -11,7 +11,7 @@ DIM, GAMMA = 400, 0.5
 BETAS, RATIOS = np.linspace(-1, 1, 41), np.logspace(-1, 1.5, 41)
 FIRST = 0.7  # alignment of the first source, which has as many samples as there are dimensions
 PANELS = {
-    "share_source_2": ((0.1, 0.25, 0.5, 0.75, 0.9), 1, r"share of source 2", ""),
+    "share_source_2": ((0.1, 0.25, 0.5, 0.75, 0.9), 1, "share of source 2", r"in $|\alpha_1|\|\tilde w_1\|+|\alpha_2|\|\tilde w_2\|$"),
     "gain_over_better": ((0, 0.25, 0.5, 1, 1.5, 2), 100, "gain over the better", "points"),
     "gain_over_pool": ((-0.25, 0, 0.5, 1, 2, 4, 6), 100, "gain over pooling", "points"),
 }
@@ -77,7 +77,8 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
         z = data.pivot(index="n_source_2", columns="beta_2", values=value)
         ax.set_yscale("log")
         filled = plotting.contour_map(ax, z.columns, z.index / DIM, unit * z, levels)
-        fig.colorbar(filled, ax=ax, location="bottom", ticks=levels, format="%g", label=f"{title}, theory" + (f" ({label})" if label else ""))
+        plotting.color_bar(fig, filled, ax, label, location="bottom")
+        ax.set_title(title)
         ax.plot(FIRST, 1, "*", color="black", markersize=8, markerfacecolor="white")
         ax.set_xlabel(r"alignment $\beta_2$ of source 2")
     axes[0, 0].set_ylabel("$N_2/p$")

@@ -114,22 +114,32 @@ def legend(ax: Axes, below: Figure | None = None, *, theory: str | None = "theor
         ax.legend(handles, labels, **options)
 
 
+def color_bar(fig: Figure, filled: Any, axes: Any, label: str, **options: Any) -> None:
+    """A colour bar for one map, or for several of the same levels."""
+    fig.colorbar(filled, ax=axes, label=label, ticks=filled.levels, format=lambda v, _: _number(v), **options)
+
+
 def contour_map(ax: Axes, x: Any, y: Any, z: Any, levels: Sequence[float], label: str = "", **options: Any) -> Any:
     """A filled map of z (len(y), len(x)), one colour between two levels, with labelled contours.
 
     Levels on both sides of 0 get colours that diverge from there, others colours whose luminance rises with z. Draws a colour bar if
-    it has a label; else returns what `Figure.colorbar` needs to draw one for several maps.
+    it has a label; else returns what `color_bar` needs to draw one for several maps.
     """
     colors = _colors(levels)
     filled = ax.contourf(x, y, z, levels=levels, colors=colors, extend="both", **options)
     # Dark fields get white lines, bright ones black.
     between = np.array([(colors[i][:3] + colors[i + 1][:3]) / 2 for i in range(len(levels))]) @ (0.3, 0.6, 0.1)
     lines = ax.contour(x, y, z, levels=levels, colors=["white" if v < 0.5 else "black" for v in between], linewidths=0.5)
-    ax.clabel(lines, fmt=lambda v: f"{v:.3g}", fontsize=7)
+    ax.clabel(lines, fmt=_number, fontsize=7)
     if label:
-        ax.figure.colorbar(filled, ax=ax, label=label, ticks=levels, format="%g")
+        color_bar(ax.figure, filled, ax, label)
     ax.grid(False)
     return filled
+
+
+def _number(value: float) -> str:
+    """As few digits as three allow, with a minus sign."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _colors(levels: Sequence[float]) -> np.ndarray:
