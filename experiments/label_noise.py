@@ -84,8 +84,9 @@ def draw(lab: Lab, curves: tuple[pd.DataFrame, ...], optima: tuple[pd.DataFrame,
     axes[0, 1].set(xlabel="target's flip rate", ylabel=r"$\alpha^*$", yscale="log")
     axes[1, 0].set(xlabel="prior of the larger class", ylabel=r"accuracy at $\alpha^*$")
     axes[1, 1].set(xlabel="prior of the larger class", ylabel=r"$\alpha^*$")
-    for ax in axes.flat:
-        plotting.legend(ax)
+    for ax, corner in zip(axes.flat, ("lower right", "upper left", "upper left", "upper left"), strict=True):
+        ax.legend(loc=corner)
+    plotting.legend(fig.add_axes((0, 0, 0, 0), visible=False), fig)
     fig.suptitle(r"$N:n:p=3:1:2,\ \beta=0.8,\ \tilde\gamma=0.5,\ \gamma=0.1$, a covariance per class")
     lab.picture(fig)
 

@@ -77,10 +77,10 @@ def draw(lab: Lab, data: pd.DataFrame, sims: pd.DataFrame) -> None:
                 plotting.theory_line(ax, part.gamma_source, part[f"accuracy_{name}"], i, label=label)
                 sim = point[point.rule == name]
                 plotting.simulation_points(ax, sim.gamma_source, sim.accuracy, sim.accuracy_se, i)
-            ax.set(xscale="log", title=f"$N/p={ratio:g}$" if noise == "isotropic" else "")
-        row[0].set_ylabel("accuracy, " + {"isotropic": "isotropic noise"}.get(noise, f"spectrum of {noise}"))
+            ax.set(xscale="log", title=f"{noise}, $N/p={ratio:g}$")
+        row[0].set_ylabel("accuracy")
     for ax in axes[1]:
         ax.set_xlabel(r"$\tilde\gamma$")
-    fig.suptitle(r"$n=p/2$, unit means, $\beta=0.6$")
+    fig.suptitle(r"$n=p/2,\ p=240$, unit means, $\beta=0.6$; eigenvalues of the noise: $1$, or over two decades")
     plotting.legend(axes[0, 0], fig, ncols=3)
     lab.picture(fig)
