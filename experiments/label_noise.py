@@ -86,7 +86,7 @@ def draw(lab: Lab, curves: tuple[pd.DataFrame, ...], optima: tuple[pd.DataFrame,
     axes[1, 1].set(xlabel="prior of the larger class", ylabel=r"$\alpha^*$")
     for ax, corner in zip(axes.flat, ("lower right", "upper left", "upper left", "upper left"), strict=True):
         ax.legend(loc=corner)
-    plotting.legend(fig.add_axes((0, 0, 0, 0), visible=False), fig)
+    plotting.legend(None, fig)
     fig.suptitle(r"$N:n:p=3:1:2,\ \beta=0.8,\ \tilde\gamma=0.5,\ \gamma=0.1$, a covariance per class")
     lab.picture(fig)
 

@@ -100,9 +100,9 @@ def simulation_points(ax: Axes, x: Any, y: Any, se: Any, index: int = 0, **optio
     ax.errorbar(x, y, yerr=se, **{**look, **options})
 
 
-def legend(ax: Axes, below: Figure | None = None, *, theory: str | None = "theory", simulation: str | None = "simulation", **options: Any) -> None:
+def legend(ax: Axes | None, below: Figure | None = None, *, theory: str | None = "theory", simulation: str | None = "simulation", **options: Any) -> None:
     """A legend that also says what a line and what a point is, unless that is what they are called; below a figure's panels, or on the axes."""
-    handles, labels = ax.get_legend_handles_labels()
+    handles, labels = ax.get_legend_handles_labels() if ax is not None else ([], [])
     if theory is not None and theory not in labels:
         handles, labels = [*handles, Line2D([], [], color="black")], [*labels, theory]
     if simulation is not None and simulation not in labels:
@@ -110,7 +110,7 @@ def legend(ax: Axes, below: Figure | None = None, *, theory: str | None = "theor
         handles, labels = [*handles, point], [*labels, simulation]
     if below is not None:
         below.legend(handles, labels, **{"loc": "outside lower center", "ncols": 4, **options})
-    else:
+    elif ax is not None:
         ax.legend(handles, labels, **options)
 
 
