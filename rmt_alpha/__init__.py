@@ -50,3 +50,12 @@ from .theory.spread import spread_form as spread_form
 from .theory.transfer import optimal_alpha as optimal_alpha
 from .theory.transfer import predict as predict
 from .theory.transfer import transfer_form as transfer_form
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up when asked for: a checkout that is not installed has none."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("rmt_alpha")
+    raise AttributeError(f"module 'rmt_alpha' has no attribute {name!r}")
