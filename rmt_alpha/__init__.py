@@ -1,7 +1,5 @@
 """Random-matrix theory of transfer learning: w = α·w̃ + a in closed form, beside its exact simulation."""
 
-from importlib.metadata import version as _version
-
 from .problem import Covariance as Covariance
 from .problem import Fit as Fit
 from .problem import Group as Group
@@ -18,4 +16,11 @@ from .theory.optimum import optimal_alpha as optimal_alpha
 from .theory.penalty import optimal_penalty as optimal_penalty
 from .theory.predict import predict as predict
 
-__version__ = _version("rmt_alpha")
+
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up when asked for: a checkout that is not installed has none."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("rmt_alpha")
+    raise AttributeError(f"module 'rmt_alpha' has no attribute {name!r}")
