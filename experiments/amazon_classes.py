@@ -95,7 +95,7 @@ def draw(lab: Lab, curves: pd.DataFrame, measured: pd.DataFrame, distance: pd.Da
             plotting.simulation_points(ax, [values.mean()], [place], None, i, **label)
     ax.axvline(np.sqrt(np.mean(measured.accuracy_se**2)), color="grey", linewidth=0.7, linestyle=":", label="s.e. of experiment")
     ax.set(yticks=range(len(VIEWS)), yticklabels=VIEWS, xlabel="RMS distance, theory to experiment", xlim=(0, None))
-    ax.set_title("12 transfers (ticks) and their mean")
+    ax.set_title("12 transfers, and their mean")
     ax.invert_yaxis()
     fig.legend(*ax.get_legend_handles_labels(), loc="outside lower left")
     ax = axes[0, 1]

@@ -71,7 +71,7 @@ def draw(lab: Lab, curve: pd.DataFrame, sim: pd.DataFrame, data: pd.DataFrame) -
         top = accuracy.idxmax()
         left.plot(curve.alpha[top], accuracy[top], "*", color="black", markersize=6, zorder=5)
     plotting.simulation_points(left, sim.alpha, sim.accuracy, sim.accuracy_se, 0)
-    left.set(xlabel=r"$\alpha$", ylabel="accuracy", title=r"$\beta=0.5,\ n=p$ (stars: $\alpha^*$)")
+    left.set(xlabel=r"$\alpha$", ylabel="accuracy", title=r"$\beta=0.5,\ n=200$")
     plotting.legend(left, loc="lower right", handlelength=1.6)
     for i, (n, rows) in enumerate(data.groupby("n_target")):
         look = {"color": plotting.COLORS[i], "markerfacecolor": "white", "markevery": 3, "marker": plotting.MARKERS[i]}
@@ -83,7 +83,7 @@ def draw(lab: Lab, curve: pd.DataFrame, sim: pd.DataFrame, data: pd.DataFrame) -
     for j, label in enumerate(("logistic (search)", LABELS["matched"], LABELS["as_given"])):
         plotting.theory_line(middle, [], [], j, color="black", label=label)
     middle.set(xlabel=r"$\beta$", yscale="log", title=r"$\alpha^*$, theory")
-    right.set(xlabel=r"$\beta$", yscale="log", title=r"lost by ridge's $\alpha^*$ (points)")
+    right.set(xlabel=r"$\beta$", yscale="log", title="points of accuracy lost")
     fig.legend(*middle.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    fig.suptitle(r"$N=2p,\ p=200,\ \mu=1.5,\ \mu_\perp=1,\ \tilde\gamma=1,\ \gamma=0.3$")
+    fig.suptitle(r"$N=2p,\ p=200,\ \mu=1.5,\ \mu_\perp=1,\ \tilde\gamma=1,\ \gamma=0.3$; stars: $\alpha^*$")
     lab.picture(fig)

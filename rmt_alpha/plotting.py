@@ -259,7 +259,7 @@ def plot_rank(
     fit: Fit,
     alpha: Any = 1.0,
     *,
-    simulate: int = 100,
+    simulate: int | Sequence[Moments] = 100,
     seed: int = 0,
     ax: Axes | None = None,
     index: int = 0,
@@ -272,7 +272,8 @@ def plot_rank(
     |---|---|
     | `fit` | a scalar `Fit` with several outputs and squared loss |
     | `alpha` | the scale of the start, one number (several: one vector) |
-    | `simulate`, `index`, `label`, `legend` | as for `plot_accuracy` |
+    | `simulate` | trials per rank, 0 for none; or results of `simulate` at ranks 1 … q |
+    | `index`, `label`, `legend` | as for `plot_accuracy` |
 
     Returns the axes. Raises ValueError or TypeError, naming the parameter.
 
@@ -285,8 +286,8 @@ def plot_rank(
         raise TypeError(f"fit must be a Fit, got {type(fit).__name__}. A TransferProblem has one output, whose rank is 1.")
     risk = rank_path(fit, alpha).risk
     ranks = np.arange(len(risk))
-    found: list[Moments] = []
-    if simulate:
+    found = [] if isinstance(simulate, int) else list(simulate)
+    if simulate and not found:
         from . import simulate as run
 
         found = [run(replace(fit, rank=int(r)), alpha, n_trials=simulate, seed=seed) for r in ranks[1:]]
