@@ -160,11 +160,17 @@ def normal_density(x: Any, mean: Any, variance: Any) -> Any:
 def _axes(ax: Axes | None) -> Iterator[Axes]:
     """The axes given, or those of a new figure of pyplot, which notebooks show and `ax.figure.savefig` writes."""
     with style():
-        if ax is None:
+        if ax is not None:
+            yield ax
+            return
+        try:
             from matplotlib import pyplot as plt
 
             ax = plt.subplots(figsize=(NARROW, 2.6))[1]
+        except ImportError:  # a backend that is not there, named in MPLBACKEND: it can still be saved
+            ax = figure(width=NARROW, height=2.6)[1][0, 0]
         yield ax
+        ax.figure.draw_without_rendering()  # ticks are made when they are first drawn: here, in this style
 
 
 def plot_accuracy(
@@ -364,7 +370,8 @@ def varying(problem: TransferProblem) -> tuple[str, str]:
 
 
 def _one_alpha(problem: Problem) -> None:
-    n_alpha = checked_problem(problem).n_alpha if isinstance(problem, Fit) else 1
+    checked_problem(problem)
+    n_alpha = problem.n_alpha if isinstance(problem, Fit) else 1
     if problem.shape or n_alpha != 1:
         raise ValueError(f"problem must be scalar with one α, got shape {problem.shape} and {n_alpha} numbers α. Draw its cells one by one.")
 
