@@ -34,9 +34,10 @@ def test_it_writes_what_it_says(tmp_path):
     }
     table = pd.read_csv(tmp_path / "domain_features.csv")
     assert len(table) == 36 and not table.isna().any(axis=None)
-    assert (table.grid >= table[["alpha_0", "alpha_1"]].max(axis=1) - 1e-9).all()  # both are on the grid
+    assert (table.accuracy_grid >= table[["accuracy_alpha_0", "accuracy_alpha_1"]].max(axis=1) - 1e-9).all()  # both are on the grid
     few, many = (table[table.n_target == n] for n in (20, 500))
-    assert few.alpha_1.mean() > few.alpha_0.mean() and few.auto.mean() > few.alpha_0.mean()
+    none = few.accuracy_alpha_0.mean()
+    assert few.accuracy_alpha_1.mean() > none and few.accuracy_auto.mean() > none
     assert many.rms_covariance.max() < 0.04
 
 
