@@ -205,10 +205,6 @@ class AlphaLoraLinear(Linear):
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         """peft loads with strict=False: a file whose α is missing or has no place here would pass with a warning or none."""
         errors: list[str] = args[-1]
-        for old in [
-            k for k in state_dict if k.startswith(f"{prefix}lora_row_scale.")
-        ]:  # the first version saved α, as a vector
-            state_dict[f"{prefix}lora_row_delta.{old.rpartition('.')[2]}.weight"] = state_dict.pop(old).view(-1, 1) - 1
         for adapter in self.lora_row_delta:
             given = f"{prefix}lora_A.{adapter}.weight" in state_dict
             if given and f"{prefix}lora_row_delta.{adapter}.weight" not in state_dict:

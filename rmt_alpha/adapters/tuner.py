@@ -49,6 +49,16 @@ class AlphaLoraModel(LoraModel):
         kwargs.pop("device_map", None)
         return AlphaLoraLinear(target, adapter_name, config=lora_config, **kwargs)
 
+    @classmethod
+    def _remap_adapter_state_dict_for_load(
+        cls, model: Any, config: Any, adapter_name: str, state_dict: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """The first version saved α itself, as a vector."""
+        old = [name for name in state_dict if name.endswith(".lora_row_scale")]
+        new = {f"{name.removesuffix('row_scale')}row_delta.weight": state_dict[name].view(-1, 1) - 1 for name in old}
+        state_dict = {name: v for name, v in state_dict.items() if name not in old} | new
+        return super()._remap_adapter_state_dict_for_load(model, config, adapter_name, state_dict)
+
     def add_weighted_adapter(  # type: ignore[override]
         self,
         adapters: list[str],

@@ -285,8 +285,8 @@ def test_weighted_adapters_keep_alpha(kind):
     first, second = (layer.lora_row_delta[a].weight for a in ("default", "second"))
     mixed = layer.lora_row_delta["mixed"].weight
     if kind == "ties":  # the majority's sign decides each entry
-        kept = torch.where((0.5 * first).abs() > (2 * second).abs(), 0.5 * first, -2 * second)
-        alike = 0.5 * first * -2 * second > 0
+        kept = torch.where(first.abs() > second.abs(), 0.5 * first, -2 * second)
+        alike = first * second > 0
         torch.testing.assert_close(mixed[~alike], kept[~alike])
         torch.testing.assert_close(mixed[alike], (0.5 * first - 2 * second)[alike] / 2)
         return
@@ -307,7 +307,7 @@ def test_what_cannot_be_mixed_is_refused():
     with pytest.raises(ValueError, match="of one kind of row_scale, got layer, row"):
         model.add_weighted_adapter(["default", "layer"], [1.0, 1.0], "mixed", "linear")
     plain = peft.get_peft_model(tiny("roberta"), peft.LoraConfig(**PLAIN))
-    plain.add_weighted_adapter(["default"], [0.5], "half", "linear")  # without α nothing is changed
+    plain.add_weighted_adapter(["default"], [0.5], "mixed", "linear")  # without α nothing is changed
     assert not any(isinstance(m, AlphaLoraLinear) for m in plain.modules())
 
 
