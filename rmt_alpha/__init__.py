@@ -1,7 +1,7 @@
 """Random-matrix theory of transfer learning: w = α·w̃ + a in closed form, beside its exact simulation."""
 
 from .problem import Covariance, Fit, Group, Loss, Population, TransferProblem
-from .results import Moments, Optimum, ScoreForm, ZScores, compare
+from .results import Moments, Optimum, ScoreForm, ZScores, compare, load, save
 from .simulation import draw, simulate, simulate_optimal_alpha
 from .theory.low_rank import rank_path
 from .theory.optimum import optimal_alpha
@@ -21,10 +21,12 @@ __all__ = [
     "ZScores",
     "compare",
     "draw",
+    "load",
     "optimal_alpha",
     "optimal_penalty",
     "predict",
     "rank_path",
+    "save",
     "simulate",
     "simulate_optimal_alpha",
 ]

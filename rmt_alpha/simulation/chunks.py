@@ -7,17 +7,15 @@ comes out the same to the last bit.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from ..problem import TransferProblem
 from . import chain
+from .pool import one_blas_thread
 from .simulate import ENGINES, QUANTITIES, piece
 from .streams import NUMERICS_VERSION, cell_key
 
@@ -105,29 +103,3 @@ def merge(parts: list[tuple[int, np.ndarray]]) -> tuple[int, np.ndarray]:
         M2 = M2 + spread + shift * shift * (count * size / total)
         count = total
     return count, np.stack([mean, M2])
-
-
-_controller = cache(ThreadpoolController)
-_lock = threading.Lock()
-_inside = 0
-_limit: object = None
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """One BLAS thread while anyone is inside: their number would change bits, and workers fill the cores already.
-
-    The limit is the process's own, hence the count of threads inside: the last one restores what it was.
-    """
-    global _inside, _limit
-    with _lock:
-        if _inside == 0:
-            _limit = _controller().limit(limits=1)
-        _inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0:
-                _limit.restore_original_limits()  # type: ignore[attr-defined]

@@ -297,27 +297,30 @@ def _newton_jax(system: Any, labels: Labels, loss: Loss, candidates: list[Any]) 
 
     def go_on(state: Any) -> Any:
         size, count = state[2], state[-1]
-        return (count < STEPS) & xp.any((size >= tolerance) & xp.isfinite(size))
+        return (count == 0) | (count < STEPS) & xp.any((size >= tolerance) & xp.isfinite(size))
 
     def turn(state: Any) -> Any:
         x, F, size, step, scale, count = state
         trial = x + xp.abs(scale)[:, None] * step
         new_F, new_J, _ = residual(frozen, still, loss, trial)
         new_size = _size(new_F)
-        better = (new_size < size) | ((scale < 0) & xp.isfinite(new_size))
-        better = better & (size >= tolerance)
+        better = ((new_size < size) | ((scale < 0) & xp.isfinite(new_size))) & (size >= tolerance)
         keep = lambda new, old: xp.where(better[:, None] if new.ndim == 2 else better, new, old)  # noqa: E731
         shorter = scale / 2
         plain = (shorter < SHORTEST_STEP) & ~better
         next_step = xp.where(plain[:, None], F / 2, keep(_direction(xp, new_F, new_J), step))
         return keep(trial, x), keep(new_F, F), keep(new_size, size), next_step, xp.where(plain, -1.0, keep(xp.ones_like(scale), shorter)), count + 1
 
-    x, F, J = _best(frozen, still, loss, [stop(c) for c in candidates])
-    x, F, size, *_ = jax.lax.while_loop(go_on, turn, (x, F, _size(F), _direction(xp, F, J), xp.ones_like(F[:, 0]), 0))
-    x = stop(x)
-    for _ in range(2):
+    # Each piece of the computation is compiled once: the start in the loop's first turn, the two last steps as one scan.
+    x = stop(candidates[0])
+    size = xp.full(len(x), xp.inf)
+    x, _, size, *_ = jax.lax.while_loop(go_on, turn, (x, xp.zeros_like(x), size, xp.zeros_like(x), xp.ones_like(size), 0))
+
+    def polish(x: Any, _: Any) -> Any:
         F, J, _ = residual(system, labels, loss, x)
-        x = x - xp.linalg.solve(J, F[..., None])[..., 0]
+        return x - xp.linalg.solve(J, F[..., None])[..., 0], None
+
+    x, _ = jax.lax.scan(polish, stop(x), None, length=2)
     return xp.where((size < 1e3 * tolerance)[:, None], x, xp.nan), size
 
 

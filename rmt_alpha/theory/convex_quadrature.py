@@ -25,7 +25,7 @@ from .._arrays import jax, namespace
 from ..problem import Loss
 
 DEVIATIONS = np.linspace(-8.0, 8.0, 9)  # panel edges of the Gaussian
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
 BRACKET_STEPS = 4
 
@@ -203,11 +203,22 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
     w_low, w_high = xp.take_along_axis(cuts, lo, 1), xp.take_along_axis(cuts, hi, 1)
     share = (omega - w_low) / xp.where(w_high > w_low, w_high - w_low, 1.0)
     z = xp.clip(low + (high - low) * share, low, high)
-    for _ in range(BRACKET_STEPS):  # need not be exact: an edge at nearly 8 deviations is as good
+
+    def closer(_: Any, state: Any) -> Any:
+        low, high, z = state
         f = z + v[:, None] * loss.slope(z) - omega
         low, high = xp.where(f < 0, z, low), xp.where(f > 0, z, high)
         newton = z - f / (1 + v[:, None] * loss.curvature(z))
-        z = xp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+        return low, high, xp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+
+    # Need not be exact: an edge at nearly 8 deviations is as good.
+    bracket = (low, high, z)
+    if xp is np:
+        for i in range(BRACKET_STEPS):
+            bracket = closer(i, bracket)
+    else:
+        bracket = jax.lax.fori_loop(0, BRACKET_STEPS, closer, bracket)
+    z = bracket[2]
     z = xp.sort(z, 1)
     edges = xp.sort(xp.concatenate([z, xp.clip(knots, z[:, :1], z[:, -1:])], 1), 1)
     if xp is np:  # leave out what was clipped: equal edges at either end
