@@ -106,10 +106,11 @@ def test_the_bound_is_bonferronis_by_students_law():
 def test_a_wrong_theory_fails_the_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(experiments, "__path__", [*experiments.__path__, str(tmp_path)])
     (tmp_path / "wrong.py").write_text(
-        '"""Wrong."""\n\n\ndef run(lab):\n    lab.check([1.0, -9.0])\n', encoding="utf-8"
+        '"""Wrong."""\n\n\ndef run(lab):\n    lab.trials(8)\n    lab.trials(40)\n    lab.check([1.0, -99.0])\n',
+        encoding="utf-8",
     )
     done = runner.run("wrong", tmp_path, None, 0)
-    assert (done.comparisons, done.largest) == (2, 9.0) and runner.disagreeing([done]) == ["wrong"]
+    assert (done.comparisons, done.largest, done.freedom) == (2, 99.0, 7) and runner.disagreeing([done]) == ["wrong"]
     monkeypatch.setattr(runner, "run_all", lambda jobs: [done])
     assert main(["spread", "--out", str(tmp_path)]) == 1
     assert "DISAGREE in wrong: 2 comparisons" in capsys.readouterr().out
