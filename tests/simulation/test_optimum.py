@@ -17,10 +17,12 @@ def opposite(mean):
 
 
 def theory(fit):
-    form, sign = train(fit).form, -1.0
-    value = lambda a: (
-        m.risk if (m := form.moments(a if fit.n_alpha > 1 else a[0])).accuracy is None else sign * m.accuracy
-    )  # noqa: E731
+    form = train(fit).form
+
+    def value(a):
+        m = form.moments(a if fit.n_alpha > 1 else a[0])
+        return m.risk if m.accuracy is None else -m.accuracy
+
     return optimize.minimize(
         value, np.ones(fit.n_alpha), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-14}
     ).x
@@ -54,9 +56,11 @@ def test_per_output_and_regression():
 @pytest.mark.parametrize("units", [1e-10, 1e-5, 1e4, 1e8])
 def test_units_of_the_source_do_not_matter(units):
     w = np.random.default_rng(2).standard_normal(P) / 20 + MEANS[2]
-    at = lambda s: simulate_optimal_alpha(
-        Fit(opposite(MEANS[2] + 0.5 * MEANS[0]), n=100, gamma=0.4, starts=[w * s]), n_trials=300
-    )  # noqa: E731
+
+    def at(s):
+        fit = Fit(opposite(MEANS[2] + 0.5 * MEANS[0]), n=100, gamma=0.4, starts=[w * s])
+        return simulate_optimal_alpha(fit, n_trials=300)
+
     plain, scaled = at(1.0), at(units)
     # Other trials: equal to their errors, and so are these.
     assert abs(scaled.alpha * units - plain.alpha) < 4 * np.hypot(plain.alpha_se, scaled.alpha_se * units)
