@@ -67,8 +67,10 @@ def test_units_of_the_source_do_not_matter(units):
     assert scaled.alpha_se * units == pytest.approx(plain.alpha_se, rel=0.3)
 
 
-def test_standard_errors_have_the_right_size():
-    small = TransferProblem(60, 20, 30, 1.5, 0.8, 0.6, 0.4, 0.2)
+# The second has its optimum far beyond the scale, where an angle's error and an α's differ most.
+@pytest.mark.parametrize("problem", [(60, 20, 30, 1.5, 0.8, 0.6, 0.4, 0.2), (200, 8, 40, 1.5, 1.5, 0.9, 0.4, 0.2)])
+def test_standard_errors_have_the_right_size(problem):
+    small = TransferProblem(*problem)
     found = [simulate_optimal_alpha(small, n_trials=300, seed=s, method="chain") for s in range(60)]
     observed = np.std([f.alpha for f in found], ddof=1)
     assert observed / np.mean([f.alpha_se for f in found]) == pytest.approx(1, abs=0.3)
