@@ -615,3 +615,34 @@ def law(fit: Fit) -> Law:
             pull = training.population.covariances[0].from_eigenbasis(pull)
         mean = pull @ R.R
     return R.law(mean[..., None, :], scales, (q_hat * R.n[..., None])[..., None, None])
+
+
+def transfer(problem: TransferProblem, alpha: Any) -> tuple[Any, Any]:
+    """Mean and variance of the signed score of the paper's problem under any losses; α and all eight numbers broadcast."""
+    uu, uv, vv = problem.mean_products
+    numbers = (alpha, problem.n_source, problem.n_target, problem.dim, problem.gamma_source, problem.gamma_target, uu, uv, vv)
+    xp = namespace(*numbers)
+    shape = np.broadcast_shapes(*(np.shape(x) for x in numbers))
+    alpha, N, n, p, gamma_source, gamma, uu, uv, vv = (xp.reshape(xp.broadcast_to(asarray(xp, x), shape), (-1,)) for x in numbers)
+    labels, lam = Labels(xp.ones((1, 1)) * np.array([[1.0, 0.0]]), True, False), xp.ones(1)
+    one = lambda x: x[:, None, None, None]  # noqa: E731
+
+    def system(mm: Any, ma: Any, aa: Any, n: Any, gamma: Any) -> Diagonal:
+        return Diagonal(lam, p[:, None], one(mm), ma[:, None, None], aa[:, None], n, gamma)
+
+    zero = xp.zeros_like(uu)
+    if is_squared(problem.source_loss):
+        kappa, h, rest = equivalents.isotropic(p / N, gamma_source)
+        R = 1 / (1 + kappa)
+        missed = 1 / (1 + uu * R)
+        V = ((missed * R) ** 2 * uu + rest * missed**2) / h
+        along, noise = missed * R, (V + missed**2) * R**2 / N
+    else:
+        source = system(uu, zero, zero, N, gamma_source)
+        _, _, hats = residual(source, labels, problem.source_loss, fixed_point(source, labels, problem.source_loss))
+        S = 1 / (hats[:, 2] + gamma_source)
+        along, noise = hats[:, 0] * S, hats[:, 1] * S**2
+    target = system(vv, alpha * along * uv, alpha**2 * (along**2 * uu + p * noise), n, gamma)
+    x = fixed_point(target, labels, problem.loss, alpha=None if xp is not np else alpha)
+    V = xp.exp(x[:, 1])
+    return xp.reshape(x[:, 0] * xp.sqrt(V), shape), xp.reshape(V, shape)

@@ -24,8 +24,8 @@ import numpy as np
 from .._arrays import jax, namespace
 from ..problem import Loss
 
-DEVIATIONS = np.linspace(-8.0, 8.0, 9)  # panel edges of the Gaussian
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
+DEVIATIONS = np.linspace(-9.0, 9.0, 10)  # panel edges of the Gaussian
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
 BRACKET_STEPS = 4
 
@@ -211,7 +211,7 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
         newton = z - f / (1 + v[:, None] * loss.curvature(z))
         return low, high, xp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
 
-    # Need not be exact: an edge at nearly 8 deviations is as good.
+    # Need not be exact: an edge at nearly 9 deviations is as good.
     bracket = (low, high, z)
     if xp is np:
         for i in range(BRACKET_STEPS):

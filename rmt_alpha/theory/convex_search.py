@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
-from .._arrays import plain
 from ..problem import Fit
 from ..results import Moments, Optimum, describe, moments
 from .convex import Training, forces
 
 NEAREST, FARTHEST = 1e-2, 1e3
-SPACING = 0.9  # of the grid in y
-ROUNDS = ((9, SPACING), (7, 0.04))  # nodes, and half width in y, of the interpolations
+SPACING = 1.0  # of the grid in y
+ROUNDS = ((9, SPACING), (5, 0.04))  # nodes, and half width in y, of the interpolations
 SETTLED = 1e-9
 
 
@@ -138,13 +137,11 @@ def _one(fit: Fit) -> Optimum:
         parts = [dataclasses.replace(found, mean=_part(found.mean, i, count), variance=_part(found.variance, i, count),
                                      accuracy=_part(found.accuracy, i, count), risk=_part(found.risk, i, count)) for i in range(len(goals))]  # fmt: skip
         y = np.array([_interpolated(places[i], goal[0](parts[i]), goal[1]) for i, goal in enumerate(goals)])
-    last = curve.at(np.concatenate([y, grid[[0, -1]]]))
-    gains, alpha = gain(last), curve.alpha(y)
-    if at_infinity or gains[-2:].max() >= gains[0]:
-        at_infinity = True
-    end = int(np.argmax(gains[-2:]))
-    sign = (-1.0, 1.0)[end]
-    accuracy = last.accuracy[-2:][end] if at_infinity else last.accuracy[0]
+    last, alpha = curve.at(y), curve.alpha(y)
+    ends = gains[[0, -1]]
+    at_infinity = at_infinity or bool(ends.max() >= gain(last)[0])
+    sign = float(np.sign(ends[1] - ends[0])) or 1.0
+    accuracy = table.accuracy[-1 if sign > 0 else 0] if at_infinity else last.accuracy[0]
     zero = None if not signed else float(alpha[2]) if len(goals) == 3 else crossing
     return Optimum(
         sign * np.inf if at_infinity else float(alpha[0]), float(accuracy), zero, at_infinity, float(alpha[1]), float(last.risk[1]),

@@ -143,7 +143,9 @@ def cases():
     p = 40
     rng = np.random.default_rng(0)
     C, other = covariances(p)
-    mean = lambda: rng.standard_normal(p) / np.sqrt(p)
+    def mean():
+        return rng.standard_normal(p) / np.sqrt(p)
+
     source, coloured = Fit(opposite(1.2 * mean()), 60, 0.5), Fit(opposite(1.2 * mean(), covariance=other), 60, 0.5)
     uneven = dict(prior=0.3, flips=[0.1, 0.2])
     mixture = dict(classes=[0, 0, 1, 1], targets=[[1.0], [-1.0]], priors=[0.1, 0.2, 0.3, 0.4], covariance=C)
@@ -208,7 +210,9 @@ def train(fit, alpha, rng, known):
     penalty = np.append(np.full(p, fit.gamma), 0.0 if fit.intercept else 1e9)
     centre = np.append(anchor, 0.0)
     w = centre.copy()
-    value = lambda w: np.mean(loss.value(A @ w)) + penalty @ (w - centre) ** 2 / 2
+    def value(w):
+        return np.mean(loss.value(A @ w)) + penalty @ (w - centre) ** 2 / 2
+
     for _ in range(100):
         t = A @ w
         gradient = A.T @ loss.slope(t) / fit.n + penalty * (w - centre)
@@ -225,12 +229,16 @@ def train(fit, alpha, rng, known):
 def simulated():
     p = 160
     rng = np.random.default_rng(5)
-    mean = lambda: 1.3 * rng.standard_normal(p) / np.sqrt(p)
+    def mean():
+        return 1.3 * rng.standard_normal(p) / np.sqrt(p)
+
     spectrum, logistic = np.linspace(0.3, 2, p), dict(loss="logistic")
     source = Fit(opposite(1.2 * mean()), 200, 0.3, **logistic)
     huber = Fit(opposite(1.2 * mean(), covariance=spectrum), 200, 0.3, loss="huber")
     small, large = covariances(p)[0] * 0.3, np.linspace(3.5, 0.4, p)
-    unlike = lambda: Population.two_classes(mean(), mean(), covariances=[small, large], prior=0.3, flips=[0.05, 0.1])
+    def unlike():
+        return Population.two_classes(mean(), mean(), covariances=[small, large], prior=0.3, flips=[0.05, 0.1])
+
     uneven = Population.two_classes(mean(), 2 * mean(), prior=0.3, flips=[0.1, 0.2], covariance=spectrum)
     yield "two sources", Fit(opposite(mean(), covariance=spectrum), 120, 0.1, starts=[source, huber], **logistic), [1.0, -0.7]
     chain = Fit(opposite(mean()), 130, 0.2, starts=[huber], alpha=1.4, **logistic)
@@ -484,7 +492,9 @@ def test_optimum_without_a_source():
 
 def test_optimum_of_two_sources_and_of_a_mixture():
     rng = np.random.default_rng(0)
-    mean = lambda: rng.standard_normal(60) / 8
+    def mean():
+        return rng.standard_normal(60) / 8
+
     first, second = (Fit(opposite(1.2 * mean()), 90, 0.5) for _ in range(2))
     fit = Fit(opposite(mean() + 0.7 * first.population.means[0] - 0.4 * second.population.means[0]), 45, 0.2, starts=[first, second])
     hidden = optimum(slow(fit))
@@ -549,3 +559,16 @@ def test_jax_differentiates(double, loss, spectrum):
     alphas = np.array([[0.0, 1.0], [2.0, -1.0]])
     mapped = jax.vmap(lambda a: ratio(a, *point[1:]))(jnp.asarray(alphas))
     np.testing.assert_allclose(mapped, ratio(alphas, *point[1:]), rtol=1e-8)
+
+
+@pytest.mark.parametrize("loss, source_loss", [("logistic", "squared"), ("huber", "logistic")])
+def test_transfer_problems_of_arrays(loss, source_loss):
+    """All eight numbers at once, against one fit at a time."""
+    rng = np.random.default_rng(0)
+    sizes = dict(n_source=rng.integers(50, 300, 6), n_target=rng.integers(20, 300, 6), dim=rng.integers(50, 200, 6))
+    means = dict(mu=rng.uniform(0.1, 2, 6), mu_orth=rng.uniform(0, 2, 6), beta=rng.uniform(-1, 1, 6))
+    penalties = dict(gamma_source=10.0 ** rng.uniform(-2, 1, 6), gamma_target=10.0 ** rng.uniform(-2, 1, 6))
+    problem = TransferProblem(**sizes, **means, **penalties, loss=loss, source_loss=source_loss)
+    table = convex.transfer(problem, ALPHA[:, None])
+    for i, cell in enumerate(problem.cells()):
+        np.testing.assert_allclose([x[:, i] for x in table], convex.moments(cell.fit, ALPHA), rtol=1e-8)
