@@ -106,6 +106,7 @@ class Diagonal:
     """
 
     fields = ("count", "mm", "ma", "aa", "n", "gamma")
+    at_once = 256  # rows whose quadrature fits into a processor's cache
 
     def __init__(self, lam: Any, count: Any, mm: Any, ma: Any, aa: Any, n: Any, gamma: Any):
         self.lam, self.count, self.mm, self.ma, self.aa, self.n, self.gamma = lam, count, mm, ma, aa, n, gamma
@@ -328,10 +329,15 @@ class Matrix:
     """The same where each component has a covariance of its own, or one that is known as a matrix only (JAX): O(K²p³) per row and step."""
 
     fields = ("C", "mu", "a", "omega", "n", "gamma")
+    entries = 2e7  # of the matrices of all rows at once
 
     def __init__(self, C: Any, mu: Any, a: Any, omega: Any, n: Any, gamma: Any):
         self.C, self.mu, self.a, self.omega, self.n, self.gamma = C, mu, a, omega, n, gamma
         self.xp, self.lam = namespace(C, mu, a, omega, n, gamma), None
+
+    @property
+    def at_once(self) -> int:
+        return max(1, int(self.entries / self.C.size))
 
     def take(self, rows: Any) -> Matrix:
         return Matrix(self.C, self.mu, self.a[rows], self.omega[rows], self.n[rows], self.gamma[rows])
@@ -411,6 +417,10 @@ def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None, a
     Where Newton's method gets stuck, the state is followed down from larger penalties, under which training changes little.
     Raises ArithmeticError, naming the residual, if that does not settle either.
     """
+    if system.xp is np and len(system.n) > system.at_once:
+        parts = np.array_split(np.arange(len(system.n)), -(-len(system.n) // system.at_once))
+        pick_ = lambda values, rows: None if values is None else values[rows]  # noqa: E731
+        return np.concatenate([fixed_point(system.take(rows), labels, loss, pick_(start, rows), pick_(alpha, rows)) for rows in parts])
     candidates = squared_state(system, labels, loss) if start is None else [start]
     x, size = newton(system, labels, loss, candidates)
     if system.xp is not np:
@@ -455,7 +465,7 @@ class Training:
     fit: Fit
     population: Population
     labels: Labels
-    R: Spectral | Dense
+    R: Any  # Spectral or Dense
     mu: Any
     starts: Any
     products: Any
@@ -512,11 +522,6 @@ class Training:
     def solve(self, alpha: Any, start: Any = None) -> tuple[System, Any, tuple[int, ...]]:
         """The problems at α, their states, and their shape."""
         system, shape = self.system(alpha)
-        if isinstance(system, Matrix) and system.xp is np:  # in parts that fit into memory
-            step = max(1, int(MATRIX_ENTRIES / system.C.size))
-            parts = [np.arange(i, min(i + step, len(system.n))) for i in range(0, len(system.n), step)]
-            x = [fixed_point(system.take(rows), self.labels, self.fit.loss, None if start is None else start[rows]) for rows in parts]
-            return system, np.concatenate(x), shape
         flat = None if system.xp is not np else np.broadcast_to(alpha, (*shape, np.shape(alpha)[-1])).reshape(len(system.n), -1)
         return system, fixed_point(system, self.labels, self.fit.loss, start, flat), shape
 
@@ -527,8 +532,6 @@ class Training:
         m = x[:, :K] * xp.sqrt(V)
         return m + (x[:, -1:] * xp.sqrt(V[:, :1]) if self.labels.intercept else 0.0), V
 
-
-MATRIX_ENTRIES = 2e7
 
 
 def _noise_within(R: Spectral | Dense, covariance: Covariance, K: int) -> Any:
