@@ -9,7 +9,8 @@ With the margin's law in component k, N(m_k + b, V_k), its leverage v_k, and E o
     m_k = μ_k^T E w, \quad V_k = E\,w^TC_kw, \quad v_k = \mathrm{tr}(C_kS)/n, \quad \sum_k \hat m_k = 0 \text{ with an intercept}.
 
 The squared loss gives χ = 1/(1+v), κ = γ/χ, and with them the closed form of `stage`. Sources: Loureiro et al., arXiv 2106.03791
-(Gaussian mixtures, any convex loss); Dhifallah & Lu, arXiv 2101.01918 (transfer, where the penalty pulls to the source); theory.md, section 5.
+(Gaussian mixtures, any convex loss); Dhifallah & Lu, arXiv 2101.01918 (transfer, where the penalty pulls to the source);
+theory.md, section 5.
 """
 
 from __future__ import annotations

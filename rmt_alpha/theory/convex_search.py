@@ -4,7 +4,8 @@ Along α = ε sinh y the law of the score is smooth on the scale of one in y, fr
 
 .. math:: ε = 10^{-2} \min(1, \sqrt{V_0})/σ, \qquad |α| ≤ 10^3 \max(1, \sqrt{V_0}, \sqrt{V_1})/σ
 
-with σ² the variance of w̃'s score, V₀ that of what training makes without w̃, and V₁ of what it makes where every sample pulls as one of margin 0
+with σ² the variance of w̃'s score, V₀ that of what training makes without w̃,
+and V₁ of what it makes where every sample pulls as one of margin 0
 does, without relenting. Where the penalty is small √V₁ ~ 1/γ, and it takes an α of that order until both parts of w weigh the same.
 """
 
@@ -91,7 +92,8 @@ def _gain(training: Training) -> Callable[[Moments], Any]:
 def optimum(fit: Fit) -> Optimum:
     r"""Where α is best under any losses, each field with the fit's shape.
 
-    α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as ±inf and
+    α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as ±inf
+    and
     `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with a weak penalty can outweigh any source), and None
     unless the classes are opposite.
     """
