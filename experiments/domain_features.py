@@ -120,7 +120,7 @@ def fine_tune(part, w: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np
     """Scores yxᵀw_α of the test rows at α⁰ and α¹, (test, 2), after training on n rows of the pool, and the α that these rows choose."""
     rows = rng.choice(len(part.pool_labels), n, replace=False)
     X, y = part.pool[rows], part.pool_labels[rows]
-    auto = AlphaRidgeClassifier(w, alpha="auto", gamma=GAMMA).fit(X, y).alpha_
+    auto = AlphaRidgeClassifier(w, gamma=GAMMA, fit_intercept=False).fit(X, y).alpha_
     return part.test_labels[:, None] * (part.test @ ridge_path(X, y, GAMMA, w[:, None])), auto
 
 

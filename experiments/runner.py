@@ -205,8 +205,8 @@ def markdown(outcomes: list[Outcome]) -> str:
         ("---",) * 6,
     ]
     for outcome in outcomes:
-        files = ", ".join(f"[{Path(f).suffix[1:]}]({f})" for f in outcome.files)
-        remark = outcome.remark.replace("|", "\\|").replace("\n", " ")
+        files = ", ".join(f"[{f.removeprefix(outcome.name).lstrip('_.')}]({f})" for f in outcome.files)
+        remark = f"*{summary(outcome.name)}* {outcome.remark}".replace("|", "\\|").replace("\n", " ")
         rows.append((outcome.name, files, *cells(outcome, total), remark))
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
