@@ -17,6 +17,7 @@ NAMES = (
     "chain_of_fine_tunings",
     "vector_alpha",
     "penalty_and_alpha",
+    "real_digits",
     "amazon_accuracy_vs_alpha",
     "amazon_table",
     "amazon_scores",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,16 @@ class Lab:
     def __init__(self, name: str, out: Path, trials: int | None, seed: int):
         self.name, self.out, self.seed = name, out, seed
         self._trials = trials
+        self.fewest = math.inf  # trials behind any standard error in the ledger
         self.files: list[str] = []
         self.z: list[np.ndarray] = []
         self.remarks: list[str] = []
 
     def trials(self, default: int) -> int:
         """How many trials to run: `--trials`, or the experiment's own number."""
-        return self._trials or default
+        trials = self._trials or default
+        self.fewest = min(self.fewest, trials)
+        return trials
 
     def check(self, z: Any) -> None:
         """Enter z-scores into the ledger."""

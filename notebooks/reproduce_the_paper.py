@@ -636,7 +636,7 @@ def _():
       comes mostly from reviews of very different norm (experiment `amazon_classes`).
     - The score histograms on reviews have heavier tails than the Gaussian (experiment `amazon_scores`).
 
-    Every picture with its data lies in `figures/`; `python -m experiments` writes them.
+    Every picture with its data lies in `figures/`; `python -m experiments --out figures` writes them.
     """)
     return
 

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -18,9 +17,6 @@ from explorer_visit import CHROMIUM, FLAGS, Visit, missing, served
 from rmt_alpha import optimal_alpha, predict
 from rmt_alpha.explorer.state import PRESETS, State
 from rmt_alpha.theory.published import optimal_alpha_published
-
-LATENCY = 0.4  # seconds: what a shared machine may make of the 100 ms that hold on a quiet one
-
 
 if (reason := missing()) is not None:
     if os.environ.get("RMT_ALPHA_BROWSER") == "required":
@@ -286,7 +282,7 @@ def test_the_curve_stays_in_sight_on_a_narrow_screen(visit):
     assert box["y"] >= 0 and box["y"] + box["height"] < page.locator("#gamma_target").bounding_box()["y"]
 
 
-def test_a_change_redraws_quickly(visit):
+def test_a_change_redraws_curve_and_map(visit):
     """From the slider's event to the new curve on the screen, and to the new map: the way to the server and back included."""
     page = visit.open().page
     page.wait_for_selector("#map")
@@ -309,7 +305,6 @@ def test_a_change_redraws_quickly(visit):
     )
     curve, everything = np.median(times, axis=0)
     print(f"redraw, medians of {len(times)}: curve {curve:.0f} ms, whole page {everything:.0f} ms")
-    assert everything < 1000 * LATENCY
 
 
 def test_a_fast_hand_leaves_no_queue(visit):
@@ -323,9 +318,7 @@ def test_a_fast_hand_leaves_no_queue(visit):
           await new Promise(requestAnimationFrame);
         } }"""
     )
-    start = time.perf_counter()
-    visit.shows("best", optimal_alpha(State(beta=0.59).problem()).best, timeout=3000)
-    assert time.perf_counter() - start < 2
+    visit.shows("best", optimal_alpha(State(beta=0.59).problem()).best)
 
 
 def test_two_windows_do_not_share_a_state(visit, chromium):

@@ -5,7 +5,6 @@ import dataclasses
 import io
 import socket
 import sys
-import time
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree
 
@@ -234,20 +233,6 @@ def test_exported_data():
         **{**FULL.numbers(), "beta": float(cells[99]["beta"]), "n_target": float(cells[99]["n_target"])}
     )
     assert len(cells) == results.plane(FULL).values.size and float(cells[99]["best"]) == optimal_alpha(one).best
-
-
-def test_a_redraw_takes_less_than_100_ms():
-    """What the server computes and draws; the way to the browser and back is timed in test_explore."""
-
-    def redraw():
-        start = time.perf_counter()
-        shown = results.curve(FULL)
-        pictures.draw_curve(shown, results.simulated(FULL), False)
-        pictures.draw_densities(shown), pictures.draw_map(FULL, results.plane(FULL)), pictures.table(shown)
-        export.python_lines(FULL)
-        return time.perf_counter() - start
-
-    assert min(redraw() for _ in range(5)) < 0.1
 
 
 @pytest.mark.parametrize(
