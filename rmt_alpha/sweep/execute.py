@@ -6,21 +6,19 @@ cluster, SIGKILL) costs the chunks in flight and nothing else.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from ..problem import TransferProblem
+from ..problem import Fit, TransferProblem
+from ..simulation import pool
 from .chunks import Chunk, compute
 from .store import Store
 
@@ -32,16 +30,17 @@ class ExecutorLost(OSError):
     """The executor, not the computation, has failed."""
 
 
-def run(chunks: Sequence[Chunk], store: Store, executor: Executor | None, already: int) -> None:
-    """Compute and store the given chunks; `already` is the number of chunks stored before, for messages and progress.
+def run(chunks: Sequence[Chunk], store: Store, executor: Executor | None, workers: int, already: int) -> None:
+    """Compute and store the given chunks on the executor, or on so many processes of our own; `already` is the number of chunks
+    stored before, for messages and progress.
 
     However it ends, what was computed is stored, and the message of the exception says how to resume.
     """
     if not chunks:
         return
     total = len(chunks) + already
-    with _progress(total, already) as bar, _given_or_pool(executor, len(chunks)) as workers:
-        session = _Session(store, workers, bar)
+    with _progress(total, already) as bar, _hands(executor, min(workers, len(chunks))) as hands:
+        session = _Session(store, hands, bar)
         try:
             # Processes that share a store start at different places, so that they share the work too.
             turn = os.getpid() % len(chunks)
@@ -52,7 +51,7 @@ def run(chunks: Sequence[Chunk], store: Store, executor: Executor | None, alread
                 f"{already + session.stored} of {total} chunks are stored in {str(store.path)!r}; "
                 f"run the same sweep again to compute the rest."
             )
-            explained = _explained(error, workers, advice)
+            explained = _explained(error, hands, executor is None, advice)
             if explained is None:
                 error.add_note(advice)
                 raise
@@ -95,7 +94,8 @@ class _Session:
             count = shorter.pop()
             state = self.store.read(f"{chunk.family}-{count}", chunk.shape)
         try:
-            future = self.executor.submit(_task, chunk, *((0, None) if state is None else (count, state)))
+            # The token: dask takes tasks with equal arguments for one, and would give back the failure of an earlier attempt.
+            future = self.executor.submit(_task, chunk, count if state is not None else 0, state, secrets.token_hex(8))
         except Exception as error:
             raise ExecutorLost(f"{type(error).__name__}: {error}".rstrip(": .")) from error
         self.waiting[future] = chunk
@@ -127,7 +127,7 @@ class _Session:
         self.bar.update()
 
 
-def _task(chunk: Chunk, count: int, state: np.ndarray | None) -> np.ndarray | Exception:
+def _task(chunk: Chunk, count: int, state: np.ndarray | None, token: str) -> np.ndarray | Exception:
     """`compute`, with its errors as values: whatever is *raised* by a future is the executor's."""
     try:
         return compute(chunk, count, state)
@@ -135,13 +135,13 @@ def _task(chunk: Chunk, count: int, state: np.ndarray | None) -> np.ndarray | Ex
         return error
 
 
-def _explained(error: BaseException, executor: Executor, advice: str) -> BaseException | None:
+def _explained(error: BaseException, executor: Executor, ours: bool, advice: str) -> BaseException | None:
     """The exception to raise instead: what happened, what is saved, how to go on. None: the computation's own."""
     if isinstance(error, KeyboardInterrupt):
         return KeyboardInterrupt(f"interrupted: {advice}")
     if isinstance(error, ExecutorLost):
-        name = "the process pool" if isinstance(executor, _Pool) else type(executor).__name__
-        hint = " In a script, call sweep under `if __name__ == '__main__':`." if isinstance(executor, _Pool) else ""
+        name = "the process pool" if ours else type(executor).__name__
+        hint = " In a script, call sweep under `if __name__ == '__main__':`." if ours else ""
         return ExecutorLost(
             f"executor must stay alive during the sweep, but {name} failed ({error.args[0]}): {advice} "
             f"If it fails again, look at its workers' memory and logs, or give another executor.{hint}"
@@ -151,13 +151,13 @@ def _explained(error: BaseException, executor: Executor, advice: str) -> BaseExc
     return None
 
 
-def _most_in_flight(problem: TransferProblem) -> int:
-    geometry = problem.geometry
-    if geometry is None:
+def _most_in_flight(problem: TransferProblem | Fit) -> int:
+    """So many chunks that big matrices in them fit into memory."""
+    if isinstance(problem, TransferProblem):
         return IN_FLIGHT
-    covariances = [c for c in (geometry.cov_source, geometry.cov_target) if c is not None and c.basis is not None]
-    size = 8 * len(geometry.mean_target) + sum(c.basis.nbytes for c in covariances if c.basis is not None)
-    return max(2 * _cores(), min(IN_FLIGHT, IN_FLIGHT_BYTES // size))
+    arrays = [a for f in problem.lineage for a in (f.population.means, *(c.value for c in f.population.covariances))]
+    size = sum(np.asarray(a).nbytes for a in arrays if a is not None)
+    return max(2 * pool.cores(), min(IN_FLIGHT, IN_FLIGHT_BYTES // max(size, 1)))
 
 
 def _progress(total: int, already: int) -> tqdm:
@@ -166,55 +166,19 @@ def _progress(total: int, already: int) -> tqdm:
 
 
 @contextmanager
-def _given_or_pool(executor: Executor | None, tasks: int) -> Iterator[Executor]:
-    """The user's executor, left as it is, or a process pool of our own, gone afterwards."""
-    if executor is not None:
-        yield executor
+def _hands(executor: Executor | None, workers: int) -> Iterator[Executor]:
+    """The user's executor, left as it is, or processes of our own, gone afterwards."""
+    if executor is not None or workers == 1:
+        yield executor or _Here()
         return
-    # spawn: a fork would copy locks that JAX's and BLAS's threads hold.
-    context = multiprocessing.get_context("spawn")
-    stop, hold = context.Pipe(duplex=False)
-    pool = _Pool(min(_cores(), tasks), mp_context=context, initializer=_start_worker, initargs=(stop,))
-    try:
-        yield pool
-    except BaseException:
-        hold.close()  # every worker leaves at once, in the middle of its chunk
-        raise
-    finally:
-        pool.shutdown(wait=True)
-        hold.close()
-        stop.close()
+    with pool.executor(workers) as processes:
+        yield processes
 
 
-class _Pool(ProcessPoolExecutor):
-    """A process pool whose workers never see Ctrl-C: the terminal sends it to all, but one process answers."""
+class _Here(Executor):
+    """This process."""
 
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future:
-        if not hasattr(signal, "pthread_sigmask"):  # Windows
-            return super().submit(fn, *args, **kwargs)
-        # Workers are started in here, and inherit the mask.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            return super().submit(fn, *args, **kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker(stop: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, args=(stop,), daemon=True).start()
-
-
-def _leave_with_parent(stop: Connection) -> None:
-    """End this worker when the other end closes: on request, or because its process was killed, which a pool's
-    workers would otherwise survive for ever."""
-    try:
-        stop.recv_bytes()
-    except (EOFError, OSError):
-        pass
-    os._exit(0)
-
-
-def _cores() -> int:
-    """Cores this process may use: on a cluster, what the scheduler granted."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        future: Future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future

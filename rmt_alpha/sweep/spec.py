@@ -3,7 +3,7 @@
 alpha = { linspace = [-2, 3, 51] }
 n_trials = 1000
 
-[problem]
+[problem]                 # the eight numbers, and if need be loss and source_loss
 n_source = 5000
 n_target = [40, 400]
 …
@@ -14,6 +14,7 @@ n_source = [500, 5000]
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,16 +22,18 @@ from typing import Any
 
 import numpy as np
 
-from .grid import check_names
-from .problem import NUMBERS
-from .sweeps import SIZES
+from ..problem import NUMBERS
+from ..problem.numbers import SIZES
+from .fields import check_names
+from .grid import LOSSES
 
 SETTINGS = ("n_trials", "seed", "method", "noise", "labels")
 RANGES: dict[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "geomspace": np.geomspace}
 
 
-def read_spec(path: Path) -> dict[str, Any]:
+def read_spec(path: str | os.PathLike) -> dict[str, Any]:
     """The keyword arguments of `sweep` in a TOML file. Raises OSError or ValueError, naming the file and the key."""
+    path = Path(path).expanduser()
     try:
         spec = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -42,11 +45,11 @@ def read_spec(path: Path) -> dict[str, Any]:
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise TypeError(f"{name} in {path} must be a table, got {table!r}. Write [{name}] above its keys.")
-    check_names(f"[problem] in {path}", tables["problem"], NUMBERS, ())
+    check_names(f"[problem] in {path}", tables["problem"], (*NUMBERS, *LOSSES), ())
     problems = {name: _values(name, value) for name, value in tables["problem"].items()}
     for dim, together in tables["together"].items():
         problems |= _linked(f"[together.{dim}] in {path}", dim, together, problems)
-    check_names(f"[problem] in {path}", problems, NUMBERS, NUMBERS)
+    check_names(f"[problem] in {path}", problems, (*NUMBERS, *LOSSES), NUMBERS)
     return {**spec, "problems": problems, "alpha": _values("alpha", spec["alpha"])}
 
 

@@ -1,29 +1,25 @@
-"""The store: a directory with one small file a chunk, each written at once or not at all.
+"""The store: a directory with one small file per chunk, each written at once or not at all.
 
 A chunk file is one line of JSON, the numbers as little-endian doubles, and the SHA-256 of both. Any number of
 processes, on any number of machines, may use one store: names are content addresses, so whoever writes a name writes
-the same bytes.
+the same numbers. Beside the chunks lie the grids, made once: what later comes out the same but for rounding uses their numbers.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
-import secrets
-import time
 from pathlib import Path
 
 import numpy as np
 
-from .streams import NUMERICS_VERSION
+from .. import files
+from ..simulation.streams import NUMERICS_VERSION
+from .grid import NEAR, SAME, Grid
 
-FORMAT = "rmt_alpha sweep store, 1"
+FORMAT = "rmt_alpha sweep store, 2"
 LABEL = "store.json"
-TEMPORARY = ".tmp-"
-ABANDONED = 3600.0  # seconds after which a temporary file has lost its writer
-DIGEST = hashlib.sha256().digest_size
 
 log = logging.getLogger("rmt_alpha")
 
@@ -32,17 +28,18 @@ class Store:
     """Opens or creates the store at `path`; OSError where it can't be written, ValueError where it is another's."""
 
     def __init__(self, path: str | os.PathLike):
-        if not isinstance(path, str | os.PathLike):
+        if not isinstance(path, str | os.PathLike) or not os.fspath(path):
             raise TypeError(f"store must be a path, got {path!r}. Name a new or an empty directory.")
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         self.chunks = self.path / "chunks"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._claim()
             self.chunks.mkdir(exist_ok=True)
             # A probe now, rather than an error after the first chunk is computed.
-            self._temporary(b"").unlink()
-            self._tidy()
+            files.temporary(self.chunks, b"").unlink()
+            for folder in (self.path, self.chunks):
+                files.tidy(folder)
         except OSError as error:
             raise OSError(
                 f"store must be a directory that can be written, got {str(self.path)!r}: {error.strerror or error}. "
@@ -64,14 +61,12 @@ class Store:
 
     def read(self, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
         """The chunk's array; None where there is none, or only a damaged one, which is reported."""
-        path = self.chunks / name
         try:
-            content = path.read_bytes()
+            body = files.unseal((self.chunks / name).read_bytes())
         except FileNotFoundError:
             return None
-        body, digest = content[:-DIGEST], content[-DIGEST:]
-        head, _, numbers = body.partition(b"\n")
-        if hashlib.sha256(body).digest() != digest or head != _head(name, shape):
+        head, _, numbers = (body or b"").partition(b"\n")
+        if body is None or head != _head(name, shape):
             log.warning("chunk %s in %s is truncated or altered; it will be computed again.", name, self.path)
             return None
         return np.frombuffer(numbers, dtype="<f8").reshape(shape).astype(np.float64)
@@ -79,33 +74,41 @@ class Store:
     def write(self, name: str, array: np.ndarray) -> None:
         """Write a chunk, whole or not at all."""
         body = _head(name, array.shape) + b"\n" + np.ascontiguousarray(array, dtype="<f8").tobytes()
-        self.write_file(f"chunks/{name}", body + hashlib.sha256(body).digest())
+        files.write_whole(self.chunks / name, files.seal(body))
 
     def write_file(self, name: str, content: bytes) -> Path:
         """Write any file of the store, whole or not at all."""
-        target = self.path / name
-        os.replace(self._temporary(content), target)
-        return target
+        files.write_whole(self.path / name, content)
+        return self.path / name
 
-    def _temporary(self, content: bytes) -> Path:
-        """A file under a name of its own, safely on disk."""
-        path = self.path / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
-        try:
-            with open(path, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return path
+    def settled(self, grid: Grid) -> Grid:
+        """The grid with the numbers that are stored for it; stored now, if it is new. One that is nearly the same is reported."""
+        nearest, distance = None, np.inf
+        for path in sorted(self.path.glob(f"grid-{grid.kind}-*")):
+            content = files.unseal(path.read_bytes())
+            if content is None:
+                log.warning("%s is truncated or altered; it is written again.", path)
+                path.unlink(missing_ok=True)
+                continue
+            if (far := grid.distance(content)) < distance:
+                nearest, distance = (path, content), far
+        if nearest is not None and distance <= SAME:
+            return grid.with_json(nearest[1])
+        if nearest is not None and distance <= NEAR:
+            log.warning(
+                "the grid of this sweep differs from %s by %.1g of its numbers, and is computed apart. If it was meant to be "
+                "the same, give it the same numbers.", nearest[0], distance,
+            )  # fmt: skip
+        self.write_file(f"grid-{grid.kind}-{grid.address}", files.seal(grid.to_json()))
+        return grid
 
     def _claim(self) -> None:
         """Read the label, or write it into an empty directory."""
         label = self.path / LABEL
         if not label.exists():
             # Another process may be claiming it too, or have just done so.
-            strangers = [n for n in os.listdir(self.path) if not n.startswith(TEMPORARY) and n not in (LABEL, "chunks")]
+            ours = (LABEL, "chunks")
+            strangers = [n for n in os.listdir(self.path) if not n.startswith(files.TEMPORARY) and n not in ours]
             if strangers:
                 raise ValueError(
                     f"store must be a new or an empty directory, or an earlier store, got {str(self.path)!r} "
@@ -127,15 +130,6 @@ class Store:
                 f"store must be of numerics version {NUMERICS_VERSION}, got version {version} in {str(self.path)!r}: "
                 f"its numbers come from other code. Choose another path, or install the release that wrote it."
             )
-
-    def _tidy(self) -> None:
-        """Remove what killed processes left half-written."""
-        for path in self.path.glob(f"{TEMPORARY}*"):
-            try:
-                if time.time() - path.stat().st_mtime > ABANDONED:
-                    path.unlink()
-            except FileNotFoundError:  # its writer has finished, or another process tidied
-                continue
 
 
 def _head(name: str, shape: tuple[int, ...]) -> bytes:
