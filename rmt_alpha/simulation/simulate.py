@@ -103,7 +103,7 @@ def simulate(
     n_trials = _whole("n_trials", n_trials, low=2)
     workers = _whole("workers", workers)
     conditions = Conditions(noise, labels, backend, threshold, test_points)
-    setting = _setting(problem, seed, method, conditions, workers)
+    setting = setting_for(problem, seed, method, conditions, workers)
     shape, cells = cells_along(problem, alpha)
     found: dict[str, np.ndarray] = {}
     with pool(workers) as map_:
@@ -143,7 +143,7 @@ def draw(
     """
     n_trials = _whole("n_trials", n_trials)
     workers = _whole("workers", workers)
-    setting = _setting(problem, seed, method, Conditions(noise, labels, backend), workers)
+    setting = setting_for(problem, seed, method, Conditions(noise, labels, backend), workers)
     if problem.shape:
         raise ValueError(f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells().")
     fit = as_fit(problem)
@@ -223,7 +223,7 @@ def as_fit(problem: Fit | TransferProblem) -> Fit:
     return problem.fit if isinstance(problem, TransferProblem) else problem
 
 
-def _setting(problem: Any, seed: int, method: str, conditions: Conditions, workers: int) -> Setting:
+def setting_for(problem: Any, seed: int, method: str, conditions: Conditions, workers: int) -> Setting:
     """The checked setting of a simulation."""
     if not isinstance(problem, Fit | TransferProblem):
         raise TypeError(f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}.")

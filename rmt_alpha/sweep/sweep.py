@@ -218,7 +218,7 @@ def _dataset(
     for q, axes in leading.items():
         text, units = MEANING[q]
         inner = COMPONENTS.get(q, ())[: len(axes)]
-        shaped = lambda v, k=len(axes): np.moveaxis(v, 0, k).reshape(*v.shape[1 : 1 + k], *layout.shape)  # noqa: E731
+        shaped = lambda v, k=len(axes): np.moveaxis(v, 0, k).reshape((*v.shape[1 : 1 + k], *layout.shape))  # noqa: E731
         entries = {
             f"theory_{q}": (getattr(theory, q), f"{text}, theory"),
             f"sim_{q}": (shaped(means[q]), f"{text}, simulation"),
