@@ -2,6 +2,7 @@ r"""`optimal_alpha`: the best α of a score form, in closed form where the accur
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -37,8 +38,8 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     closed = is_squared(problem.loss) and (problem.rank is None or problem.rank == problem.population.outputs)
     if closed and (not problem.shape or batched(problem)):
         form = score_form(problem)
-        if form.population is None and (threshold == "zero" or problem.population.priors[0] == 0.5):
-            return optimum(form)
+        if form.population is None:
+            return _at_threshold(optimum(form), form, threshold)
     if problem.shape:
         return _of_cells(problem, threshold)
     if not is_squared(problem.loss):
@@ -46,6 +47,18 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     if not closed:
         return low_rank.optimum(problem, threshold)
     return search(form, threshold)
+
+
+def _at_threshold(found: Optimum, form: ScoreForm, threshold: str) -> Optimum:
+    """The same α with its accuracy at that threshold: for opposite classes accuracy grows with m/√V at either."""
+    if threshold == "zero":
+        return found
+    xp = namespace(form.c)
+    several = form.n_starts > 1
+    alpha, direction = (xp.moveaxis(x, -1, 0) if several else xp.asarray(x)[None] for x in (found.alpha, found.direction))
+    far = xp.asarray(found.at_infinity)
+    a = xp.concatenate([xp.where(far, 0.0, 1.0)[None], xp.where(far, direction, alpha)])
+    return dataclasses.replace(found, accuracy=form.along(a, threshold).accuracy)
 
 
 def _of_cells(problem: Problem, threshold: str) -> Optimum:
@@ -178,7 +191,11 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
     if is_tracer(form.c) or is_jax(form.c, form.M):
         raise TypeError("problem must hold NumPy numbers for the best α of several classes, got JAX arrays: it is found by a search. Optimise predict instead.")
     units = scales(form)
-    found = best_direction(lambda a: form.along(_as_weights(form, a * np.r_[1.0, units]), threshold).accuracy, len(risky), risky / units)
+
+    def accuracy(a: np.ndarray) -> Any:
+        return form.along(_as_weights(form, (a.T * np.r_[1.0, units]).T), threshold).accuracy
+
+    found = best_direction(accuracy, len(risky), risky / units)
     best, infinite, direction, accuracy = to_alpha(found, units)
     pick = (lambda v: float(v[0])) if one else (lambda v: v)
     return Optimum(pick(best), accuracy, None, infinite, plain(alpha), at.risk, pick(direction))

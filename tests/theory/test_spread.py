@@ -1,14 +1,13 @@
 """The spread over draws: against the exact sampler at every dimension, against dense data, and by finite differences."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from scipy import integrate
 
-import rmt_alpha as rmt
-from rmt_alpha import TransferProblem, predict_spread, simulate_spread, spread_form
-from rmt_alpha.theory.spread import _anchor_jacobian, inverse_moments
+from rmt_alpha import TransferProblem, compare, draw, predict, simulate
+from rmt_alpha.theory.optimum import optimum
+from rmt_alpha.theory.predict import score_form
+from rmt_alpha.theory.spread import _anchor_jacobian, inverse_moments, spread_form
 
 ALPHA = np.array([-3.0, -1.0, 0.0, 0.5, 1.0, 3.0])
 LARGEST_Z = 4.0  # of a few dozen, at fixed seeds
@@ -31,16 +30,15 @@ def make(regime, dim):
 @pytest.mark.parametrize("regime", REGIMES)
 def test_agrees_with_the_chain(regime):
     problem = make(regime, 20_000)
-    assert (
-        rmt.compare(predict_spread(problem, ALPHA), simulate_spread(problem, ALPHA, n_trials=2048)).max_abs < LARGEST_Z
-    )
+    theory, sim = predict(problem, ALPHA, spread=True), simulate(problem, ALPHA, n_trials=2048)
+    assert compare(theory, sim, spread=True).max_abs < LARGEST_Z
 
 
 @pytest.mark.parametrize("dim", [1000, 10_000, 100_000, 1_000_000])
 def test_agrees_at_every_dimension(dim):
     problem = make(REGIMES[1], dim)
-    theory, sim = predict_spread(problem, ALPHA), simulate_spread(problem, ALPHA, n_trials=2048, seed=1)
-    assert rmt.compare(theory, sim).max_abs < LARGEST_Z
+    theory, sim = predict(problem, ALPHA, spread=True), simulate(problem, ALPHA, n_trials=2048, seed=1)
+    assert compare(theory, sim, spread=True).max_abs < LARGEST_Z
 
 
 def whitened(problem, drawn):
@@ -54,7 +52,7 @@ def whitened(problem, drawn):
 @pytest.mark.parametrize("regime", REGIMES[1:3])
 def test_every_covariance_agrees(regime):
     problem = make(regime, 50_000)
-    assert np.abs(whitened(problem, rmt.draw(problem, n_trials=16_384))).max() < LARGEST_Z
+    assert np.abs(whitened(problem, draw(problem, n_trials=16_384))).max() < LARGEST_Z
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "rademacher"])
@@ -64,39 +62,39 @@ def test_agrees_with_dense_data_and_generic_means(noise):
     basis = np.linalg.qr(rng.standard_normal((200, 2)))[0].T
     means = 1.2 * basis[0], 0.7 * 1.2 * basis[0] + 0.5**0.5 * 0.9 * basis[1]
     problem = TransferProblem.from_means(*means, n_source=300, n_target=150, gamma_source=0.3, gamma_target=0.1)
-    assert np.abs(whitened(problem, rmt.draw(problem, n_trials=600, method="dense", noise=noise))).max() < LARGEST_Z
+    assert np.abs(whitened(problem, draw(problem, n_trials=600, method="dense", noise=noise))).max() < LARGEST_Z
 
 
 def test_agrees_given_the_source():
     rng = np.random.default_rng(1)
     w, mean = rng.standard_normal((2, 300)) / 300**0.5
     problem = TransferProblem.from_source(w, mean, n_target=200, gamma_target=0.1)
-    theory, sim = predict_spread(problem, ALPHA), simulate_spread(problem, ALPHA, n_trials=2048)
-    assert rmt.compare(theory, sim).max_abs < LARGEST_Z
+    theory, sim = predict(problem, ALPHA, spread=True), simulate(problem, ALPHA, n_trials=2048)
+    assert compare(theory, sim, spread=True).max_abs < LARGEST_Z
 
 
 def test_usable_at_forty_samples():
     problem = TransferProblem(5000, 40, 1000, 0.8, 0.8, 0.8, 5, 0.1)
-    sim = simulate_spread(problem, ALPHA, n_trials=4096)
-    np.testing.assert_allclose(predict_spread(problem, ALPHA).accuracy, sim.accuracy, rtol=0.05)
+    sim = simulate(problem, ALPHA, n_trials=4096)
+    np.testing.assert_allclose(predict(problem, ALPHA, spread=True).accuracy_sd, sim.accuracy_sd, rtol=0.05)
 
 
 def test_limits_are_the_closed_form():
     for regime in REGIMES:
-        form, closed = spread_form(make(regime, 1000)), rmt.transfer_form(make(regime, 1000))
+        form, closed = spread_form(make(regime, 1000)), score_form(make(regime, 1000))
         expected = [*closed.c, closed.M[0, 0], closed.M[0, 1], closed.M[1, 1]]
         np.testing.assert_allclose(form.limit, expected, rtol=1e-10)
 
 
 def test_falls_like_one_over_the_root_of_the_dimension():
-    small, large = (predict_spread(make(REGIMES[0], p), ALPHA) for p in (1000, 100_000))
-    for field in dataclasses.fields(small):
-        np.testing.assert_allclose(getattr(small, field.name), 10 * getattr(large, field.name), rtol=1e-10)
+    small, large = (predict(make(REGIMES[0], p), ALPHA, spread=True) for p in (1000, 100_000))
+    for name in ("mean_sd", "variance_sd", "accuracy_sd", "risk_sd"):
+        np.testing.assert_allclose(getattr(small, name), 10 * getattr(large, name), rtol=1e-10)
 
 
 def test_of_each_draws_own_best_alpha():
     problem = make(REGIMES[0], 20_000)
-    drawn = rmt.optimum(rmt.draw(problem, n_trials=2048)).best
+    drawn = optimum(draw(problem, n_trials=2048)).alpha
     assert spread_form(problem).best_alpha() == pytest.approx(drawn.std(ddof=1), rel=4 / np.sqrt(2 * 2048))
 
 
@@ -107,7 +105,8 @@ def test_invariances():
     O = np.linalg.qr(rng.standard_normal((50, 50)))[0]
 
     def accuracy(w, mean, alpha=ALPHA):
-        return predict_spread(TransferProblem.from_source(w, mean, n_target=40, gamma_target=0.2), alpha).accuracy
+        fit = TransferProblem.from_source(w, mean, n_target=40, gamma_target=0.2)
+        return predict(fit, alpha, spread=True).accuracy_sd
 
     np.testing.assert_allclose(accuracy(3 * w, mean, ALPHA / 3), accuracy(w, mean), rtol=1e-10)
     np.testing.assert_allclose(accuracy(O @ w, O @ mean), accuracy(w, mean), rtol=1e-10)
@@ -118,8 +117,8 @@ def test_covariance_is_positive_and_risk_follows():
     for regime in REGIMES:
         form = spread_form(make(regime, 1000))
         assert np.linalg.eigvalsh(form.cov).min() > -1e-12 * np.linalg.eigvalsh(form.cov).max()
-        at = form.spread(1.0)
-        assert at.risk <= at.variance + 2 * abs(1 - form.limit[:2].sum()) * at.mean + 1e-15
+        at = form.deviations(1.0)
+        assert at["risk_sd"] <= at["variance_sd"] + 2 * abs(1 - form.limit[:2].sum()) * at["mean_sd"] + 1e-15
 
 
 @pytest.mark.parametrize("eta", [0.3, 1.0, 4.0])
@@ -144,7 +143,7 @@ def test_anchor_jacobian_by_differences():
         # A fixed source of these products, in two dimensions' worth of coordinates.
         w, mean = np.zeros((2, 60))
         mean[0], w[0], w[1] = b, s / b, np.sqrt(q - s * s / b**2)
-        f = rmt.transfer_form(TransferProblem.from_source(w, mean, n_target=40, gamma_target=gamma))
+        f = score_form(TransferProblem.from_source(w, mean, n_target=40, gamma_target=gamma))
         return np.array([*f.c, f.M[0, 0], f.M[0, 1], f.M[1, 1]])
 
     numeric = np.stack(
@@ -173,13 +172,13 @@ def test_anchor_jacobian_by_differences():
 )
 def test_bad_problems(problem, words):
     with pytest.raises(ValueError, match=words):
-        predict_spread(problem, 1.0)
+        predict(problem, 1.0, spread=True)
 
 
 def test_bad_requests():
     problem = make(REGIMES[0], 1000)
     with pytest.raises(ValueError, match="alpha"):
-        predict_spread(problem, np.inf)
-    with pytest.raises(ValueError, match="n_trials must lie in"):
-        simulate_spread(problem, 1.0, n_trials=3)
-    assert isinstance(predict_spread(problem, 1.0).accuracy, float)
+        predict(problem, np.inf, spread=True)
+    assert isinstance(predict(problem, 1.0, spread=True).accuracy_sd, float)
+    with pytest.raises(ValueError, match="theory must come from predict"):
+        compare(predict(problem, 1.0), simulate(problem, 1.0, n_trials=8), spread=True)
