@@ -1,1 +1,3 @@
-"""The commands of `rmt-alpha`, a file each; `rmt_alpha.cli` lists and runs them."""
+"""The command line, `rmt-alpha COMMAND …`: a file per command; `entry` lists and runs them."""
+
+from .entry import main as main

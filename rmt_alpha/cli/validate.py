@@ -9,9 +9,11 @@ import numpy as np
 
 from .. import _checks as check
 from ..problem import TransferProblem
-from ..simulation.simulate import QUANTITIES, compare, simulate
-from ..theory.transfer import predict
-from .options import SYMBOLS, Count, Number, as_json, numbers, table
+from ..problem.numbers import SIZES, SYMBOLS, numbers
+from ..results import QUANTITIES, compare
+from ..simulation.simulate import simulate
+from ..theory.predict import predict
+from .options import Count, Number, as_json, progress, table
 
 RATIOS = (0.05, 20.0)  # p/N and p/n
 PENALTIES = (1e-3, 1e2)
@@ -51,6 +53,8 @@ def validate(
     dim: Count = 1_000_000,
     seed: Count = 0,
     level: Number = 0.01,
+    workers: Count = 1,
+    verbose: bool = False,
     json: bool = False,
 ) -> tuple[str, int]:
     """Theory against exact simulation on random problems over the whole range of ratios and penalties.
@@ -60,13 +64,15 @@ def validate(
 
     Args:
         n_problems: Random problems; a count, at least 10.
-        n_trials: Trainings for each problem; a count, at least 100.
-        dim: p: features of each problem; a count, at least 500 times n_trials, for theory is exact in the limit only.
+        n_trials: Trainings per problem; a count, at least 100.
+        dim: p: features per problem; a count, at least 500 times n_trials, for theory is exact in the limit only.
         seed: Of problems and trainings; the same seed gives the same answer.
         level: Probability of rejecting a right theory, over all tests together; above 0, below 1.
+        workers: Processes; a count. No digit of the answer depends on them.
+        verbose: Every problem and its z-scores too, below the verdict.
         json: One line of JSON, at full precision.
     """
-    result = run(n_problems, n_trials, dim, seed, level)
+    result = run(n_problems, n_trials, dim, seed, level, workers)
     status = 0 if result.passed else 1
     if json:
         z = dict(zip(QUANTITIES, result.z, strict=True))
@@ -75,10 +81,10 @@ def validate(
         answer = {word: getattr(result, word) for word in words}
         settings = {"n_problems": result.z.shape[1], "n_trials": int(n_trials), "seed": int(seed)}
         return as_json(problem=numbers(result.problem), alpha=result.alpha, z=z, **settings, ks=ks, **answer), status
-    return _report(result, int(n_trials)), status
+    return _report(result, int(n_trials), verbose), status
 
 
-def run(n_problems: Any, n_trials: Any, dim: Any, seed: Any, level: float) -> Validation:
+def run(n_problems: Any, n_trials: Any, dim: Any, seed: Any, level: float, workers: Any = 1) -> Validation:
     """Draw, compare, test."""
     from scipy import stats  # a third of a second that only this command should pay
 
@@ -95,7 +101,10 @@ def run(n_problems: Any, n_trials: Any, dim: Any, seed: Any, level: float) -> Va
         )
     rng = np.random.default_rng(seed)
     problem, alpha = random_problems(rng, n_problems, dim), rng.uniform(-LARGEST_ALPHA, LARGEST_ALPHA, n_problems)
-    scores = compare(predict(problem, alpha), simulate(problem, alpha, n_trials=n_trials, seed=seed, method="chain"))
+    workers = check.size("workers", workers)
+    with progress("validate") as told:
+        drawn = simulate(problem, alpha, n_trials=n_trials, seed=seed, method="chain", workers=workers, progress=told)
+    scores = compare(predict(problem, alpha), drawn)
     z = np.stack([getattr(scores, q) for q in QUANTITIES])
     # The standard errors are estimates: z follows Student's law, which is the normal one but far out.
     law = stats.t(n_trials - 1)
@@ -129,21 +138,22 @@ def random_problems(rng: np.random.Generator, count: int, dim: int) -> TransferP
     )
 
 
-def _report(result: Validation, n_trials: int) -> str:
-    columns = [f"{v:.0f}" if name.startswith("n_") or name == "dim" else f"{v:.3g}"
-               for name, values in numbers(result.problem).items() for v in values]  # fmt: skip
+def _report(result: Validation, n_trials: int, verbose: bool) -> str:
     count = result.z.shape[1]
-    rows = [[*columns[i::count], f"{result.alpha[i]:.2f}", *(f"{z:.2f}" for z in result.z[:, i])] for i in range(count)]
-    header = [*SYMBOLS.values(), "α", *(f"z {q}" for q in QUANTITIES)]
     laws = ", ".join(f"{q} {p:.2g}" for q, p in zip(QUANTITIES, result.ks, strict=True))
     verdict = "agree" if result.passed else "DISAGREE"
-    return "\n".join(
-        [
-            table(header, rows),
-            f"{count} problems, {n_trials} trials each, {result.z.size} z-scores",
-            f"|z| > 2: {100 * result.beyond_2:.2f} % (normal law: 4.55 %); |z| > 3: {100 * result.beyond_3:.2f} % (0.27 %)",
-            f"largest |z|: {result.largest:.2f}; p = {result.p_largest:.2g}, allowing for {result.z.size} tests (Bonferroni)",
-            f"Kolmogorov-Smirnov against the normal law: {laws}; p = {result.p_law:.2g}, allowing for {len(result.ks)}",
-            f"verdict: theory and simulation {verdict} (each p against {result.level / 2:g})",
-        ]
-    )
+    lines = [
+        f"verdict: theory and simulation {verdict} (each p below against {result.level / 2:g})",
+        f"{count} problems, {n_trials} trials each, {result.z.size} z-scores",
+        f"|z| > 2: {100 * result.beyond_2:.2f} % (normal law: 4.55 %); |z| > 3: {100 * result.beyond_3:.2f} % (0.27 %)",
+        f"largest |z|: {result.largest:.2f}; p = {result.p_largest:.2g}, allowing for {result.z.size} tests (Bonferroni)",
+        f"Kolmogorov-Smirnov against the normal law: {laws}; p = {result.p_law:.2g}, allowing for {len(result.ks)}",
+    ]
+    return "\n".join([*lines, "", _rows(result)] if verbose else lines)
+
+
+def _rows(result: Validation) -> str:
+    columns = {name: [f"{v:.0f}" if name in SIZES else f"{v:.3g}" for v in values] for name, values in numbers(result.problem).items()}
+    z = [[f"{v:.2f}" for v in row] for row in result.z]
+    rows = zip(map(str, range(1, result.z.shape[1] + 1)), *columns.values(), [f"{a:.2f}" for a in result.alpha], *z, strict=True)
+    return table(["", *SYMBOLS.values(), "α", *(f"z {q}" for q in QUANTITIES)], [list(row) for row in rows])
