@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -103,10 +104,8 @@ def simulate(
     (array([0.67, 0.73]), 'chain')
     """
     alpha = _alpha(problem, alpha)
-    n_trials = _whole("n_trials", n_trials, low=2)
-    workers = _whole("workers", workers)
     conditions = Conditions(noise, labels, backend, threshold, test_points)
-    setting = setting_for(problem, seed, method, conditions, workers)
+    n_trials, workers, setting = prepare(problem, n_trials, seed, method, conditions, workers)
     shape, cells = cells_along(problem, alpha)
     found: dict[str, np.ndarray] = {}
     places, tasks = [], []
@@ -150,20 +149,26 @@ def draw(
     >>> form.c.shape, form.M.shape, form.moments(7.5).accuracy.shape
     ((2, 1000), (2, 2, 1000), (1000,))
     """
-    n_trials = _whole("n_trials", n_trials)
-    workers = _whole("workers", workers)
-    setting = setting_for(problem, seed, method, Conditions(noise, labels, backend), workers)
+    n_trials, workers, setting = prepare(problem, n_trials, seed, method, Conditions(noise, labels, backend), workers, least=1)
     if problem.shape:
         raise ValueError(f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells().")
     fit = as_fit(problem)
     if not dense.is_affine(fit):
         raise ValueError("problem must have the squared loss and full rank to be drawn for every α at once. Use simulate, with the α you want.")
-    A, K, q = len(fit.starts) + 1, fit.population.components, fit.population.outputs
-    if n_trials * A * A * K * q * q > LARGEST_DRAW:
-        raise ValueError(f"n_trials must leave what is returned in memory, got {n_trials:.3g} forms of {A * A * K * q * q} numbers. Use simulate.")
+    need_memory(fit, n_trials)
     with pool(workers) as map_:
         parts = list(map_(partial(form_of, problem, setting), pieces(n_trials, setting.method)))
     return ScoreForm(np.concatenate([f.c for f in parts], -1), np.concatenate([f.M for f in parts], -1), parts[0].population, parts[0].per)
+
+
+def need_memory(fit: Fit, n_trials: int) -> None:
+    """ValueError where the forms of so many trials are too many to hold."""
+    A, K, q = len(fit.starts) + 1, 1 if fit.population.is_opposite else fit.population.components, fit.population.outputs
+    if n_trials * A * A * K * q * q > LARGEST_DRAW:
+        raise ValueError(
+            f"n_trials must be at most {LARGEST_DRAW // (A * A * K * q * q)} here, got {n_trials}: every trial's law is held in memory. "
+            f"simulate averages any number."
+        )
 
 
 def piece(problem: Fit | TransferProblem, alpha: np.ndarray, setting: Setting, trials: range) -> Moments:
@@ -232,23 +237,25 @@ def as_fit(problem: Fit | TransferProblem) -> Fit:
     return problem.fit if isinstance(problem, TransferProblem) else problem
 
 
-def setting_for(problem: Any, seed: int, method: str, conditions: Conditions, workers: int) -> Setting:
-    """The checked setting of a simulation."""
+def prepare(
+    problem: Any, n_trials: int, seed: int, method: str, conditions: Conditions, workers: int, least: int = 2
+) -> tuple[int, int, Setting]:
+    """Number of trials, workers and setting, checked."""
     if not isinstance(problem, Fit | TransferProblem):
         raise TypeError(f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}.")
+    n_trials, workers = _whole("n_trials", n_trials, least), _whole("workers", workers)
     noise.law(conditions.noise)
     check.choice("labels", conditions.labels, samples.LABELS)
     check.choice("backend", conditions.backend, dense.BACKENDS)
     check.choice("threshold", conditions.threshold, THRESHOLDS)
     check.choice("test_points", conditions.test_points, dense.TEST_POINTS)
-    seed = _whole("seed", seed, low=0)
+    seed = _whole("seed", seed, 0)
     if conditions.backend == "jax" and not problem.is_squared:
         raise ValueError("backend must be 'numpy' with other losses than the squared one, got 'jax'. Newton's method runs in NumPy.")
     if conditions.test_points == "drawn" and conditions.threshold != "zero":
         raise ValueError("threshold must be 'zero' with test_points='drawn', got 'best': the best one is a property of a whole law.")
-    rotated = isinstance(problem, TransferProblem)
-    conditions = Conditions(*(getattr(conditions, f) for f in ("noise", "labels", "backend", "threshold", "test_points")), rotated)
-    return Setting(seed, pick_method(problem, method, conditions), noise.name(conditions.noise, workers), conditions)
+    conditions = dataclasses.replace(conditions, rotated=isinstance(problem, TransferProblem))
+    return n_trials, workers, Setting(seed, pick_method(problem, method, conditions), noise.name(conditions.noise, workers), conditions)
 
 
 def _whole(name: str, value: Any, low: int = 1) -> int:

@@ -19,7 +19,7 @@ from ..results import QUANTITIES, Moments
 from ..simulation import noise as noises
 from ..simulation import pool
 from ..simulation.dense import Conditions
-from ..simulation.simulate import ENGINES, setting_for
+from ..simulation.simulate import ENGINES, prepare
 from ..simulation.streams import NUMERICS_VERSION
 from ..theory.predict import predict
 from . import netcdf
@@ -179,7 +179,8 @@ def _cells(layout: Grid, leading: Leading, n_trials: int, seed: int, method: str
         )
     cells = []
     for problem, alpha in layout.cells():
-        setting = setting_for(problem, seed, method, Conditions(noise, labels), workers=2)  # 2: refuses a noise without a name
+        # With two workers it refuses a noise without a name.
+        _, _, setting = prepare(problem, n_trials, seed, method, Conditions(noise, labels), workers=2)
         cells.append([Chunk(problem, alpha, leading, setting, start, count) for start, count in split(n_trials, setting.method)])
     return cells
 
