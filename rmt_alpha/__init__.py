@@ -2,20 +2,33 @@
 
 from importlib.metadata import version as _version
 
-from .problem import Covariance as Covariance
-from .problem import Fit as Fit
-from .problem import Group as Group
-from .problem import Loss as Loss
-from .problem import Population as Population
-from .problem import TransferProblem as TransferProblem
-from .results import Moments as Moments
-from .results import Optimum as Optimum
-from .results import ScoreForm as ScoreForm
-from .results import ZScores as ZScores
-from .results import compare as compare
-from .theory.low_rank import rank_path as rank_path
-from .theory.optimum import optimal_alpha as optimal_alpha
-from .theory.penalty import optimal_penalty as optimal_penalty
-from .theory.predict import predict as predict
+from .problem import Covariance, Fit, Group, Loss, Population, TransferProblem
+from .results import Moments, Optimum, ScoreForm, ZScores, compare
+from .simulation import draw, simulate, simulate_optimal_alpha
+from .theory.low_rank import rank_path
+from .theory.optimum import optimal_alpha
+from .theory.penalty import optimal_penalty
+from .theory.predict import predict
+
+__all__ = [
+    "Covariance",
+    "Fit",
+    "Group",
+    "Loss",
+    "Moments",
+    "Optimum",
+    "Population",
+    "ScoreForm",
+    "TransferProblem",
+    "ZScores",
+    "compare",
+    "draw",
+    "optimal_alpha",
+    "optimal_penalty",
+    "predict",
+    "rank_path",
+    "simulate",
+    "simulate_optimal_alpha",
+]
 
 __version__ = _version("rmt_alpha")
