@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from rmt_alpha import TransferProblem, optimal_alpha, plotting, predict, ridge_path
 from rmt_alpha.data import load_texts
-from rmt_alpha.embed import embed
+from rmt_alpha.data.embed import embed
 from rmt_alpha.estimators import AlphaRidgeClassifier
 
 from .amazon import accuracies, split_rows

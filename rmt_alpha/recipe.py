@@ -1,6 +1,7 @@
 """Every number of one fine-tuning of a language model but the seed, with the paper's values as defaults where it gives them.
 
-Where the two protocols differ the default is None, and `Recipe.under` fills in the protocol's own. Needs nothing of the extra `lm`, so that the command line can show it without.
+Where the two protocols differ the default is None, and `Recipe.under` fills in the protocol's own. Needs nothing of the extra `lm`, so
+that the command line can show it without.
 """
 
 from __future__ import annotations

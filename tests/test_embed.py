@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 
 from rmt_alpha.data import DataUnavailableError  # noqa: E402
-from rmt_alpha.embed import BUNDLED, embed  # noqa: E402
+from rmt_alpha.data.embed import BUNDLED, embed  # noqa: E402
 
 # transformers and its dependencies warn of their own future
 pytestmark = pytest.mark.filterwarnings("default")
@@ -48,7 +48,7 @@ def test_long_texts_are_cut_where_the_authors_cut_them(vectors, tmp_path):
 
 def test_agrees_with_the_authors_library(vectors):
     library = pytest.importorskip("sentence_transformers", reason="the second opinion is not installed")
-    from rmt_alpha.embed import _folder
+    from rmt_alpha.data.embed import _folder
 
     model = library.SentenceTransformer(str(_folder(None)), device="cpu")
     np.testing.assert_allclose(model.encode(TEXTS), vectors, atol=1e-6)
@@ -57,7 +57,7 @@ def test_agrees_with_the_authors_library(vectors):
 def test_a_saved_model_of_another_kind(tmp_path):
     from transformers import AutoTokenizer, BertConfig, BertModel
 
-    from rmt_alpha.embed import _folder
+    from rmt_alpha.data.embed import _folder
 
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     BertModel(BertConfig(max_position_embeddings=32, **sizes)).save_pretrained(tmp_path / "tiny")

@@ -9,7 +9,7 @@ import pytest
 
 from rmt_alpha import embed as module
 from rmt_alpha.data import TEXT_DOMAINS, DataUnavailableError, files, load_texts
-from rmt_alpha.embed import embed
+from rmt_alpha.data.embed import embed
 
 TEXTS = ["a fine book", "a dull film", "a fine book"]
 

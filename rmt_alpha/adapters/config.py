@@ -37,7 +37,7 @@ KINDS = {
 
 @dataclasses.dataclass
 class AlphaLoraConfig(LoraConfig):
-    """LoraConfig with α: `get_peft_model(model, AlphaLoraConfig(r=8, lora_alpha=16, target_modules=["query", "value"], task_type="SEQ_CLS"))`.
+    """LoraConfig with α: `AlphaLoraConfig(r=8, lora_alpha=16, target_modules=["query", "value"], task_type="SEQ_CLS")`.
 
     `row_scale`: "row", one α per row of each adapted weight; "layer", one number each; "shared", one vector for all the adapted
     weights with the same parent module (query and value of one attention layer), which then need equally many rows.

@@ -31,6 +31,7 @@ from .layer import row_scales
 from .measure import PeakMemory, environment, fast_bfloat16
 from .methods import METHODS, trainer
 from .models import DEFAULT_MODEL, load_model
+from .state import State, restore, trainable
 from .tasks import Examples, Task, load_task
 
 PROTOCOLS = ("honest", "published")
@@ -47,51 +48,6 @@ class FineTuned:
     record: dict[str, Any]
     model: Any
     tokenizer: Any
-
-
-@dataclasses.dataclass
-class _Best:
-    """The checkpoint chosen so far."""
-
-    step: int
-    accuracy: float
-    loss: float
-    weights: dict[str, Tensor]
-
-
-@dataclasses.dataclass
-class _State:
-    """Where a run stands, beside its optimisers."""
-
-    trainable: dict[str, Tensor]
-    best: _Best | None = None
-    since: int = 0  # evaluations since the best one
-    curve: list[dict[str, float]] = dataclasses.field(default_factory=list)
-    seconds: float = 0.0
-
-    def look(self, step: int, train_loss: float, loss: float, accuracy: float) -> None:
-        """Enter an evaluation, and keep the weights if they are the best: higher accuracy, then lower loss."""
-        self.curve.append({"step": step, "loss": train_loss, "judged_loss": loss, "judged_accuracy": accuracy})
-        self.since += 1
-        if self.best is None or (accuracy, -loss) > (self.best.accuracy, -self.best.loss):
-            self.best, self.since = _Best(step, accuracy, loss, _copied(self.trainable)), 0
-
-    def chosen(self) -> _Best:
-        """Back to the best weights."""
-        assert self.best is not None  # the last step is always looked at
-        _restore(self.trainable, self.best.weights)
-        return self.best
-
-    def shown(self) -> str:
-        return "–" if self.best is None else f"{self.best.accuracy:.3f}"
-
-    def saved(self) -> dict[str, Any]:
-        return {**vars(self), "trainable": _copied(self.trainable), "best": vars(self.best)}
-
-    def load(self, held: dict[str, Any]) -> None:
-        _restore(self.trainable, held["trainable"])
-        self.best, self.since = _Best(**held["best"]), held["since"]
-        self.curve, self.seconds = held["curve"], held["seconds"]
 
 
 def finetune(
@@ -255,7 +211,7 @@ class _Run:
         if held is None:
             return None, None
         model, tokenizer = self.built()
-        _restore(_trainable(model), held["state"]["best"]["weights"])
+        restore(trainable(model), held["state"]["best"]["weights"])
         return model.eval(), tokenizer
 
     def _checkpoint(self, file: Path | None) -> dict[str, Any] | None:
@@ -272,12 +228,13 @@ class _Run:
 
     def train(self, folder: Path | None, progress: bool) -> FineTuned:
         start, memory = time.perf_counter(), PeakMemory()
+        checkpoint = None if folder is None else folder / "checkpoint.pt"
+        held = self._checkpoint(checkpoint)
         model, tokenizer = self.built()
         tokens = Tokens(tokenizer, self.recipe.max_length)
         steps = trainer(model, self.method, self.recipe, self._loss)
-        state = _State(trainable=_trainable(model))
-        checkpoint = None if folder is None else folder / "checkpoint.pt"
-        if (held := self._checkpoint(checkpoint)) is not None:
+        state = State(trainable=trainable(model))
+        if held is not None:
             state.load(held["state"])
             steps.load_state_dict(held["trainer"])
         self._loop(model, tokens, steps, state, checkpoint, progress)
@@ -311,7 +268,7 @@ class _Run:
         return FineTuned(record, model, tokenizer)
 
     def _loop(
-        self, model: Any, tokens: Tokens, steps: Any, state: _State, checkpoint: Path | None, progress: bool
+        self, model: Any, tokens: Tokens, steps: Any, state: State, checkpoint: Path | None, progress: bool
     ) -> None:
         recipe = self.recipe
         assert recipe.batch_size is not None and recipe.max_length is not None  # the protocol's, where none were given
@@ -397,17 +354,3 @@ def _known(recipe: dict[str, Any]) -> dict[str, Any]:
     if unknown := sorted(set(recipe) - set(names)):
         raise TypeError(f"finetune takes no argument {unknown[0]!r}. The recipe's are {', '.join(names)}.")
     return recipe
-
-
-def _trainable(model: Any) -> dict[str, Tensor]:
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
-
-
-def _restore(trainable: dict[str, Tensor], state: dict[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, p in trainable.items():
-            p.copy_(state[name])
-
-
-def _copied(trainable: dict[str, Any]) -> dict[str, Tensor]:
-    return {name: p.detach().cpu().clone() for name, p in trainable.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,14 @@ from typing import Any
 import huggingface_hub
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from ..data.files import DataUnavailableError
 from ..data.pretrained import PACKAGES, locate
 
 DEFAULT_MODEL = "roberta-base"
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError)
 
 
 def load_model(name: str | Path, labels: tuple[str, ...], fast_half: bool = False) -> tuple[Any, Any]:
@@ -66,7 +69,7 @@ def _check_head(name: str, config: Any, labels: tuple[str, ...]) -> None:
 def _or_unavailable(name: str | Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:  # transformers has one for each way not to find a model
+    except UNREADABLE as error:  # there is one for each way not to find a model, and for damaged files
         reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
         raise DataUnavailableError(
             f"model {str(name)!r} cannot be had ({type(error).__name__}: {reason}). Name a folder written by save_pretrained, a .gguf "

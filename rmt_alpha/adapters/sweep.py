@@ -24,8 +24,9 @@ def finetune_sweep(
 ) -> list[dict[str, Any]]:
     """The records of all jobs, in their order; a job is the keyword arguments of `finetune`, with plain values.
 
-    What `store` holds is not computed again, if it is the same run (base model and data by what their files hold); what was killed goes on
-    from its last checkpoint. `workers`: processes, one core each; None: a process per core. Models are not kept, only records. If some runs fail the others still finish; then RuntimeError says which failed.
+    What `store` holds is not computed again, if it is the same run (base model and data by what their files hold); what was killed goes
+    on from its last checkpoint. `workers`: processes, one core each; None: a process per core. Models are not kept, only records. If some
+    runs fail the others still finish; then RuntimeError says which failed.
     """
     store = Path(store).expanduser()
     folders = [store / _name(job) for job in jobs]

@@ -1,4 +1,4 @@
-"""What peft's LoraModel has to do differently where an adapter has α: which layer is made, what shares a δ, what a mixture of adapters holds.
+"""What peft's LoraModel has to do differently where an adapter has α: layers, what shares a δ, what a mixture of adapters holds.
 
 Importing this puts it in LoraModel's place in peft's registry. Two things have no other way: α on a layer that has plain LoRA already, and
 `add_weighted_adapter`, which knows A and B only and would drop α in silence. For configs without α nothing changes.

@@ -91,8 +91,9 @@ PACKED_SHA256 = {
 def load_glue(task: str, split: str) -> tuple[list[tuple[str, ...]], np.ndarray]:
     """Texts (n tuples of one or two strings) and labels (n,), indices into GLUE_LABELS[task].
 
-    `split`: "train" or "dev"; of mnli "dev" is the matched one, and "dev_mismatched" (texts of other genres) comes from GLUE's home only. Where qqp has no development file, `dev` is some 2000 training rows, fixed
-    once, none of whose questions stands in `train`. Raises DataUnavailableError or ValueError as `read_verified` does.
+    `split`: "train" or "dev"; of mnli "dev" is the matched one, and "dev_mismatched" (texts of other genres) comes from GLUE's home only.
+    Where qqp has no development file, `dev` is some 2000 training rows, fixed once, none of whose questions stands in `train`. Raises
+    DataUnavailableError or ValueError as `read_verified` does.
     """
     check.choice("task", task, GLUE_TASKS)
     check.choice("split", split, ("train", "dev", *(("dev_mismatched",) if task == "mnli" else ())))

@@ -1,4 +1,4 @@
-"""Where a pretrained model lies: a folder, a .gguf file, a package, or the model hub's cache; and the hash of what can be loaded from it."""
+"""Where a pretrained model lies: a folder, a .gguf file, a package, the model hub's cache; and the hash of what can be loaded."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """α inside transformers.Trainer: step for step what TwoOptimizers does, and what it refuses."""
 
+import itertools
 import shutil
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_trainer_with_the_callback_is_two_optimizers(tmp_path):
     close(run.model, made)
     logged = [entry["loss"] for entry in run.state.log_history if "loss" in entry]
     assert logged == pytest.approx(losses, abs=1e-4)  # Trainer rounds
-    assert max((d.abs().max() for d in row_deltas(run.model).values())) > 0.02  # α has gone somewhere
+    assert max(d.abs().max() for d in row_deltas(run.model).values()) > 0.02  # α has gone somewhere
 
 
 def test_resumed_it_goes_on_as_it_would_have(tmp_path):
@@ -124,10 +125,13 @@ def test_only_alphas_own_steps_move_alpha_and_only_alpha(tmp_path):
             assert not any(d.requires_grad or d.grad is not None for d in row_deltas(made).values())
 
     run = InOrder(
-        made, arguments(tmp_path), train_dataset=rows(ROWS, seed=1), callbacks=[Watch(), AlphaCallback(rows(10, 2), every=5)]
+        made,
+        arguments(tmp_path),
+        train_dataset=rows(ROWS, seed=1),
+        callbacks=[Watch(), AlphaCallback(rows(10, 2), every=5)],
     )
     run.train()
-    moved = [any(not torch.equal(a, b) for a, b in zip(*pair, strict=True)) for pair in zip(seen, seen[1:], strict=False)]
+    moved = [any(not torch.equal(a, b) for a, b in zip(*pair, strict=True)) for pair in itertools.pairwise(seen)]
     assert [i + 1 for i, m in enumerate(moved) if m] == [5, 10]
 
 
@@ -169,9 +173,7 @@ def test_param_groups_for_joint_training(tmp_path):
     assert [(g["lr"], g["weight_decay"]) for g in groups] == [(1e-3, 0.1), (0.05, 0.0)]
     assert {id(p) for p in groups[1]["params"]} == {id(p) for p in row_deltas(made).values()}
     assert sum(len(g["params"]) for g in groups) == sum(p.requires_grad for p in made.parameters())
-    run = InOrder(
-        made, arguments(tmp_path), train_dataset=rows(ROWS, 1), optimizers=(torch.optim.AdamW(groups), None)
-    )
+    run = InOrder(made, arguments(tmp_path), train_dataset=rows(ROWS, 1), optimizers=(torch.optim.AdamW(groups), None))
     run.train()
     assert max(d.abs().max() for d in row_deltas(run.model).values()) > 0.02
     for p in row_deltas(made).values():

@@ -15,7 +15,11 @@ from rmt_alpha.adapters import AlphaLoraConfig, TwoOptimizers, param_groups  # n
 rank, world, meeting, out, kind = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:6]
 torch.manual_seed(0)
 config = AlphaLoraConfig(
-    r=4, lora_alpha=8, target_modules=TARGETS["roberta"], task_type="SEQ_CLS", row_scale="shared" if kind == "shared" else "row"
+    r=4,
+    lora_alpha=8,
+    target_modules=TARGETS["roberta"],
+    task_type="SEQ_CLS",
+    row_scale="shared" if kind == "shared" else "row",
 )
 model = get_peft_model(tiny("roberta"), config).eval()  # no dropout
 wrapped = model
