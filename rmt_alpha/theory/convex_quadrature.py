@@ -32,7 +32,9 @@ BRACKET_STEPS = 6
 REACH = 25.0  # margins up to sinh 25 = 4·10¹⁰
 RESOLVED = 1e-9  # relative error of a panel of the loss
 ROUNDING = 1e-14  # of slopes, in units of that at 0
-FINEST = 40  # halvings of a panel
+STEEP = 30.0  # ratio of ℓ'' within a panel
+NEGLIGIBLE = 1e-16  # change of ℓ' over a panel, in units of ℓ'(0)
+FINEST = 60  # halvings of a panel
 STRAIGHT = 1e-12
 
 
@@ -94,10 +96,10 @@ def _lines(loss: Loss, ends: np.ndarray, kinks: np.ndarray, inner: np.ndarray) -
 def _halved(loss: Loss, a: float, b: float, depth: int) -> list[float]:
     """The inner edges, in asinh z, of panels between a and b."""
     middle = (a + b) / 2
-    (whole, missed), (left, _), (right, _) = (_panel(loss, *np.sinh(ends)) for ends in ((a, b), (a, middle), (middle, b)))
+    (whole, missed, steep), (left, *_), (right, *_) = (_panel(loss, *np.sinh(ends)) for ends in ((a, b), (a, middle), (middle, b)))
     rounding = ROUNDING * (np.sinh(b) - np.sinh(a))
     agree = np.abs(whole - left - right) <= RESOLVED * (np.abs(left) + np.abs(right)) + rounding
-    if np.all(agree) and missed <= RESOLVED * abs(whole[1]) + ROUNDING + rounding:
+    if not steep and np.all(agree) and missed <= RESOLVED * abs(whole[1]) + ROUNDING + rounding:
         return []
     if depth == FINEST:
         raise ArithmeticError(
@@ -106,13 +108,16 @@ def _halved(loss: Loss, a: float, b: float, depth: int) -> list[float]:
     return [*_halved(loss, a, middle, depth + 1), middle, *_halved(loss, middle, b, depth + 1)]
 
 
-def _panel(loss: Loss, a: float, b: float) -> tuple[np.ndarray, float]:
-    """Integrals of ℓ', ℓ'', and their squares and product over a panel, in units of ℓ'(0); and by how much ∫ℓ'' misses the difference of ℓ'."""
+def _panel(loss: Loss, a: float, b: float) -> tuple[np.ndarray, float, bool]:
+    """Integrals of ℓ', ℓ'', and their squares and product over a panel, in units of ℓ'(0); by how much ∫ℓ'' misses the difference of ℓ'; and
+    whether ℓ'' falls steeply: vℓ' may then cross the whole Gaussian within the panel, for some v.
+    """
     unit = -loss.slope(np.zeros(1))[0]
     z = np.concatenate([a + (b - a) * NODES, [a + min(1e-12 * (b - a), 1e-9 * (1 + abs(a))), b - min(1e-12 * (b - a), 1e-9 * (1 + abs(b)))]])
     ends, s, c = loss.slope(z)[-2:] / unit, loss.slope(z)[:-2] / unit, loss.curvature(z)[:-2] / unit
     integrals = (b - a) * np.array([s @ WEIGHTS, c @ WEIGHTS, (s * s) @ WEIGHTS, (c * c) @ WEIGHTS, (s * c) @ WEIGHTS])
-    return integrals, abs(ends[1] - ends[0] - integrals[1])
+    steep = c.max() > STEEP * c.min() and c.max() * (b - a) > NEGLIGIBLE
+    return integrals, abs(ends[1] - ends[0] - integrals[1]), bool(steep)
 
 
 def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
