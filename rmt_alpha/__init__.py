@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 from .problem import Covariance, Fit, Group, Loss, Population, TransferProblem
 from .results import Moments, Optimum, ScoreForm, ZScores, compare
 from .simulation import draw, simulate, simulate_optimal_alpha
+from .sweep import sweep
 from .theory.low_rank import rank_path
 from .theory.optimum import optimal_alpha
 from .theory.penalty import optimal_penalty
@@ -29,6 +30,7 @@ __all__ = [
     "rank_path",
     "simulate",
     "simulate_optimal_alpha",
+    "sweep",
 ]
 
 __version__ = _version("rmt_alpha")

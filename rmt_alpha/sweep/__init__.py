@@ -2,4 +2,4 @@
 
 from .phase_map import phase_map as phase_map
 from .spec import read_spec as read_spec
-from .sweep import sweep as sweep
+from .run import sweep as sweep
