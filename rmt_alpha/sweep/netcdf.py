@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     import xarray
 
 FORMAT: dict[str, Any] = {"engine": "scipy", "format": "NETCDF3_64BIT"}
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .+@-]*")
 LARGEST_INT32 = 2**31 - 1  # netCDF 3 knows no longer integers
 
 
@@ -41,14 +44,15 @@ def check_names(layout: Grid, taken: tuple[str, ...]) -> None:
     for name in (*layout.dims, *layout.alpha_dims, *layout.coords):
         if name in taken:
             raise ValueError(f"dimension or label {name!r} must have another name: the result has a variable or a dimension of this one. Rename it.")
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} must be a name that netCDF can hold, got a character that is not plain. {_REMEDY}")
     sizes = dict(zip((*layout.dims, *layout.alpha_dims), layout.shape, strict=True))
     lone = {d: ((d,), np.zeros(size)) for d, size in sizes.items() if d not in layout.coords}
     for name, (dims, values) in (lone | layout.coords).items():
-        probe = None
         try:
             probe = xarray.Dataset({"probe": (dims, np.zeros(values.shape))}, {name: (dims, fitting(values))})
-            with xarray.open_dataset(_file(to_bytes(probe)), engine="scipy") as read:
-                same = read.load().identical(probe)
+            with xarray.open_dataset(io.BytesIO(to_bytes(probe)), engine="scipy") as read:
+                same = read.load().identical(probe) and np.array_equal(fitting(values).astype(values.dtype), values)
         except Exception as error:  # whatever it is that xarray, scipy or the format say
             raise ValueError(f"{name!r} must be a name with labels that netCDF can hold, got {_show(values)}: {error}. {_REMEDY}") from error
         if not same:
@@ -56,12 +60,6 @@ def check_names(layout: Grid, taken: tuple[str, ...]) -> None:
 
 
 _REMEDY = "Name it in plain letters and digits, and give labels as numbers or text."
-
-
-def _file(content: bytes) -> Any:
-    import io
-
-    return io.BytesIO(content)
 
 
 def _show(values: np.ndarray) -> str:

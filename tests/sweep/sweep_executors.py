@@ -56,7 +56,7 @@ class Shuffled(Executor):
 def fork_server() -> Any:
     """Processes that start in milliseconds: forked from one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rmt_alpha.sweeps", "xarray"])
+    context.set_forkserver_preload(["rmt_alpha.sweep", "xarray"])
     return context
 
 

@@ -21,7 +21,7 @@ from sweep_executors import ALPHA, Inline, fork_server, problems, sweep_inline
 from test_sweep import files
 
 from rmt_alpha import sweep
-from rmt_alpha.simulation.store import Store
+from rmt_alpha.sweep.store import Store
 
 SPEC = Path(__file__).with_name("sweep.toml")
 COMMAND = "import sys; from rmt_alpha.cli import main; sys.exit(main())"
@@ -107,7 +107,7 @@ def test_killed_with_its_workers(tmp_path):
     assert len(children) >= 2
     assert not psutil.wait_procs(children, timeout=20)[1]
     there = stored(store)
-    from rmt_alpha.spec import read_spec
+    from rmt_alpha.sweep import read_spec
 
     rest = Inline()
     sweep(**read_spec(spec), store=store, executor=rest)
@@ -222,7 +222,7 @@ def test_closed_executor(tmp_path):
 
 
 def test_error_of_the_computation_says_what_is_saved(tmp_path, monkeypatch):
-    from rmt_alpha.simulation import execute
+    from rmt_alpha.sweep import execute
 
     compute, good = execute.compute, iter([True, True])
 
