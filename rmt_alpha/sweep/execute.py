@@ -47,8 +47,9 @@ def run(chunks: Sequence[Chunk], store: Store, executor: Executor | None, worker
             session.work_through([*chunks[turn:], *chunks[:turn]])
         except (Exception, KeyboardInterrupt) as error:
             session.rescue(cancel=executor is not None)
+            stored = already + sum(store.has(chunk.name) for chunk in chunks)  # whatever was interrupted
             advice = (
-                f"{already + session.stored} of {total} chunks are stored in {str(store.path)!r}; "
+                f"{stored} of {total} chunks are stored in {str(store.path)!r}; "
                 f"run the same sweep again to compute the rest."
             )
             explained = _explained(error, hands, executor is None, advice)
@@ -63,7 +64,6 @@ class _Session:
 
     def __init__(self, store: Store, executor: Executor, bar: tqdm):
         self.store, self.executor, self.bar = store, executor, bar
-        self.stored = 0
         self.done: SimpleQueue[Future] = SimpleQueue()
         self.waiting: dict[Future, Chunk] = {}
 
@@ -71,7 +71,7 @@ class _Session:
         counts = self.store.counts()
         for chunk in chunks:
             if self.store.has(chunk.name) and chunk.count not in counts.get(chunk.family, ()):
-                self._count()  # another process has just stored it
+                self.bar.update()  # another process has just stored it
                 continue
             self._submit(chunk, [c for c in counts.get(chunk.family, ()) if c < chunk.count])
             while not self.done.empty() or len(self.waiting) >= _most_in_flight(chunk.problem):
@@ -117,14 +117,10 @@ class _Session:
             if isinstance(outcome, Exception):
                 raise outcome
             self.store.write(chunk.name, outcome)
-            self._count()
+            self.bar.update()
         except Exception:
             if complain:
                 raise
-
-    def _count(self) -> None:
-        self.stored += 1
-        self.bar.update()
 
 
 def _task(chunk: Chunk, count: int, state: np.ndarray | None, token: str) -> np.ndarray | Exception:

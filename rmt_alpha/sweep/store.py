@@ -99,7 +99,13 @@ class Store:
                 "the grid of this sweep differs from %s by %.1g of its numbers, and is computed apart. If it was meant to be "
                 "the same, give it the same numbers.", nearest[0], distance,
             )  # fmt: skip
-        self.write_file(f"grid-{grid.kind}-{grid.address}", files.seal(grid.to_json()))
+        try:
+            self.write_file(f"grid-{grid.kind}-{grid.address}", files.seal(grid.to_json()))
+        except OSError as error:
+            raise OSError(
+                f"store could not take the grid of this sweep ({error.strerror or error}): {str(self.path)!r}. "
+                f"Make room and run the same sweep again."
+            ) from error
         return grid
 
     def _claim(self) -> None:
