@@ -108,8 +108,16 @@ def simulate(
     z = compare(theory, drawn)
     errors = {f"{q}_se": getattr(drawn, f"{q}_se") for q in QUANTITIES}
     if json:
-        settings = {"n_trials": drawn.n_trials, "seed": counts["seed"], "method": drawn.method, "noise": noise, "labels": labels}
-        return as_json(**_asked(made), alpha=at, **settings, **_values(drawn), **errors, theory=_values(theory), z=_values(z))
+        settings = {
+            "n_trials": drawn.n_trials,
+            "seed": counts["seed"],
+            "method": drawn.method,
+            "noise": noise,
+            "labels": labels,
+        }
+        return as_json(
+            **_asked(made), alpha=at, **settings, **_values(drawn), **errors, theory=_values(theory), z=_values(z)
+        )
     rows = [
         [a, q, getattr(drawn, q)[i], errors[f"{q}_se"][i], getattr(theory, q)[i], f"{getattr(z, q)[i]:.2f}"]
         for i, a in enumerate(at.tolist())
@@ -120,7 +128,11 @@ def simulate(
 
 
 def _headline(problem: TransferProblem) -> str:
-    losses = [f"{n.replace('_', ' ')}: {getattr(problem, n).name}" for n in ("loss", "source_loss") if not is_squared(getattr(problem, n))]
+    losses = [
+        f"{n.replace('_', ' ')}: {getattr(problem, n).name}"
+        for n in ("loss", "source_loss")
+        if not is_squared(getattr(problem, n))
+    ]
     return "; ".join([problems.headline(problem), *losses])
 
 

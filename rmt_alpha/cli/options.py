@@ -118,7 +118,9 @@ def _wrapped(row: list[str], widths: list[int], space: int) -> list[str]:
     before = "".join(_padded(text, width, left=True) + "  " for text, width in zip(row[:-1], widths, strict=False))
     room = max(space - _width(before), 20)
     lines = textwrap.wrap(row[-1], room) if _width(row[-1]) > room else [row[-1]]
-    return [(before if i == 0 else " " * _width(before)) + line if line else before.rstrip() for i, line in enumerate(lines)]
+    return [
+        (before if i == 0 else " " * _width(before)) + line if line else before.rstrip() for i, line in enumerate(lines)
+    ]
 
 
 def _width(text: str) -> int:

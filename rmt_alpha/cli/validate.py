@@ -153,7 +153,16 @@ def _report(result: Validation, n_trials: int, verbose: bool) -> str:
 
 
 def _rows(result: Validation) -> str:
-    columns = {name: [f"{v:.0f}" if name in SIZES else f"{v:.3g}" for v in values] for name, values in numbers(result.problem).items()}
+    columns = {
+        name: [f"{v:.0f}" if name in SIZES else f"{v:.3g}" for v in values]
+        for name, values in numbers(result.problem).items()
+    }
     z = [[f"{v:.2f}" for v in row] for row in result.z]
-    rows = zip(map(str, range(1, result.z.shape[1] + 1)), *columns.values(), [f"{a:.2f}" for a in result.alpha], *z, strict=True)
+    rows = zip(
+        map(str, range(1, result.z.shape[1] + 1)),
+        *columns.values(),
+        [f"{a:.2f}" for a in result.alpha],
+        *z,
+        strict=True,
+    )
     return table(["", *SYMBOLS.values(), "α", *(f"z {q}" for q in QUANTITIES)], [list(row) for row in rows])

@@ -46,7 +46,14 @@ class Chunk:
         """
         alpha = None if self.alpha is None else (str(self.alpha.shape), tuple(self.alpha.ravel().tolist()))
         setting = self.setting
-        words = (setting.method, setting.name, setting.conditions.labels, f"seed {setting.seed}", f"start {self.start}", f"v{self.numerics}")
+        words = (
+            setting.method,
+            setting.name,
+            setting.conditions.labels,
+            f"seed {setting.seed}",
+            f"start {self.start}",
+            f"v{self.numerics}",
+        )
         return digest(self.problem, alpha, *words).hex()[:40]
 
     @property
@@ -63,7 +70,11 @@ class Chunk:
 def leading_axes(theory: Moments) -> Leading:
     """The axes of components and outputs of each quantity that a problem has."""
     own = np.ndim(theory.risk)
-    return {q: np.shape(getattr(theory, q))[: np.ndim(getattr(theory, q)) - own] for q in QUANTITIES if getattr(theory, q) is not None}
+    return {
+        q: np.shape(getattr(theory, q))[: np.ndim(getattr(theory, q)) - own]
+        for q in QUANTITIES
+        if getattr(theory, q) is not None
+    }
 
 
 def split(n_trials: int, method: str) -> Iterator[tuple[int, int]]:

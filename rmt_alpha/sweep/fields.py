@@ -73,7 +73,9 @@ def structure(problem: Problem) -> bytes:
     if isinstance(problem, TransferProblem):
         return TransferProblem(2, 2, 2, 1, 1, 0, 1, 1, problem.loss, problem.source_loss).digest
     ones = {name: 1.0 if name.endswith("gamma") else 2 for name in numbers_of(problem) if not name.endswith("alpha")}
-    return with_numbers(problem, ones | {n: np.ones(np.shape(v)[-1:]) for n, v in numbers_of(problem).items() if n not in ones}).digest
+    return with_numbers(
+        problem, ones | {n: np.ones(np.shape(v)[-1:]) for n, v in numbers_of(problem).items() if n not in ones}
+    ).digest
 
 
 def check_names(where: str, given: Mapping[str, Any], permitted: tuple[str, ...], required: tuple[str, ...]) -> None:

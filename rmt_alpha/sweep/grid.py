@@ -65,7 +65,10 @@ class Grid:
     def shape(self) -> tuple[int, ...]:
         """(*problem axes, *α's own axes): of every result."""
         rank = len(self.dims)
-        return (*self.problem.shape, *(() if self.alpha is None else self.alpha.shape[rank : rank + len(self.alpha_dims)]))
+        return (
+            *self.problem.shape,
+            *(() if self.alpha is None else self.alpha.shape[rank : rank + len(self.alpha_dims)]),
+        )
 
     def cells(self) -> Iterator[tuple[Problem, np.ndarray | None]]:
         """Each scalar problem with its α, (count,) or (count, n_alpha), in C order."""
@@ -88,7 +91,10 @@ class Grid:
     def with_json(self, content: bytes) -> Grid:
         """This grid with the numbers that another one of its shape has stored."""
         stored = json.loads(content)
-        kept = {n: np.asarray(v).astype(np.asarray(w).dtype) for (n, w), v in zip(numbers_of(self.problem).items(), stored["numbers"].values(), strict=True)}
+        kept = {
+            n: np.asarray(v).astype(np.asarray(w).dtype)
+            for (n, w), v in zip(numbers_of(self.problem).items(), stored["numbers"].values(), strict=True)
+        }
         problem = with_numbers(self.problem, {name: v if v.ndim else v.item() for name, v in kept.items()})
         alpha = None if self.alpha is None else np.array(stored["alpha"])
         coords = {n: (dims, np.array(stored["coords"][n][1], dtype=v.dtype)) for n, (dims, v) in self.coords.items()}
@@ -105,7 +111,10 @@ class Grid:
     @property
     def address(self) -> str:
         """Equal for grids that are equal to 12 digits."""
-        numbers = [tuple(np.ravel(v).tolist()) for v in (*numbers_of(self.problem).values(), *(() if self.alpha is None else (self.alpha,)))]
+        numbers = [
+            tuple(np.ravel(v).tolist())
+            for v in (*numbers_of(self.problem).values(), *(() if self.alpha is None else (self.alpha,)))
+        ]
         labels = [(name, *map(_label, values.ravel().tolist())) for name, (_, values) in self.coords.items()]
         return digest(self.kind, *numbers, *labels).hex()[:12]
 
@@ -178,7 +187,9 @@ def _from_problem(problem: Problem) -> tuple[Problem, tuple[str, ...], Coords]:
         problem = dataclasses.replace(problem, alpha=None)  # of a fit that is no start it says nothing
     shape = problem.shape
     axes = {name: _own_axes(own, shape) for name, own in shapes_of(problem).items()}
-    dims = tuple(next((name for name, own in axes.items() if own == (axis,)), f"axis_{axis}") for axis in range(len(shape)))
+    dims = tuple(
+        next((name for name, own in axes.items() if own == (axis,)), f"axis_{axis}") for axis in range(len(shape))
+    )
     coords: Coords = {}
     for name, value in numbers_of(problem).items():
         array, leading = np.asarray(value), shapes_of(problem)[name]

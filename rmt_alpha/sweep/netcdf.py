@@ -43,9 +43,13 @@ def check_names(layout: Grid, taken: tuple[str, ...]) -> None:
 
     for name in (*layout.dims, *layout.alpha_dims, *layout.coords):
         if name in taken:
-            raise ValueError(f"dimension or label {name!r} must have another name: the result has a variable or a dimension of this one. Rename it.")
+            raise ValueError(
+                f"dimension or label {name!r} must have another name: the result has a variable or a dimension of this one. Rename it."
+            )
         if not NAME.fullmatch(name):
-            raise ValueError(f"{name!r} must be a name that netCDF can hold, got a character that is not plain. {_REMEDY}")
+            raise ValueError(
+                f"{name!r} must be a name that netCDF can hold, got a character that is not plain. {_REMEDY}"
+            )
     sizes = dict(zip((*layout.dims, *layout.alpha_dims), layout.shape, strict=True))
     lone = {d: ((d,), np.zeros(size)) for d, size in sizes.items() if d not in layout.coords}
     for name, (dims, values) in (lone | layout.coords).items():
@@ -54,9 +58,13 @@ def check_names(layout: Grid, taken: tuple[str, ...]) -> None:
             with xarray.open_dataset(io.BytesIO(to_bytes(probe)), engine="scipy") as read:
                 same = read.load().identical(probe) and np.array_equal(fitting(values).astype(values.dtype), values)
         except Exception as error:  # whatever it is that xarray, scipy or the format say
-            raise ValueError(f"{name!r} must be a name with labels that netCDF can hold, got {_show(values)}: {error}. {_REMEDY}") from error
+            raise ValueError(
+                f"{name!r} must be a name with labels that netCDF can hold, got {_show(values)}: {error}. {_REMEDY}"
+            ) from error
         if not same:
-            raise ValueError(f"{name!r} must have labels that netCDF gives back as they were, got {_show(values)}. {_REMEDY}")
+            raise ValueError(
+                f"{name!r} must have labels that netCDF gives back as they were, got {_show(values)}. {_REMEDY}"
+            )
 
 
 _REMEDY = "Name it in plain letters and digits, and give labels as numbers or text."

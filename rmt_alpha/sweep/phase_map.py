@@ -66,7 +66,9 @@ def _two(problem: Problem, axes: dict[str, Any]) -> list[tuple[str, np.ndarray]]
     if len(axes) != 2:
         raise ValueError(f"two numbers of the problem must vary, got {', '.join(axes) or 'none'}. Name x, then y.")
     if problem.shape:
-        raise ValueError(f"problem must have no arrays in it, got shape {problem.shape}. Give its values along x and y by name.")
+        raise ValueError(
+            f"problem must have no arrays in it, got shape {problem.shape}. Give its values along x and y by name."
+        )
     values = [(name, np.asarray(value)) for name, value in axes.items()]
     for name, value in values:
         if value.ndim != 1 or not value.size:

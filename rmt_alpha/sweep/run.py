@@ -43,7 +43,12 @@ MEANING = {
     "accuracy": ("signed accuracy", "1"),
     "risk": ("expected squared error", "1"),
 }
-TAKEN = ("trials", START, *COMPONENTS["variance"], *(f"{a}_{q}{b}" for q in QUANTITIES for a, b in (("theory", ""), ("sim", ""), ("sim", "_se"))))
+TAKEN = (
+    "trials",
+    START,
+    *COMPONENTS["variance"],
+    *(f"{a}_{q}{b}" for q in QUANTITIES for a, b in (("theory", ""), ("sim", ""), ("sim", "_se"))),
+)
 
 
 def sweep(
@@ -116,7 +121,9 @@ def sweep(
     missing = [chunk for chunk in mine if shelf.read(chunk.name, chunk.shape) is None]
     run(missing, shelf, executor, hands, len(mine) - len(missing))
     counts, moments, complete = _gather(cells, shelf)
-    dataset = _dataset(layout, theory, leading, counts, moments, settings, sorted({cell[0].setting.method for cell in cells}))
+    dataset = _dataset(
+        layout, theory, leading, counts, moments, settings, sorted({cell[0].setting.method for cell in cells})
+    )
     if complete:
         _write(dataset, cells, shelf)
     elif shard[1] > 1:
@@ -168,10 +175,14 @@ def _theory(layout: Grid) -> Moments:
     return Moments(*(back(getattr(found, q)) for q in QUANTITIES))
 
 
-def _cells(layout: Grid, leading: Leading, n_trials: int, seed: int, method: str, noise: Any, labels: str) -> list[list[Chunk]]:
+def _cells(
+    layout: Grid, leading: Leading, n_trials: int, seed: int, method: str, noise: Any, labels: str
+) -> list[list[Chunk]]:
     """The chunks of each cell. The engine is picked cell by cell: a cell does not depend on its neighbours."""
     smallest = min(engine.at_once for engine in ENGINES.values())
-    number = int(np.prod(layout.problem.shape, dtype=float)) * -(-n_trials // max(engine.at_once for engine in ENGINES.values()))
+    number = int(np.prod(layout.problem.shape, dtype=float)) * -(
+        -n_trials // max(engine.at_once for engine in ENGINES.values())
+    )
     if number > MOST_CHUNKS:
         raise ValueError(
             f"n_trials must leave at most {MOST_CHUNKS} files of some {smallest} trials or more, got {n_trials} for each of "
@@ -181,7 +192,9 @@ def _cells(layout: Grid, leading: Leading, n_trials: int, seed: int, method: str
     for problem, alpha in layout.cells():
         # With two workers it refuses a noise without a name.
         _, _, setting = prepare(problem, n_trials, seed, method, Conditions(noise, labels), workers=2)
-        cells.append([Chunk(problem, alpha, leading, setting, start, count) for start, count in split(n_trials, setting.method)])
+        cells.append(
+            [Chunk(problem, alpha, leading, setting, start, count) for start, count in split(n_trials, setting.method)]
+        )
     return cells
 
 
@@ -230,7 +243,10 @@ def _dataset(
     described = {"long_name": "simulated trainings", "units": "1"}
     variables["trials"] = (layout.dims, netcdf.integers(counts.reshape(layout.problem.shape)), described)
     sizes = {name for name in numbers_of(layout.problem) if name in SIZES or name == "n" or name.endswith("_n")}
-    coords = {name: (along, netcdf.fitting(_whole(name, values, sizes)), _described(name)) for name, (along, values) in layout.coords.items()}
+    coords = {
+        name: (along, netcdf.fitting(_whole(name, values, sizes)), _described(name))
+        for name, (along, values) in layout.coords.items()
+    }
     return xarray.Dataset(variables, coords, _attributes(layout, settings, engines))
 
 
@@ -242,7 +258,11 @@ def _whole(name: str, values: np.ndarray, sizes: set[str]) -> np.ndarray:
 def _described(name: str) -> dict[str, str]:
     if name in PARAMETERS:
         return {"long_name": PARAMETERS[name].meaning, "units": PARAMETERS[name].unit}
-    for ending, text, units in (("n", "sample size", "samples"), ("gamma", "ridge penalty", "1"), ("alpha", "scale of a start", "1")):
+    for ending, text, units in (
+        ("n", "sample size", "samples"),
+        ("gamma", "ridge penalty", "1"),
+        ("alpha", "scale of a start", "1"),
+    ):
         if name == ending or name.endswith(f"_{ending}"):
             return {"long_name": text, "units": units}
     return {}

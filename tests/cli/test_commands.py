@@ -1,25 +1,29 @@
-"""`rmt-alpha` without `sweep` (test_cli): the library's numbers, strict JSON, one line on bad input, verdicts."""
+"""`rmt-alpha` without `sweep` (test_sweep_command): the library's numbers, strict JSON, one line on bad input, verdicts."""
 
 import csv
 import dataclasses
 import json
+import os
+import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rmt_alpha import TransferProblem, compare, optimal_alpha, predict, simulate
-from rmt_alpha.cli import COMMANDS, main
-from rmt_alpha.commands import one_problem
-from rmt_alpha.commands import validate as validation
-from rmt_alpha.commands.options import EXAMPLE, LossName, table
-from rmt_alpha.commands.textplot import WIDTH, curve
+from rmt_alpha import TransferProblem, __version__, compare, optimal_alpha, predict, simulate
+from rmt_alpha.cli import main, one_problem
+from rmt_alpha.cli import validate as validation
+from rmt_alpha.cli.entry import COMMANDS, in_flags
+from rmt_alpha.cli.options import EXAMPLE, LossName, alphas, table
+from rmt_alpha.cli.textplot import WIDTH, curve
 from rmt_alpha.data import files
-from rmt_alpha.losses import LOSSES
-from rmt_alpha.moments import moments
 from rmt_alpha.problem import NUMBERS
+from rmt_alpha.problem.losses import LOSSES
+from rmt_alpha.results import ZScores
+from rmt_alpha.results.moments import moments
 from rmt_alpha.theory.published import published_form
 
 NUMBERS_GIVEN = dict(
@@ -60,14 +64,15 @@ def text(capsys):
 
 
 def test_options_are_the_library_s_own():
-    assert tuple(f.name for f in dataclasses.fields(EXAMPLE)) == NUMBERS
+    assert tuple(f.name for f in dataclasses.fields(EXAMPLE)) == (*NUMBERS, "loss", "source_loss")
     assert set(LossName.__args__) == set(LOSSES)
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
-def test_predict(answer, loss):
-    said = answer("predict", *OPTIONS, "--alpha", "-1", "0", "1e0", "--loss", loss)
-    theory = predict(PROBLEM, np.array([-1.0, 0.0, 1.0]), loss=loss)
+@pytest.mark.parametrize("alpha", [("-1", "0", "1e0"), ("-1:1:3",), ("-1", "0:1:2")])
+def test_predict(answer, loss, alpha):
+    said = answer("predict", *OPTIONS, "--alpha", *alpha, "--loss", loss)
+    theory = predict(dataclasses.replace(PROBLEM, loss=loss), np.array([-1.0, 0.0, 1.0]))
     assert said["problem"] == {**NUMBERS_GIVEN, "n_target": 100} and said["alpha"] == [-1, 0, 1]
     for quantity in ("mean", "variance", "accuracy", "risk"):
         assert said[quantity] == getattr(theory, quantity).tolist()
@@ -82,10 +87,11 @@ def test_predict_for_people(text):
 @pytest.mark.parametrize("losses", [{}, {"loss": "squared_hinge", "source_loss": "logistic"}])
 def test_optimal_alpha(answer, losses):
     chosen = [word for name, value in losses.items() for word in (f"--{name.replace('_', '-')}", value)]
-    said, best = answer("optimal-alpha", *OPTIONS, *chosen), optimal_alpha(PROBLEM, **losses)
-    zero, one = (predict(PROBLEM, alpha, **losses).accuracy for alpha in (0.0, 1.0))
-    assert (said["best"], said["worst"], said["accuracy"]) == (best.best, best.worst, best.accuracy)
-    assert (said["min_risk"], said["risk"], said["at_infinity"]) == (best.min_risk, best.risk, False)
+    problem = dataclasses.replace(PROBLEM, **losses)
+    said, best = answer("optimal-alpha", *OPTIONS, *chosen), optimal_alpha(problem)
+    zero, one = (predict(problem, alpha).accuracy for alpha in (0.0, 1.0))
+    assert (said["alpha"], said["zero"], said["accuracy"]) == (best.alpha, best.zero, best.accuracy)
+    assert (said["least_risk"], said["risk"], said["at_infinity"]) == (best.least_risk, best.risk, False)
     np.testing.assert_allclose((said["accuracy_at_0"], said["accuracy_at_1"]), (zero, one), rtol=1e-12)
     np.testing.assert_allclose(
         (said["gain_over_1"], said["gain_over_0"]), best.accuracy - np.array([one, zero]), atol=1e-12
@@ -94,12 +100,12 @@ def test_optimal_alpha(answer, losses):
 
 def test_infinite_alpha(answer, text, monkeypatch):
     blind = ["--mu", 0, "--mu-orth", 1, "--beta", 0]
-    assert answer("optimal-alpha", *blind)["worst"] is None and "∞" in text("optimal-alpha", *blind)
+    assert answer("optimal-alpha", *blind)["zero"] is None and "∞" in text("optimal-alpha", *blind)
     # Not met among the problems that the options can state under the squared loss (300 000 random ones), so made up here.
-    infinite = dataclasses.replace(optimal_alpha(PROBLEM), best=-np.inf, at_infinity=True, direction=-1.0)
-    monkeypatch.setattr(one_problem, "find_optimum", lambda *args, **losses: infinite)
+    infinite = dataclasses.replace(optimal_alpha(PROBLEM), alpha=-np.inf, at_infinity=True, direction=-1.0)
+    monkeypatch.setattr(one_problem, "find_optimum", lambda problem: infinite)
     said = answer("optimal-alpha", *OPTIONS)
-    assert (said["best"], said["at_infinity"], said["direction"]) == (None, True, -1)
+    assert (said["alpha"], said["at_infinity"], said["direction"]) == (None, True, -1)
     assert "−∞" in text("optimal-alpha", *OPTIONS, "--plot") and "approached" in text("optimal-alpha", *OPTIONS)
 
 
@@ -109,7 +115,7 @@ def test_the_plot_is_for_terminals(text, monkeypatch):
     assert sum("┤" in line for line in drawn) == 12
     signs = next(line for line in drawn if set(line) <= set(" 01½*") and line.strip())
     best = optimal_alpha(PROBLEM)
-    order = sorted([(0, "0"), (1, "1"), (best.worst, "½"), (best.best, "*")])
+    order = sorted([(0, "0"), (1, "1"), (best.zero, "½"), (best.alpha, "*")])
     assert "".join(signs.split()) == "".join(sign for _, sign in order)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert "┤" in text("optimal-alpha", *OPTIONS)
@@ -126,6 +132,28 @@ def test_curve():
 
 def test_tables_count_columns_as_terminals_do():
     assert table(["γ̃", "n"], [["10", 3]]) == " γ̃  n\n10  3"
+
+
+def test_tables_fit_the_terminal(monkeypatch):
+    numbers = [f"c{i}" for i in range(9)], [[float(i) for i in range(9)]]
+    words = ["file", "where"], [["a.txt", "to fetch from somewhere that is rather far away"], ["b", ""]]
+    assert table(*numbers).count("\n") == 1  # a pipe has no width
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("LINES", "24")
+    blocks = table(*numbers).split("\n\n")
+    assert len(blocks) == 2 and all(len(line) <= 30 for block in blocks for line in block.splitlines())
+    assert [block.split()[0] for block in blocks] == ["c0", "c0"]  # which row it is
+    assert "".join(blocks).count("c8") == 1
+    wrapped = table(*words, left=True).splitlines()
+    assert max(map(len, wrapped)) <= 30 and wrapped[2].startswith("       ") and wrapped[-1] == "b"
+
+
+@pytest.mark.parametrize(
+    ("words", "values"), [(("1",), [1]), (("-2:3:6", "9"), [-2, -1, 0, 1, 2, 3, 9]), ((" -1e1:-5:2",), [-10, -5])]
+)
+def test_ranges_of_alpha(words, values):
+    assert alphas(words).tolist() == values
 
 
 def test_simulate(answer):
@@ -160,7 +188,9 @@ def test_validate(answer, text):
     cell = TransferProblem(**{name: values[7] for name, values in said["problem"].items()})
     drawn = simulate(cell, said["alpha"][7], n_trials=1000, seed=0, method="chain")
     assert compare(predict(cell, said["alpha"][7]), drawn).variance == pytest.approx(z[1, 7], rel=1e-9)
-    assert "verdict: theory and simulation agree" in text("validate", *FEW)
+    brief, long = text("validate", *FEW).splitlines(), text("validate", *FEW, "--verbose", "--workers", 2).splitlines()
+    assert brief[0].startswith("verdict: theory and simulation agree") and len(brief) == 5
+    assert long[:5] == brief and len(long) == 5 + 1 + 1 + 40 and long[-1].split()[0] == "40"
     assert answer("validate", *FEW, "--seed", 1)["z"] != said["z"]
 
 
@@ -209,7 +239,7 @@ def test_validate_does_not_cry_wolf(monkeypatch):
     monkeypatch.setattr(validation, "simulate", lambda *args, **options: None)
 
     def noise(theory, _):
-        return dataclasses.make_dataclass("Z", validation.QUANTITIES)(*rng.standard_normal((4, 50)))
+        return ZScores(*rng.standard_normal((4, 50)))
 
     monkeypatch.setattr(validation, "compare", noise)
     rejected = sum(not validation.run(50, 1000, 10**6, 0, 0.2).passed for _ in range(200))
@@ -230,7 +260,7 @@ def test_map(answer, tmp_path):
     for row in rows[::5]:
         cell = TransferProblem(**{**NUMBERS_GIVEN, "n_target": float(row["n_target"]), "beta": float(row["beta"])})
         best, one = optimal_alpha(cell), predict(cell, 1.0).accuracy
-        assert float(row["best"]) == pytest.approx(best.best, rel=1e-12)
+        assert float(row["alpha"]) == pytest.approx(best.alpha, rel=1e-12)
         assert float(row["gain_over_1"]) == pytest.approx(best.accuracy - one, rel=1e-9, abs=1e-12)
     assert said["largest_gain"] == max(float(row["gain_over_1"]) for row in rows)
 
@@ -297,27 +327,35 @@ def test_right_data(answer, shelf, monkeypatch):
     ("arguments", "message"),
     [
         ("", "Expected one of {predict, optimal-alpha, simulate, validate, map, sweep, finetune, data, explore}. See"),
-        ("predikt", "predikt"),
-        ("predict --beta 2", "beta must lie in [-1, 1], got 2. It is a cosine."),
+        ("predikt", "command must be one of predict, optimal-alpha, simulate, validate, map, sweep, finetune, data, explore, got 'predikt'. Did"),
+        ("xyzzy", "got 'xyzzy'. See rmt-alpha --help."),
+        ("predict --beta 2", "--beta must lie in [-1, 1], got 2. It is a cosine."),
         ("predict --beta x", "Error parsing --beta: could not convert string to float: 'x'. See rmt-alpha --help"),
-        ("predict --betta 1", "Unrecognized options: --betta, 1. See"),
+        ("predict --betta 1", "Unrecognized options: --betta, 1. Did you mean --beta?"),
+        ("predict --gamma-sorce 1", "Did you mean --gamma-source?"),
         ("predict --dim", "Missing value for argument '--dim'"),
-        ("predict --alpha", "alpha must be one number or more"),
-        ("predict --alpha nan", "alpha must lie in"),
+        ("predict --alpha", "--alpha must be one number or more"),
+        ("predict --alpha nan", "--alpha must lie in"),
+        ("predict --alpha one", "--alpha must be a number or FROM:TO:COUNT, got 'one'"),
+        ("predict --alpha -2:3", "--alpha must be a number or FROM:TO:COUNT, got '-2:3'"),
+        ("predict --alpha 0:1:1", "COUNT must lie in [2,"),
+        ("predict --alpha 0:1:1e9", "COUNT must lie in"),
         ("predict --loss cubic", "invalid choice 'cubic' for argument '--loss'. Expected one of ('squared',"),
-        ("optimal-alpha --n-target 4.5", "n_target must be a whole number of at least 1, got 4.5. Round it first."),
-        ("optimal-alpha --gamma-target 0 --n-target 1000 --json", "gamma_target must be positive where n_target equals dim"),
-        ("simulate --n-trials 1", "n_trials must lie in [2,"),
-        ("simulate --method chain --noise student", "method 'chain' needs Gaussian noise"),
-        ("validate --n-problems 3", "n_problems must lie in [10,"),
-        ("validate --dim 1e5", "dim must be at least 500 times n_trials, 512000, got 100000"),
-        ("validate --level 1", "level must lie between 0 and 1, got 1"),
+        ("predict --loss logistic --gamma-target 0", "--gamma-target must lie in"),
+        ("optimal-alpha --n-target 4.5", "--n-target must be a whole number of at least 1, got 4.5. Round it first."),
+        ("optimal-alpha --gamma-target 0 --n-target 1000 --json", "--gamma-target must be positive where --n-target equals"),
+        ("simulate --n-trials 1", "--n-trials must lie in [2,"),
+        ("simulate --workers 0", "--workers must lie in [1,"),
+        ("simulate --method chain --noise student", "--method 'chain' needs Gaussian noise, which this problem lacks. Use --method dense."),
+        ("validate --n-problems 3", "--n-problems must lie in [10,"),
+        ("validate --dim 1e5", "--dim must be at least 500 times --n-trials, 512000, got 100000"),
+        ("validate --level 1", "--level must lie between 0 and 1, got 1"),
         ("map beta", "Missing from rmt-alpha map: Y"),
-        ("map beta gama", "y must be one of 'n_source', "),
-        ("map beta beta", "y must be another parameter than x, got 'beta' twice"),
-        ("map beta gamma-target --y-range 0 1", "y_range must be two finite numbers with 0 < low < high"),
-        ("map beta n-target --y-range 7 7.1", "y_range must hold two whole numbers at least, got 7 7.1"),
-        ("map beta mu --out {tmp}/file/map --cells 3", "out must be a place that can be written to"),
+        ("map beta gama", "Y must be one of 'n_source', "),
+        ("map beta beta", "Y must be another parameter than X, got 'beta' twice"),
+        ("map beta gamma-target --y-range 0 1", "--y-range must be two finite numbers with 0 < low < high"),
+        ("map beta n-target --y-range 7 7.1", "--y-range must hold two whole numbers at least, got 7 7.1"),
+        ("map beta mu --out {tmp}/file/map --cells 3", "--out must be a place that can be written to"),
         ("data sell", "invalid choice 'sell' for argument 'action'"),
         ("data list films", "names must be files or folders that 'rmt-alpha data list' shows, got 'films'"),
     ],
@@ -337,7 +375,9 @@ def test_help_has_json_and_defaults(capsys, monkeypatch, command):
     said = capsys.readouterr().out
     assert not stop.value.code and "--json" in said and "(default: " in said
     if command in ("predict", "optimal-alpha", "simulate", "map"):
-        assert "in standard deviations of the noise. (default: 0.8)" in said and "a count. (default: 5000)" in said
+        assert "in noise standard deviations. (default: 0.8)" in said and "a count. (default: 5000)" in said
+        assert "--source-loss {squared,logistic" in said
+    assert ("--workers" in said) == (command in ("simulate", "validate", "sweep"))
 
 
 def test_a_quick_start():
@@ -346,7 +386,7 @@ def test_a_quick_start():
         import sys
         from rmt_alpha.cli import main
         status = main(["predict"])
-        slow = {"jax", "matplotlib", "xarray", "pandas", "sklearn", "scipy.stats", "scipy.io", "pooch"} & set(sys.modules)
+        slow = {"matplotlib", "xarray", "pandas", "sklearn", "scipy.stats", "scipy.io", "pooch", "loky"} & set(sys.modules)
         sys.exit(f"imported {slow}" if slow else status)
     """
     done = subprocess.run(
@@ -372,8 +412,95 @@ def test_one_line_from_a_real_shell(encoding):
     )
     done = run("predict", "--betta", "1")
     assert (done.returncode, done.stdout) == (2, "")
-    assert (
-        done.stderr
-        == "rmt-alpha: Unrecognized options: --betta, 1. See rmt-alpha --help, or --help after the command.\n"
-    )
+    assert done.stderr == "rmt-alpha: Unrecognized options: --betta, 1. Did you mean --beta?\n"
     assert (run("predict", "--help").returncode, run("predict", "--help").stderr) == (0, "")
+
+
+def test_version(text):
+    assert text("--version") == f"rmt-alpha {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "words", "said"),
+    [
+        ("n_source must be, n_target too", ["predict"], "--n-source must be, --n-target too"),
+        ("alpha must lie; the alpha", ["predict"], "--alpha must lie; the alpha"),
+        ("Use method='dense' or workers=1.", ["simulate"], "Use --method dense or --workers 1."),
+        ("n_source must be", ["sweep"], "n_source must be"),  # a key of the file, and no option
+        ("spec must be TOML", ["sweep"], "spec must be TOML"),
+        ("n_source must be", [], "n_source must be"),
+    ],
+)
+def test_messages_speak_of_flags(message, words, said):
+    assert in_flags(message, words) == said
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (MemoryError("Unable to allocate 8 EiB"), 4, "out of memory: Unable to allocate 8 EiB. Ask for less"),
+        (OSError(28, "No space left on device", "/x"), 4, "No space left on device"),
+        (OSError("no such place"), 2, "no such place"),
+        (KeyboardInterrupt(), 130, "interrupted."),
+        (FloatingPointError("left the range"), 2, "left the range"),
+    ],
+)
+def test_exit_status_says_whose_fault_it_is(capsys, monkeypatch, error, status, said):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(one_problem, "predict_problem", fail)
+    assert main(["predict"]) == status
+    shown = capsys.readouterr().err
+    assert said in shown and shown.count("\n") == 1
+
+
+def test_a_cause_is_found_where_it_is_explained(capsys, monkeypatch):
+    def fail(*args):
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise OSError("store could not be written") from error
+
+    monkeypatch.setattr(one_problem, "predict_problem", fail)
+    assert main(["predict"]) == 4
+
+
+def on_terminal(*words, environment=None, interrupt_after=None):
+    """(status, what a terminal of 80 columns shows) of the command."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    code = "import sys; from rmt_alpha.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, *map(str, words)]
+    process = subprocess.Popen(
+        command, stdout=theirs, stderr=theirs, start_new_session=True, env=os.environ | (environment or {})
+    )
+    os.close(theirs)
+    shown = bytearray()
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the terminal is closed
+            break
+        if not piece:
+            break
+        shown.extend(piece)
+        if interrupt_after is not None and interrupt_after in shown:
+            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)  # people press it twice
+            interrupt_after = None
+    os.close(ours)
+    return process.wait(30), shown.decode()
+
+
+def test_no_color():
+    assert "\x1b[" not in on_terminal("predict", "--help", environment={"NO_COLOR": "1"})[1]
+    assert "\x1b[" not in on_terminal("predict", "--betta", environment={"NO_COLOR": "1"})[1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_progress_and_ctrl_c(workers):
+    """What takes longer than two seconds shows a bar; Ctrl-C, twice, ends it in one line."""
+    status, shown = on_terminal("simulate", "--n-trials", "1e7", "--workers", workers, interrupt_after=b"piece/s")
+    assert status == 130 and "Traceback" not in shown and "simulate:" in shown
+    assert shown.rstrip().endswith("rmt-alpha: interrupted.")

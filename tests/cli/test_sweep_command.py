@@ -1,16 +1,20 @@
-"""`rmt-alpha sweep`, run in this process; with real signals in test_sweep_survival."""
+"""`rmt-alpha sweep`, run in this process; with real signals in tests/sweep/test_survival.py."""
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import xarray
-from sweep_executors import BASE, Inline
-from test_sweep_survival import SPEC, slow_spec, start, stored
 
-from rmt_alpha import cli, sweep
+from rmt_alpha import sweep
 from rmt_alpha.cli import main
-from rmt_alpha.spec import read_spec
+from rmt_alpha.cli import sweep as command
+from rmt_alpha.sweep import read_spec
+from tests.sweep.sweep_executors import BASE, SLOW_CHUNKS, SPEC, Inline, slow_spec, start, stored, wait_for
 
 
 def test_the_same_from_the_shell(tmp_path, capfd):
@@ -29,7 +33,7 @@ def test_the_same_from_the_shell(tmp_path, capfd):
 
 
 def test_shards_and_then_the_whole(tmp_path, capfd, monkeypatch):
-    monkeypatch.setattr(cli, "sweep", lambda **arguments: sweep(**{**arguments, "executor": Inline()}))
+    monkeypatch.setattr(command, "run", lambda **arguments: sweep(**{**arguments, "executor": Inline()}))
     for i in range(2):
         assert main(["sweep", str(SPEC), "--store", str(tmp_path), "--shard", f"{i}/2"]) == 0
         assert stored(tmp_path) == 6 * (i + 1)
@@ -91,10 +95,12 @@ def test_bad_specs(tmp_path, capsys, old, new, message):
     ("arguments", "message"),
     [
         (["{tmp}/none.toml", "--store", "{tmp}/s"], "spec must be a readable file"),
-        ([str(SPEC), "--store", "{tmp}/file/s"], "store must be a directory that can be written"),
-        ([str(SPEC), "--store", "{tmp}/s", "--shard", "2"], "shard must be I/K"),
-        ([str(SPEC), "--store", "{tmp}/s", "--shard", "4/4"], "shard must be (i, k)"),
-        ([str(SPEC), "--store", "{tmp}/s", "--scheduler", "nowhere"], "scheduler must be the address"),
+        ([str(SPEC), "--store", "{tmp}/file/s"], "--store must be a directory that can be written"),
+        ([str(SPEC), "--store", "{tmp}/s", "--shard", "2"], "--shard must be I/K"),
+        ([str(SPEC), "--store", "{tmp}/s", "--shard", "4/4"], "--shard must be (i, k)"),
+        ([str(SPEC), "--store", "{tmp}/s", "--scheduler", "nowhere"], "--scheduler must be the address"),
+        ([str(SPEC), "--store", "{tmp}/s", "--workers", "0"], "--workers must lie in [1,"),
+        ([str(SPEC), "--store", "{tmp}/s", "--workers", "2", "--scheduler", "tcp://x"], "--workers must be left out"),
     ],
 )  # fmt: skip
 def test_bad_arguments(tmp_path, capsys, arguments, message):
@@ -108,19 +114,28 @@ def test_unknown_option_has_status_2(tmp_path, capsys):
     assert "--sharp" in capsys.readouterr().err
 
 
+def test_workers_change_no_bit(tmp_path, capfd):
+    for workers in (1, 2):
+        assert main(["sweep", str(SPEC), "--store", str(tmp_path / str(workers)), "--workers", str(workers)]) == 0
+    (one,), (two,) = ((tmp_path / k).glob("*.nc") for k in "12")
+    assert one.name == two.name and one.read_bytes() == two.read_bytes()
+
+
+def test_losses_in_a_spec(tmp_path, capfd):
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SPEC.read_text().replace("mu = 1.0", 'mu = 1.0\nloss = "logistic"'))
+    assert read_spec(spec)["problems"]["loss"] == "logistic"
+    spec.write_text(spec.read_text().replace("logistic", "logistik"))
+    assert main(["sweep", str(spec), "--store", str(tmp_path / "s")]) == 2
+    assert "loss must be one of 'squared'" in capfd.readouterr().err
+
+
 def test_lost_worker_of_our_own_pool(tmp_path):
-    """Status 2 from a real process, one line, and the rest is computed later."""
-    import os
-    import signal
-    import subprocess
-
-    import psutil
-    from test_sweep_survival import SLOW_CHUNKS, wait_for
-
-    process = start("sweep", slow_spec(tmp_path), "--store", tmp_path / "s", stderr=subprocess.PIPE)
+    """Status 4 from a real process, one line, and the rest is computed later."""
+    process = start("sweep", slow_spec(tmp_path), "--store", tmp_path / "s", "--workers", 2, stderr=subprocess.PIPE)
     wait_for(lambda: stored(tmp_path / "s") >= 3)
-    workers = [p for p in psutil.Process(process.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+    workers = [p for p in psutil.Process(process.pid).children(recursive=True) if "popen_loky" in " ".join(p.cmdline())]
     os.kill(workers[0].pid, signal.SIGKILL)
     error = process.communicate(timeout=60)[1]
-    assert process.returncode == 2 and "executor must stay alive" in error and "Traceback" not in error
+    assert process.returncode == 4 and "executor must stay alive" in error and "Traceback" not in error
     assert f"{stored(tmp_path / 's')} of {SLOW_CHUNKS} chunks are stored" in error

@@ -1,9 +1,12 @@
-"""Executors and worker functions for the tests of sweeps; importable by other processes."""
+"""Executors, worker functions and processes for the tests of sweeps; importable by other processes."""
 
 import multiprocessing
 import os
 import random
 import resource
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -13,6 +16,9 @@ import numpy as np
 
 BASE = {"n_source": 60, "dim": 40, "mu": 1.0, "mu_orth": 1.0, "gamma_source": 1.0, "gamma_target": 1.0}
 ALPHA = np.linspace(-1, 2, 4)
+SPEC = Path(__file__).with_name("sweep.toml")
+COMMAND = "import sys; from rmt_alpha.cli import main; sys.exit(main())"
+SLOW_CHUNKS = 80
 
 
 def problems(cells: int = 3) -> dict[str, Any]:
@@ -72,3 +78,40 @@ def sweep_inline(store: Path, record: Path, cells: int, n_trials: int, largest_f
     except OSError as error:
         end = f"OSError: {error}"
     os.write(os.open(record.with_suffix(".end"), os.O_WRONLY | os.O_CREAT), end.encode()[:180])
+
+
+def files(store):
+    """Everything in a store, by name, less what killed writers left."""
+    return {
+        str(path.relative_to(store)): path.read_bytes()
+        for path in sorted(store.rglob("*"))
+        if path.is_file() and not path.name.startswith(".tmp-")
+    }
+
+
+def start(*arguments, **options):
+    """`rmt-alpha` in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *map(str, arguments)], start_new_session=True, text=True, **options
+    )
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def stored(store):
+    return len(list((store / "chunks").glob("[!.]*"))) if (store / "chunks").exists() else 0
+
+
+def slow_spec(tmp_path):
+    """A spec of so many chunks that there is time to do harm, on a busy machine too."""
+    text = SPEC.read_text().replace(
+        "beta = [-0.5, 0.5, 0.9]", f"beta = {{ linspace = [-0.9, 0.9, {SLOW_CHUNKS // 4}] }}"
+    )
+    path = tmp_path / "slow.toml"
+    path.write_text(text)
+    return path

@@ -8,55 +8,31 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import termios
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from pathlib import Path
 
 import psutil
 import pytest
-from sweep_executors import ALPHA, Inline, fork_server, problems, sweep_inline
-from test_sweep import files
 
 from rmt_alpha import sweep
 from rmt_alpha.sweep.store import Store
 
-SPEC = Path(__file__).with_name("sweep.toml")
-COMMAND = "import sys; from rmt_alpha.cli import main; sys.exit(main())"
-
-
-def start(*arguments, **options):
-    """`rmt-alpha` in a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *map(str, arguments)], start_new_session=True, text=True, **options
-    )
-
-
-def wait_for(condition, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
-
-
-def stored(store):
-    return len(list((store / "chunks").glob("[!.]*"))) if (store / "chunks").exists() else 0
-
-
-SLOW_CHUNKS = 80
-
-
-def slow_spec(tmp_path):
-    """A spec of so many chunks that there is time to do harm, on a busy machine too."""
-    text = SPEC.read_text().replace(
-        "beta = [-0.5, 0.5, 0.9]", f"beta = {{ linspace = [-0.9, 0.9, {SLOW_CHUNKS // 4}] }}"
-    )
-    path = tmp_path / "slow.toml"
-    path.write_text(text)
-    return path
+from .sweep_executors import (
+    ALPHA,
+    SLOW_CHUNKS,
+    Inline,
+    files,
+    fork_server,
+    problems,
+    slow_spec,
+    start,
+    stored,
+    sweep_inline,
+    wait_for,
+)
 
 
 def test_sigkill_at_twenty_random_moments(tmp_path):
@@ -272,7 +248,9 @@ def test_dask_tries_again_what_has_failed(tmp_path):
     broken = tmp_path / "broken"
     broken.touch()
     with (
-        LocalCluster(1, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=logging.CRITICAL) as cluster,
+        LocalCluster(
+            1, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=logging.CRITICAL
+        ) as cluster,
         Client(cluster) as client,
     ):
         noise = functools.partial(fragile, marker=str(broken))

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import xarray
-from sweep_executors import ALPHA, BASE, Inline, Shuffled, problems
 
 from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, predict, simulate, sweep
 from rmt_alpha.results import QUANTITIES
@@ -19,14 +18,7 @@ from rmt_alpha.sweep import chunks as chunks_module
 from rmt_alpha.sweep.chunks import Chunk
 from rmt_alpha.sweep.store import Store
 
-
-def files(store):
-    """Everything in a store, by name, less what killed writers left."""
-    return {
-        str(path.relative_to(store)): path.read_bytes()
-        for path in sorted(store.rglob("*"))
-        if path.is_file() and not path.name.startswith(".tmp-")
-    }
+from .sweep_executors import ALPHA, BASE, Inline, Shuffled, files, problems
 
 
 def test_theory_and_simulation_side_by_side(tmp_path):
@@ -74,7 +66,9 @@ def test_parameters_that_vary_together(tmp_path):
 def test_alpha_may_vary_with_the_problem(tmp_path):
     beta = np.array([0.1, 0.5, 0.9])
     best = optimal_alpha(TransferProblem(**BASE, n_target=30, beta=beta))
-    alpha = xarray.DataArray(np.stack([best.alpha, best.least_risk]), dims=["target", "beta"], coords={"target": [0, 1]})
+    alpha = xarray.DataArray(
+        np.stack([best.alpha, best.least_risk]), dims=["target", "beta"], coords={"target": [0, 1]}
+    )
     data = sweep({**BASE, "n_target": 30, "beta": beta}, alpha, n_trials=20, store=tmp_path, executor=Inline())
     assert data.theory_accuracy.dims == ("beta", "target") and data.alpha.dims == ("target", "beta")
     np.testing.assert_allclose(data.theory_accuracy.sel(target=0), best.accuracy, rtol=1e-13)
@@ -97,7 +91,11 @@ def test_covariances_and_fixed_sources(tmp_path, rng):
         mean, mean, n_source=30, n_target=np.array([10, 20]), gamma_source=1.0, gamma_target=0.5, cov_target=spectrum
     )
     data = sweep(fit, ALPHA, n_trials=40, store=tmp_path, executor=Inline())
-    assert data.attrs["engines"] == "dense" and data.attrs["dim"] == 12 and data.attrs["problem_sha256"] == fit.digest.hex()
+    assert (
+        data.attrs["engines"] == "dense"
+        and data.attrs["dim"] == 12
+        and data.attrs["problem_sha256"] == fit.digest.hex()
+    )
     assert data.sizes == {"n": 2, "alpha": 4} and data.attrs["source_n"] == 30 and data.attrs["gamma"] == 0.5
     np.testing.assert_allclose(data.sim_risk, np.stack([simulate(c, ALPHA, n_trials=40).risk for c in fit.cells()]))
     fixed = TransferProblem.from_source(rng.standard_normal(12), mean, n_target=20, gamma_target=[0.5, 1.0])
@@ -138,7 +136,9 @@ def test_classes_with_arrays_in_them(tmp_path):
 
 
 def test_regression_has_no_accuracy(tmp_path):
-    fit = Fit(Population.linear(np.ones((30, 2)) / 5, 0.5), n=np.array([20, 60]), gamma=0.3, starts=[np.ones((30, 2)) / 4])
+    fit = Fit(
+        Population.linear(np.ones((30, 2)) / 5, 0.5), n=np.array([20, 60]), gamma=0.3, starts=[np.ones((30, 2)) / 4]
+    )
     data = sweep(fit, 0.5, n_trials=20, store=tmp_path, executor=Inline())
     assert data.attrs["alpha"] == 0.5 and data.theory_risk.dims == ("n",)
     same(data, fit, 0.5, 20)
@@ -158,7 +158,11 @@ def test_several_alphas(tmp_path):
     assert one.sim_risk.dims == ("source_0_gamma",) and one.alpha.dims == ("start",)
     named = xarray.DataArray(np.array(points).T[None], dims=["setting", "start", "point"])
     again = Inline()
-    assert sweep(fit, named, n_trials=20, store=tmp_path, executor=again).sim_risk.dims == ("source_0_gamma", "setting", "point")
+    assert sweep(fit, named, n_trials=20, store=tmp_path, executor=again).sim_risk.dims == (
+        "source_0_gamma",
+        "setting",
+        "point",
+    )
 
 
 def test_a_fit_without_starts(tmp_path):
@@ -181,7 +185,9 @@ def test_losses(tmp_path):
     data = sweep(numbers, [0.0, 1.0], n_trials=8, store=tmp_path, executor=Inline())
     assert data.attrs["loss"] == "logistic"
     problem = TransferProblem(**{**numbers, "beta": 0.9})
-    np.testing.assert_allclose(data.sim_accuracy.sel(beta=0.9), simulate(problem, [0.0, 1.0], n_trials=8).accuracy, rtol=1e-12)
+    np.testing.assert_allclose(
+        data.sim_accuracy.sel(beta=0.9), simulate(problem, [0.0, 1.0], n_trials=8).accuracy, rtol=1e-12
+    )
     np.testing.assert_allclose(data.theory_accuracy.sel(beta=0.9), predict(problem, [0.0, 1.0]).accuracy, rtol=1e-12)
     plain = sweep({**numbers, "loss": "squared"}, [0.0, 1.0], n_trials=8, store=tmp_path, executor=Inline())
     assert not np.any(plain.sim_accuracy.values == data.sim_accuracy.values)
@@ -324,7 +330,9 @@ def test_rounding_of_another_machine_recomputes_nothing(tmp_path, caplog):
     before, again = files(tmp_path), Inline()
     off = np.array([1e-17, 1e-16, 2e-16, 0, -2e-16, 2e-16, -1e-16])
     other = {**numbers, "gamma_target": gammas * (1 + off), "beta": numbers["beta"] + [0, 3e-17, 0]}
-    xarray.testing.assert_identical(sweep(other, ALPHA * (1 + 2e-16), n_trials=20, store=tmp_path, executor=again), first)
+    xarray.testing.assert_identical(
+        sweep(other, ALPHA * (1 + 2e-16), n_trials=20, store=tmp_path, executor=again), first
+    )
     assert again.count == 0 and files(tmp_path) == before and not caplog.text
     # Two shards, each with a grid of its own rounding, make a whole.
     halves = tmp_path / "halves"
@@ -347,7 +355,13 @@ def test_a_grid_that_is_nearly_another_is_reported(tmp_path, caplog, off, report
 def test_small_numbers_are_not_rounding(tmp_path):
     """Penalties of 1e-20 and 2e-20 are two grids, whatever else is in them."""
     for gamma in (1e-20, 2e-20):
-        data = sweep({**BASE, "n_target": 30, "beta": 0.5, "gamma_target": [gamma, 1.0]}, 1.0, n_trials=4, store=tmp_path, executor=Inline())
+        data = sweep(
+            {**BASE, "n_target": 30, "beta": 0.5, "gamma_target": [gamma, 1.0]},
+            1.0,
+            n_trials=4,
+            store=tmp_path,
+            executor=Inline(),
+        )
         assert data.gamma_target[0] == gamma
 
 
