@@ -54,9 +54,9 @@ def run(lab: Lab) -> None:
 
 def prepared(method: str) -> Any:
     torch.manual_seed(0)
-    recipe = Recipe(every=EVERY, steps=10_000, batch_size=BATCH)
+    recipe = Recipe(every=EVERY, steps=10_000, batch_size=BATCH).under("honest")
     model, _ = load_model(MODEL, ("no", "yes"))
-    model = METHODS[method].adapt(model, recipe, False).train()
+    model = METHODS[method].adapt(model, recipe).train()
     ids = torch.randint(1000, 2000, (BATCH, LENGTH), generator=torch.Generator().manual_seed(0))
     batch = dict(input_ids=ids, attention_mask=torch.ones_like(ids), labels=torch.arange(BATCH) % 2)
     return model, trainer(model, method, recipe, lambda model, batch: model(**batch).loss), batch

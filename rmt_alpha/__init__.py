@@ -3,7 +3,7 @@
 from importlib.metadata import version as _version
 
 from .problem import Covariance, Fit, Group, Loss, Population, TransferProblem
-from .results import Moments, Optimum, ScoreForm, ZScores, compare
+from .results import Moments, Optimum, ScoreForm, ZScores, compare, load, save
 from .simulation import draw, simulate, simulate_optimal_alpha
 from .sweep import sweep
 from .theory.low_rank import rank_path
@@ -24,10 +24,12 @@ __all__ = [
     "ZScores",
     "compare",
     "draw",
+    "load",
     "optimal_alpha",
     "optimal_penalty",
     "predict",
     "rank_path",
+    "save",
     "simulate",
     "simulate_optimal_alpha",
     "sweep",

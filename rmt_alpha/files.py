@@ -40,7 +40,12 @@ def write_whole(path: str | os.PathLike, content: bytes) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(temporary(path.parent, content), path)
+        part = temporary(path.parent, content)
+        try:
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
         _to_disk(path.parent)
     except OSError as error:
         raise type(error)(error.errno, error.strerror or str(error), str(path)) from error

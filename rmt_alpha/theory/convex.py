@@ -17,6 +17,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,13 +57,41 @@ class Labels:
     def components(self) -> int:
         return len(self.weight)
 
-    @property
-    def signs(self) -> np.ndarray:
-        """The labels that occur: pairs (component, ±1), (pairs, 2)."""
-        pairs = [(k, y) for k in range(self.components) for y in (0, 1)]
-        if namespace(self.weight) is not np:
-            return np.array(pairs)
-        return np.array([pair for pair in pairs if self.weight[pair] > 0])
+    @cached_property
+    def tables(self) -> tuple[Any, ...]:
+        """Component and sign of each label that occurs (P,), and what sums over them and changes variables by matrix products; see `residual`."""
+        K, Kc = self.components, 1 if self.shared else self.components
+        known = namespace(self.weight) is np
+        pairs = [(k, y) for k in range(K) for y in (0, 1) if not known or self.weight[k, y] > 0]
+        k, y = np.array([pair[0] for pair in pairs]), np.array([1.0 - 2.0 * pair[1] for pair in pairs])
+        own = np.zeros(K, int) if self.shared else np.arange(K)  # which variance is whose
+        by_component, by_variance = np.eye(K)[k], np.eye(Kc)[own[k]]
+        spread = [by_component, by_variance, by_variance]  # of (m̂, q̂, χ), and of (m + b, V, v)
+        size = [K, Kc, Kc]
+        place = np.cumsum([0, *size])
+        values = np.zeros((3, len(k), place[-1]))
+        slopes = np.zeros((3, 3, len(k), place[-1], place[-1]))
+        for i in range(3):
+            sign = y if i == 0 else np.ones_like(y)
+            values[i, :, place[i] : place[i + 1]] = sign[:, None] * spread[i]
+            for j in range(3):
+                both = sign * y if j == 0 else sign
+                block = both[:, None, None] * spread[i][:, :, None] * spread[j][:, None, :]
+                slopes[i, j, :, place[i] : place[i + 1], place[j] : place[j + 1]] = block
+        D = place[-1] + self.intercept
+        change = np.zeros((place[-1] + Kc + 1, place[-1], D))  # of (m/2, V, v, √V, b/2)
+        for c in range(K):
+            change[c, c, K + own[c]] = 1
+            change[place[-1] + own[c], c, c] = 1
+            if self.intercept:
+                change[-1, c, K] += 1
+                change[place[-1], c, -1] = 1
+        for c in range(K, place[-1]):
+            change[c, c, c] = 1
+        weight = self.weight[k, np.array([pair[1] for pair in pairs])]
+        values = values * weight[:, None]
+        slopes = slopes * weight[:, None, None]
+        return k, y, own, values.reshape(-1, place[-1]), slopes.reshape(-1, place[-1] ** 2), change.reshape(len(change), -1)
 
 
 class Diagonal:
@@ -158,48 +187,21 @@ def residual(system: Any, labels: Labels, loss: Loss, x: Any) -> tuple[Any, Any,
     """
     xp, K = namespace(x), labels.components
     Kc = 1 if labels.shared else K
-    D = K + 2 * Kc
-    own = np.zeros(K, int) if labels.shared else np.arange(K)  # which variance is whose
+    D, B = K + 2 * Kc, len(x)
+    k, y, own, values, slopes, change = labels.tables
     V, v = xp.exp(x[:, K : K + Kc]), xp.exp(x[:, K + Kc : D])
     s = xp.sqrt(V)
-    b = x[:, D] * s[:, 0] if labels.intercept else xp.zeros_like(s[:, 0])
+    b = x[:, D:] * s[:, :1] if labels.intercept else xp.zeros((B, 1))
     m = x[:, :K] * s[:, own]
-    pairs = labels.signs
-    k, y = pairs[:, 0], 1.0 - 2.0 * pairs[:, 1]
-    weight = labels.weight[k, pairs[:, 1]]
-    B = len(x)
-    flat = lambda a: xp.reshape(a, (-1,))  # noqa: E731
-    e, de, lost = expectations(loss, flat(y * (m[:, k] + b[:, None])), flat(V[:, own[k]]), flat(v[:, own[k]]))
-    e = xp.reshape(e, (3, B, -1))
-    de = xp.reshape(de, (3, 3, B, -1))
-    # By component (or summed where a covariance is shared): one-hot tables are the clearest way to say it.
-    to_component = np.eye(K)[k]  # (pairs, K)
-    to_variance = np.eye(Kc)[own[k]]  # (pairs, Kc)
-    n = system.n[:, None]
-    m_hat = (weight * y * e[0]) @ to_component
-    q_hat = (weight * e[1]) @ to_variance / n
-    chi = (weight * e[2]) @ to_variance
-    by = lambda f, out, by_: xp.einsum("bp,po,pi->boi", f, out, by_)  # noqa: E731
-    rows = []
-    for i, (sign, out, scale) in enumerate(((y, to_component, 1.0), (np.ones_like(y), to_variance, 1 / n), (np.ones_like(y), to_variance, 1.0))):
-        f = lambda j, extra: weight * sign * extra * de[i, j] * scale  # noqa: B023, E731
-        rows.append(xp.concatenate([by(f(0, y), out, to_component), by(f(1, 1.0), out, to_variance), by(f(2, 1.0), out, to_variance)], 2))
-    hats = xp.concatenate(rows, 1)  # ∂(m̂, q̂, χ)/∂(m + b, V, v)
+    margin, which = y * (m + b)[:, k], own[k]
+    e, de, lost = expectations(loss, *(xp.reshape(a, (-1,)) for a in (margin, V[:, which], v[:, which])))
+    scale = xp.concatenate([xp.ones((B, K)), xp.broadcast_to(1 / system.n[:, None], (B, Kc)), xp.ones((B, Kc))], 1)
+    hat = (xp.reshape(xp.moveaxis(xp.reshape(e, (3, B, -1)), 1, 0), (B, -1)) @ values) * scale  # (m̂, q̂, χ)
+    by_state = xp.reshape(xp.reshape(xp.moveaxis(xp.reshape(de, (9, B, -1)), 1, 0), (B, -1)) @ slopes, (B, D, D)) * scale[:, :, None]
+    to_x = xp.reshape(xp.concatenate([m / 2, V, v, s, b / 2], 1) @ change, (B, D, -1))
+    m_hat, q_hat, chi = hat[:, :K], hat[:, K : K + Kc], hat[:, K + Kc :]
     new, outer = system.update(m_hat, q_hat, chi)
-    # From (m + b, V, v) to x.
-    zero = xp.zeros((B, K, Kc))
-    diagonal = lambda a: a[:, :, None] * np.eye(a.shape[1])  # noqa: E731
-    half = m[:, :, None] / 2 * to_owner(K, Kc)
-    half = half + (b[:, None, None] / 2) * np.eye(Kc)[0]
-    to_x = xp.concatenate([
-        xp.concatenate([diagonal(s[:, own]), half, zero], 2),
-        xp.concatenate([xp.swapaxes(zero, 1, 2), diagonal(V), xp.zeros((B, Kc, Kc))], 2),
-        xp.concatenate([xp.swapaxes(zero, 1, 2), xp.zeros((B, Kc, Kc)), diagonal(v)], 2),
-    ], 1)  # fmt: skip
-    if labels.intercept:
-        by_b = xp.concatenate([xp.broadcast_to(s[:, :1], (B, K)), xp.zeros((B, 2 * Kc))], 1)
-        to_x = xp.concatenate([to_x, by_b[:, :, None]], 2)
-    hats = hats @ to_x
+    hats = by_state @ to_x
     jacobian = outer @ hats  # of (m', V', v') by x
     new_m, new_V, new_v = new[:, :K], new[:, K : K + Kc], new[:, K + Kc :]
     new_s = xp.sqrt(new_V)[:, own]
@@ -218,11 +220,7 @@ def residual(system: Any, labels: Labels, loss: Loss, x: Any) -> tuple[Any, Any,
         J = xp.concatenate([J, xp.sum(hats[:, :K], 1)[:, None, :] * unit[:, None, None]], 1)
     F = xp.concatenate(parts, 1)
     F = xp.where(xp.max(xp.reshape(lost, (B, -1)), 1)[:, None] < LOST, F, xp.nan)
-    return F, J, xp.concatenate([m_hat, q_hat, chi], 1)
-
-
-def to_owner(K: int, Kc: int) -> np.ndarray:
-    return np.ones((K, 1)) if Kc == 1 else np.eye(K)
+    return F, J, hat
 
 
 def _size(F: Any) -> Any:
@@ -299,27 +297,30 @@ def _newton_jax(system: Any, labels: Labels, loss: Loss, candidates: list[Any]) 
 
     def go_on(state: Any) -> Any:
         size, count = state[2], state[-1]
-        return (count < STEPS) & xp.any((size >= tolerance) & xp.isfinite(size))
+        return (count == 0) | (count < STEPS) & xp.any((size >= tolerance) & xp.isfinite(size))
 
     def turn(state: Any) -> Any:
         x, F, size, step, scale, count = state
         trial = x + xp.abs(scale)[:, None] * step
         new_F, new_J, _ = residual(frozen, still, loss, trial)
         new_size = _size(new_F)
-        better = (new_size < size) | ((scale < 0) & xp.isfinite(new_size))
-        better = better & (size >= tolerance)
+        better = ((new_size < size) | ((scale < 0) & xp.isfinite(new_size))) & (size >= tolerance)
         keep = lambda new, old: xp.where(better[:, None] if new.ndim == 2 else better, new, old)  # noqa: E731
         shorter = scale / 2
         plain = (shorter < SHORTEST_STEP) & ~better
         next_step = xp.where(plain[:, None], F / 2, keep(_direction(xp, new_F, new_J), step))
         return keep(trial, x), keep(new_F, F), keep(new_size, size), next_step, xp.where(plain, -1.0, keep(xp.ones_like(scale), shorter)), count + 1
 
-    x, F, J = _best(frozen, still, loss, [stop(c) for c in candidates])
-    x, F, size, *_ = jax.lax.while_loop(go_on, turn, (x, F, _size(F), _direction(xp, F, J), xp.ones_like(F[:, 0]), 0))
-    x = stop(x)
-    for _ in range(2):
+    # Each piece of the computation is compiled once: the start in the loop's first turn, the two last steps as one scan.
+    x = stop(candidates[0])
+    size = xp.full(len(x), xp.inf)
+    x, _, size, *_ = jax.lax.while_loop(go_on, turn, (x, xp.zeros_like(x), size, xp.zeros_like(x), xp.ones_like(size), 0))
+
+    def polish(x: Any, _: Any) -> Any:
         F, J, _ = residual(system, labels, loss, x)
-        x = x - xp.linalg.solve(J, F[..., None])[..., 0]
+        return x - xp.linalg.solve(J, F[..., None])[..., 0], None
+
+    x, _ = jax.lax.scan(polish, stop(x), None, length=2)
     return xp.where((size < 1e3 * tolerance)[:, None], x, xp.nan), size
 
 

@@ -25,9 +25,9 @@ from .._arrays import jax, namespace
 from ..problem import Loss
 
 DEVIATIONS = np.linspace(-8.0, 8.0, 9)  # panel edges of the Gaussian
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
-BRACKET_STEPS = 6
+BRACKET_STEPS = 4
 
 REACH = 25.0  # margins up to sinh 25 = 4·10¹⁰
 RESOLVED = 1e-9  # relative error of a panel of the loss
@@ -127,18 +127,16 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
     parts = pieces(loss)
     g, dg, u, weight = (_straight if parts.lines is not None else _smooth)(xp, loss, parts, m, s, v)
     weight = weight * xp.exp(-u * u / 2)
-    total = lambda x: xp.sum(x, axis=-1)  # noqa: E731
-    wg, wd = weight * g, weight * dg
-    wgd = wg * dg
-    g1, g2, d0, d1, d2 = total(wg), total(wg * g), total(wd), total(wd * u), total(wd * u * u)
-    gd0, gd1, ggd = total(wgd), total(wgd * u), total(wgd * g)
+    gd, du = g * dg, dg * u
+    summed = xp.stack([xp.ones_like(g), g, g * g, dg, du, du * u, gd, gd * u, gd * g], 1) @ weight[..., None]
+    mass, g1, g2, d0, d1, d2, gd0, gd1, ggd = (summed[:, i, 0] for i in range(9))
     values = xp.stack([g1, g2, -d0])
     derivatives = xp.stack([
         xp.stack([d0, d1 / (2 * s), gd0]),
         xp.stack([2 * gd0, gd1 / s, 2 * ggd]),
         xp.stack([-d1 / s, (d0 - d2) / (2 * V), -gd1 / s]),
     ])  # fmt: skip
-    return values, derivatives, xp.abs(total(weight) - 1)
+    return values, derivatives, xp.abs(mass - 1)
 
 
 def _straight(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any, Any, Any]:
@@ -205,11 +203,22 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
     w_low, w_high = xp.take_along_axis(cuts, lo, 1), xp.take_along_axis(cuts, hi, 1)
     share = (omega - w_low) / xp.where(w_high > w_low, w_high - w_low, 1.0)
     z = xp.clip(low + (high - low) * share, low, high)
-    for _ in range(BRACKET_STEPS):  # need not be exact: an edge at nearly 8 deviations is as good
+
+    def closer(_: Any, state: Any) -> Any:
+        low, high, z = state
         f = z + v[:, None] * loss.slope(z) - omega
         low, high = xp.where(f < 0, z, low), xp.where(f > 0, z, high)
         newton = z - f / (1 + v[:, None] * loss.curvature(z))
-        z = xp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+        return low, high, xp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+
+    # Need not be exact: an edge at nearly 8 deviations is as good.
+    bracket = (low, high, z)
+    if xp is np:
+        for i in range(BRACKET_STEPS):
+            bracket = closer(i, bracket)
+    else:
+        bracket = jax.lax.fori_loop(0, BRACKET_STEPS, closer, bracket)
+    z = bracket[2]
     z = xp.sort(z, 1)
     edges = xp.sort(xp.concatenate([z, xp.clip(knots, z[:, :1], z[:, -1:])], 1), 1)
     if xp is np:  # leave out what was clipped: equal edges at either end

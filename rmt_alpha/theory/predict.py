@@ -12,7 +12,7 @@ from .. import _checks as check
 from .._arrays import is_jax, plain
 from ..problem import Fit, TransferProblem, is_squared
 from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe
-from . import convex, low_rank
+from . import convex, localised, low_rank
 from . import spread as spreads
 from .isotropic import transfer_form
 from .stage import train
@@ -20,7 +20,7 @@ from .stage import train
 Problem = Fit | TransferProblem
 
 
-def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", spread: bool = False) -> Moments:
+def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noise: str = "gaussian", spread: bool = False) -> Moments:
     """Asymptotic mean, variance, accuracy and risk of a fit at α.
 
     | parameter | meaning |
@@ -28,6 +28,7 @@ def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", spr
     | `problem` | a `Fit` or a `TransferProblem`; arrays in it broadcast against α |
     | `alpha` | the scales of the starts: any shape for one, (…, J) for several, (…, J·q) per output; None for a fit without starts |
     | `threshold` | where two classes are told apart: "zero" or "best", which is the limit's own best |
+    | `noise` | of the test points, "gaussian", "rademacher" or "student": it matters where the means or starts sit on few coordinates |
     | `spread` | also the standard deviations over draws of the training sets, `accuracy_sd` … (isotropic noise and one source only) |
 
     Exact as all sample sizes and p → ∞ at fixed ratios; `simulate` is its witness. Returns `Moments`. Raises ValueError or TypeError, naming the
@@ -42,14 +43,25 @@ def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", spr
     0.7518
     """
     alpha = checked_alpha(problem, alpha)
+    check.choice("noise", noise, tuple(localised.CHARACTERISTIC))
     found = _moments(problem, alpha, threshold)
+    if noise != "gaussian" and isinstance(problem, Fit):  # a TransferProblem's means lie in no particular direction
+        found = dataclasses.replace(found, accuracy=plain(_localised(problem, alpha, noise, threshold)))
     if spread:
-        found = dataclasses.replace(found, **spread_fields(problem, alpha))
+        found = dataclasses.replace(found, **spreads.deviations(problem, alpha))
     return dataclasses.replace(found, alpha=plain(alpha), problem=problem)
 
 
-def spread_fields(problem: Problem, alpha: Any) -> dict[str, Any]:
-    return spreads.deviations(problem, alpha)
+def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:
+    if threshold != "zero":
+        raise ValueError(f"threshold must be 'zero' with noise {noise!r}, got {threshold!r}: the best one is known for Gaussian scores only.")
+    if not fit.shape:
+        return localised.accuracy(fit, alpha, noise)
+    shape, pieces = fit.cells_along(np.asarray(alpha))
+    out = np.empty(shape)
+    for place, cell, part in pieces:
+        out[place] = localised.accuracy(cell, part, noise)
+    return out
 
 
 def checked_problem(problem: Any) -> Problem:
