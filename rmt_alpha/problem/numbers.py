@@ -1,8 +1,10 @@
-"""The paper's eight numbers as people meet them: symbol, unit, range worth looking at, example. Command line and explorer both show these."""
+"""The paper's eight numbers as people meet them: symbol, unit, range worth looking at, example.
+
+Command line and explorer both show these.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 

@@ -49,7 +49,7 @@ def pool(workers: int) -> Iterator[Callable[[Callable[..., Any], Iterable[Any]],
 
 @contextmanager
 def executor(workers: int) -> Iterator[Executor]:
-    """So many processes, which end with the block, and with their parent; in the middle of their work where the block is left by an exception."""
+    """So many processes, which end with the block (at once where an exception leaves it), and with their parent."""
     import loky
 
     # loky starts fresh processes: a fork would copy locks that JAX's and BLAS's threads hold.

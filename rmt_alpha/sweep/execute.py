@@ -138,6 +138,8 @@ def _explained(error: BaseException, executor: Executor, ours: bool, advice: str
     if isinstance(error, ExecutorLost):
         name = "the process pool" if ours else type(executor).__name__
         hint = " In a script, call sweep under `if __name__ == '__main__':`." if ours else ""
+        if isinstance(error.__cause__, ImportError | AttributeError):
+            hint = " Its workers seem to run another release of rmt_alpha: install this one on every machine."
         return ExecutorLost(
             f"executor must stay alive during the sweep, but {name} failed ({error.args[0]}): {advice} "
             f"If it fails again, look at its workers' memory and logs, or give another executor.{hint}"

@@ -65,16 +65,15 @@ class Grid:
     def shape(self) -> tuple[int, ...]:
         """(*problem axes, *α's own axes): of every result."""
         rank = len(self.dims)
-        return (
-            *self.problem.shape,
-            *(() if self.alpha is None else self.alpha.shape[rank : rank + len(self.alpha_dims)]),
-        )
+        own = () if self.alpha is None else self.alpha.shape[rank : rank + len(self.alpha_dims)]
+        return (*self.problem.shape, *own)
 
     def cells(self) -> Iterator[tuple[Problem, np.ndarray | None]]:
         """Each scalar problem with its α, (count,) or (count, n_alpha), in C order."""
         shape = self.problem.shape
         alphas = None if self.alpha is None else np.broadcast_to(self.alpha, (*self.shape, *self.entries))
-        for index, cell in zip(np.ndindex(shape), self.problem.cells(), strict=True):
+        scalars: Iterator[Any] = self.problem.cells()
+        for index, cell in zip(np.ndindex(shape), scalars, strict=True):
             yield cell, None if alphas is None else alphas[index].reshape(-1, *self.entries)
 
     def to_json(self) -> bytes:

@@ -76,8 +76,8 @@ def sweep(
 
     | parameter | meaning |
     |---|---|
-    | `problems` | a `TransferProblem` or a `Fit` with arrays in it; or the numbers of a `TransferProblem` by name, with or without its losses |
-    | `alpha` | a number, a vector (a dimension of its own), or a DataArray, which may vary with the problem; None for a fit without starts |
+    | `problems` | a `TransferProblem` or `Fit` with arrays in it, or the numbers of a `TransferProblem` by name (and its losses) |
+    | `alpha` | a number, a vector (a dimension of its own), or a DataArray, which may vary with the problem; None without starts |
     | `n_trials` | trainings per problem, ≥ 2; with a larger number only the new ones are computed |
     | `seed` | trial i of seed s is the same whatever else is computed |
     | `store` | a directory: what is finished is there, and computed never again |
@@ -110,12 +110,13 @@ def sweep(
     hands = pool.cores() if workers is None else int(check.number("workers", check.size("workers", workers)))
     netcdf.check_names(layout, TAKEN)
     theory = _theory(layout)  # first: a problem beyond double precision shows here, before hours of simulation
-    _cells(layout, leading_axes(theory), **settings)  # and a method that does not apply
+    leading = leading_axes(theory)
+    cells = _cells(layout, leading, **settings)  # and a method that does not apply
     shelf = Store(store)
     made_once = shelf.settled(layout)
-    theory = theory if made_once is layout else _theory(made_once)
-    layout, leading = made_once, leading_axes(theory)
-    cells = _cells(layout, leading, **settings)
+    if made_once is not layout:
+        layout, theory = made_once, _theory(made_once)
+        cells = _cells(layout, leading, **settings)
     distinct = {chunk.name: chunk for cell in cells for chunk in cell}  # equal cells share their chunks
     mine = list(distinct.values())[shard[0] :: shard[1]]
     missing = [chunk for chunk in mine if shelf.read(chunk.name, chunk.shape) is None]
@@ -232,11 +233,11 @@ def _dataset(
     for q, axes in leading.items():
         text, units = MEANING[q]
         inner = COMPONENTS.get(q, ())[: len(axes)]
-        shaped = lambda v, k=len(axes): np.moveaxis(v, 0, k).reshape((*v.shape[1 : 1 + k], *layout.shape))  # noqa: E731
+        shape = (*axes, *layout.shape)
         entries = {
             f"theory_{q}": (getattr(theory, q), f"{text}, theory"),
-            f"sim_{q}": (shaped(means[q]), f"{text}, simulation"),
-            f"sim_{q}_se": (shaped(errors[q]), f"standard error of sim_{q}"),
+            f"sim_{q}": (np.moveaxis(means[q], 0, len(axes)).reshape(shape), f"{text}, simulation"),
+            f"sim_{q}_se": (np.moveaxis(errors[q], 0, len(axes)).reshape(shape), f"standard error of sim_{q}"),
         }
         for name, (value, said) in entries.items():
             variables[name] = ((*inner, *dims), value, {"long_name": said, "units": units})
@@ -269,7 +270,9 @@ def _described(name: str) -> dict[str, str]:
 
 
 def _attributes(layout: Grid, settings: dict[str, Any], engines: list[str]) -> dict[str, Any]:
-    fixed = {n: np.asarray(v).ravel().tolist() for n, v in numbers_of(layout.problem).items() if n not in layout.coords}
+    fixed: dict[str, Any] = {
+        n: np.asarray(v).ravel().tolist() for n, v in numbers_of(layout.problem).items() if n not in layout.coords
+    }
     if layout.alpha is not None and "alpha" not in layout.coords:
         fixed["alpha"] = layout.alpha.ravel().tolist()
     fixed = {name: value[0] if len(value) == 1 else value for name, value in fixed.items()}

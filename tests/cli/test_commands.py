@@ -327,7 +327,7 @@ def test_right_data(answer, shelf, monkeypatch):
     ("arguments", "message"),
     [
         ("", "Expected one of {predict, optimal-alpha, simulate, validate, map, sweep, finetune, data, explore}. See"),
-        ("predikt", "command must be one of predict, optimal-alpha, simulate, validate, map, sweep, finetune, data, explore, got 'predikt'. Did"),
+        ("predikt", "finetune, data, explore, got 'predikt'. Did you mean 'predict'?"),
         ("xyzzy", "got 'xyzzy'. See rmt-alpha --help."),
         ("predict --beta 2", "--beta must lie in [-1, 1], got 2. It is a cosine."),
         ("predict --beta x", "Error parsing --beta: could not convert string to float: 'x'. See rmt-alpha --help"),

@@ -16,8 +16,10 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import psutil
 import pytest
+import xarray
 
 from rmt_alpha import sweep
+from rmt_alpha.sweep import execute, read_spec
 from rmt_alpha.sweep.store import Store
 
 from .sweep_executors import (
@@ -84,7 +86,6 @@ def test_killed_with_its_workers(tmp_path):
     assert len(children) >= 2
     assert not psutil.wait_procs(children, timeout=20)[1]
     there = stored(store)
-    from rmt_alpha.sweep import read_spec
 
     rest = Inline()
     sweep(**read_spec(spec), store=store, executor=rest)
@@ -121,6 +122,22 @@ def test_ctrl_c(tmp_path):
     assert "Traceback" not in text
     assert f"rmt-alpha: interrupted: {stored(store)} of {SLOW_CHUNKS} chunks are stored in" in text.replace("\r\n", "")
     assert "run the same sweep again" in text
+
+
+def test_two_kinds_of_processor(tmp_path):
+    """Other instructions round otherwise: two shards make a whole all the same, as one processor would but for rounding."""
+    for shard, features in (("0/2", ""), ("1/2", "X86_V4")):
+        environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": features}
+        spec = tmp_path / "spec.toml"
+        spec.write_text(SPEC.read_text().replace("gamma_target = 1.0", "gamma_target = { geomspace = [0.01, 100, 7] }"))
+        assert (
+            start("sweep", spec, "--store", tmp_path / "s", "--shard", shard, "--workers", 1, env=environment).wait(60)
+            == 0
+        )
+    (result,) = (tmp_path / "s").glob("*.nc")
+    here = sweep(**read_spec(spec), store=tmp_path / "here", executor=Inline())
+    with xarray.open_dataset(result) as both:
+        xarray.testing.assert_allclose(both, here, rtol=1e-9)
 
 
 def test_two_processes_on_one_store(tmp_path):
@@ -199,7 +216,6 @@ def test_closed_executor(tmp_path):
 
 
 def test_error_of_the_computation_says_what_is_saved(tmp_path, monkeypatch):
-    from rmt_alpha.sweep import execute
 
     compute, good = execute.compute, iter([True, True])
 

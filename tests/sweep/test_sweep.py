@@ -474,13 +474,16 @@ def test_bad_input(tmp_path, problem, alpha, options, error, text):
     assert not (tmp_path / "s").exists()
 
 
+NANOSECONDS = np.array(["2026-01-01T00:00:00.123456789", "2026-01-02"], "M8[ns]")
+
+
 @pytest.mark.parametrize(
     ("beta", "text"),
     [
         (xarray.DataArray([0.1, 0.5], dims="β"), "'β' must be a name"),
         (xarray.DataArray([0.1, 0.5], dims="my/beta"), "'my/beta' must be a name"),
         (xarray.DataArray([0.1, 0.5], dims="k", coords={"k": [0, 2**60 + 1]}), "'k' must have labels"),
-        (xarray.DataArray([0.1, 0.5], dims="t", coords={"t": np.array(["2026-01-01T00:00:00.123456789", "2026-01-02"], "M8[ns]")}), "'t' must "),
+        (xarray.DataArray([0.1, 0.5], dims="t", coords={"t": NANOSECONDS}), "'t' must "),
         (xarray.DataArray([0.1, 0.5], dims="trials"), "'trials' must have another name"),
         (xarray.DataArray([0.1, 0.5], dims="sim_risk", coords={"sim_risk": [1, 2]}), "'sim_risk' must have another name"),
         (xarray.DataArray([0.1, 0.5], dims="k", coords={"k": np.array([(1, 2), {}], dtype=object)}), "'k' must"),
