@@ -25,6 +25,7 @@ from rmt_alpha.sweep.store import Store
 from .sweep_executors import (
     ALPHA,
     SLOW_CHUNKS,
+    SPEC,
     Inline,
     files,
     fork_server,
