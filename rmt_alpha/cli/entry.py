@@ -16,7 +16,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from itertools import groupby
 from typing import Any, get_type_hints
 
@@ -141,17 +141,16 @@ def _parse(words: list[str]) -> Callable[[], Outcome]:
     deferred = {name: _deferred(command) for name, command in COMMANDS.items()}
     # A range may begin with a minus sign, and is no option for that.
     words = [f" {word}" if re.match(r"-[\d.].*:", word) else word for word in words]
-    said, helped = io.StringIO(), io.StringIO()
+    said, helped, plain = io.StringIO(), io.StringIO(), bool(os.environ.get("NO_COLOR"))
     try:
-        with redirect_stderr(said), redirect_stdout(helped):
+        with redirect_stderr(said), redirect_stdout(helped) if plain else nullcontext():
             return tyro.extras.subcommand_cli_from_dict(
                 deferred, prog="rmt-alpha", description=f"{__doc__.split('.')[0].split(':')[0]} of rmt_alpha {__version__} (--version).",
                 args=words, config=(tyro.conf.FlagCreatePairsOff,),
             )  # fmt: skip
     except SystemExit as stop:
         if not stop.code:  # --help
-            text = helped.getvalue()
-            print(re.sub(r"\x1b\[[0-9;]*m", "", text) if "NO_COLOR" in os.environ else text, end="")
+            print(re.sub(r"\x1b\[[0-9;]*m", "", helped.getvalue()), end="")
             raise
         raise ValueError(_explained(said.getvalue(), words)) from None
 

@@ -46,7 +46,7 @@ ProblemOptions: Any = dataclasses.make_dataclass(
 EXAMPLE = ProblemOptions()
 Problem = Annotated[ProblemOptions, tyro.conf.arg(name="")]  # its options without a prefix
 Alphas = Annotated[tuple[str, ...], tyro.conf.arg(metavar="ALPHA|FROM:TO:COUNT ...")]
-MOST = 1_000_000  # values of α in one answer
+MOST = 10_000  # values of α in one answer
 
 
 def alphas(words: tuple[str, ...]) -> np.ndarray:

@@ -10,15 +10,15 @@ import tyro
 
 from ..sweep import read_spec
 from ..sweep import sweep as run
-from .options import Count, as_json
+from .options import as_json
 
 
 def sweep(
     spec: tyro.conf.Positional[Path],
     /,
     store: Path,
-    workers: Count | None = None,
-    scheduler: str | None = None,
+    workers: Annotated[float | None, tyro.conf.arg(metavar="COUNT")] = None,
+    scheduler: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None,
     shard: Annotated[str, tyro.conf.arg(metavar="I/K")] = "0/1",
     json: bool = False,
 ) -> str | None:
