@@ -45,4 +45,5 @@ class Optimum:
             return f"Optimum(shape={np.shape(self.risk)})"
         error = "" if self.alpha_se is None else f" ± {np.round(self.alpha_se, 4)}"
         accuracy = "" if self.accuracy is None else f", accuracy={self.accuracy:.4f}"
-        return f"Optimum(alpha={np.round(self.alpha, 4)}{error}{accuracy}, least_risk={np.round(self.least_risk, 4)})"
+        least = "" if self.least_risk is None else f", least_risk={np.round(self.least_risk, 4)}"
+        return f"Optimum(alpha={np.round(self.alpha, 4)}{error}{accuracy}{least})"

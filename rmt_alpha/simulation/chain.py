@@ -1,8 +1,8 @@
-r"""The exact sampler: one trial of any dimension in O(depth) random numbers, for C = C̃ = I and Gaussian noise.
+r"""One training of any dimension in O(depth) random numbers, exactly, for C = I and Gaussian noise.
 
 The law of the noise Z (p × n) is invariant under rotations on both sides, and the trained weights matter only through a
 few inner products. So run block Golub–Kahan bidiagonalisation on paper: start the left basis with the k special directions
-(source: μ; target: μ_β and w̃) and the right basis with y/√n. Row by row, what a rotation has not yet fixed of Z is a χ variable
+(the mean, and what it starts from) and the right basis with y/√n. Row by row, what a rotation has not yet fixed of Z is a χ variable
 (its length) or an independent normal, and everything further away is exactly 0.
 
 Level l of that basis has an *a side* of k directions and a *b side* of one. On even levels a is left (features, p-dimensional)
@@ -40,9 +40,7 @@ import math
 
 import numpy as np
 
-from ..moments import ScoreForm
-from ..problem import TransferProblem
-from .streams import cell_key, generator
+from .streams import generator
 
 TRIALS = 1024  # trials that share a stream and a pass: many for few NumPy calls, few for the cache
 LEVELS = 8  # levels that share a stream
@@ -51,51 +49,6 @@ TOLERANCE = 1e-13  # what truncation may change, relative
 DEVIATION = 6.0  # singular values leave their bulk by so many units of the Tracy–Widom scale with probability e⁻²⁷
 HELD = 1e200  # a diagonal entry beside which every other is 0
 STEP = 1e-100  # imaginary part of γ, so small that its square is nothing
-
-
-def draw(problem: TransferProblem, seed: int, chunk: int, depth_factor: float = 1.0) -> ScoreForm:
-    """Trials [1024·chunk, 1024·(chunk+1)) of a scalar isotropic problem: c (2, 1024) and M (2, 2, 1024).
-
-    `depth_factor` scales the number of levels; it is there to test that more of them change nothing.
-    """
-    key = cell_key(problem, "chain")
-    p, n, gamma = problem.dim, problem.n_target, problem.gamma_target
-    uu, uv, vv = (float(x) for x in problem.mean_products)
-    b = math.sqrt(vv)
-    if problem.has_trained_source:
-        along, total = _source(problem, seed, key, chunk, depth_factor)
-        cosine = uv / (math.sqrt(uu) * b) if uu * vv > 0 else 1.0
-        sine = math.sqrt(max(1 - cosine * cosine, 0.0))
-        rest = generator(seed, key, chunk, 0)
-        g = rest.standard_normal(TRIALS)
-        length = np.sqrt(g * g + 2 * rest.standard_gamma((p - 2) / 2, TRIALS))
-        # What is orthogonal to μ in w̃ is uniform on a sphere of p−1 dimensions.
-        orthogonal = np.sqrt(np.maximum(total - along * along, 0.0)) * g / length
-        s = along * cosine + orthogonal * sine
-    else:
-        s = np.full(TRIALS, uv / b if b > 0 else 0.0)
-        total = np.full(TRIALS, uu)
-    off = np.sqrt(np.maximum(total - s * s, 0.0))
-    depth = math.ceil(depth_factor * levels_needed(p, n, gamma, 2))
-    T, dT = schur_complement(p, n, gamma, b, 2, depth, seed, (*key, chunk, 2))
-    # The two right-hand sides, at α⁰ and α¹, in the basis (μ_β/b, the rest of w̃, y/√n).
-    zero = np.zeros(TRIALS)
-    rhs = np.array([[zero, gamma * s], [zero, gamma * off], [np.full(TRIALS, -1.0), zero]])
-    x = np.einsum("ijt,jkt->ikt", inverse(T), rhs)
-    M = np.einsum("ijt,ilt->jlt", x, np.einsum("ijt,jlt->ilt", dT, x))
-    return ScoreForm(b * x[0], M)
-
-
-def _source(
-    problem: TransferProblem, seed: int, key: tuple[int, ...], chunk: int, depth_factor: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """⟨w̃, μ⟩/‖μ‖ and ‖w̃‖² of the trained source."""
-    p, n, gamma = problem.dim, problem.n_source, problem.gamma_source
-    mu = math.sqrt(float(problem.mean_products[0]))
-    depth = math.ceil(depth_factor * levels_needed(p, n, gamma, 1))
-    T, dT = schur_complement(p, n, gamma, mu, 1, depth, seed, (*key, chunk, 1))
-    x = -inverse(T)[:, 1]
-    return x[0], np.einsum("it,ijt,jt->t", x, dT, x)
 
 
 def levels_needed(p: int, n: int, gamma: float, k: int) -> int:

@@ -1,6 +1,6 @@
-r"""The chain sampler for several sources and for chains of fine-tunings, C = I: exact at any dimension.
+r"""The chain sampler: fits of opposite classes from any starts, C = I, exact at any dimension.
 
-Only inner products of the means, the fixed classifiers and the trained ones matter. So hold each of them by its coordinates
+Only inner products of the means, the given weights and the trained ones matter. So hold each of them by its coordinates
 in one orthonormal frame of ℝᵖ, which starts as a basis of everything given and grows by one direction with each training.
 
 Weights trained from a mean μ and starts w₀ … have a part in S = span(μ, w₀, …) and a length, and both come from the chain. The noise is
@@ -15,87 +15,107 @@ before, so its direction may be called the next one of the frame.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..moments import ScoreForm
-from ..problem import TransferProblem
-from ..sources import Source
-from .chain import TRIALS, inverse, levels_needed, schur_complement
-from .streams import cell_key, generator
+from ..problem import Fit, Group, is_squared
+from ..results import ScoreForm
+from .chain import SMALLEST_PENALTY, TRIALS, inverse, levels_needed, schur_complement
+from .streams import generator
 
 
-def directions(problem: TransferProblem) -> int:
-    """How many directions the frame ends with: the given vectors, and one for each training."""
-    lineage = [s for source in problem.sources for s in source.lineage]
-    return 1 + len(lineage) + sum(s.is_trained for s in lineage)
+def obstacles(fit: Fit) -> list[str]:
+    """What a fit would need for the chain to apply; empty where it does."""
+    lineage = fit.lineage
+    needs = {
+        "identity covariances": fit.is_isotropic,
+        "two opposite classes without flips": all(f.population.is_opposite and not np.any(f.population.noise) for f in lineage),
+        "squared losses": all(is_squared(f.loss) for f in lineage),
+        "no intercepts": not any(f.intercept for f in lineage),
+        "starts that are no groups": not any(isinstance(s, Group) for f in lineage for s in f.starts),
+        f"positive penalties (≥ {SMALLEST_PENALTY:g})": all(np.all(np.asarray(f.gamma) >= SMALLEST_PENALTY) for f in lineage),
+        f"dim ≥ {_given(fit)}": fit.dim >= _given(fit),
+    }
+    return [need for need, met in needs.items() if not met]
 
 
-def draw(problem: TransferProblem, seed: int, chunk: int, depth_factor: float = 1.0) -> ScoreForm:
-    """Trials [1024·chunk, 1024·(chunk+1)) of a scalar isotropic problem with K sources: c (K+1, 1024) and M (K+1, K+1, 1024).
+def _given(fit: Fit) -> int:
+    """How many directions the frame may start with."""
+    return sum(1 + sum(not isinstance(s, Fit) for s in f.starts) for f in fit.lineage)
+
+
+def draw(fit: Fit, seed: int, key: tuple[int, ...], chunk: int, depth_factor: float = 1.0) -> ScoreForm:
+    """Trials [1024·chunk, 1024·(chunk+1)) of a scalar fit with J starts: c (J+1, 1024) and M (J+1, J+1, 1024).
 
     `depth_factor` scales the number of levels; it is there to test that more of them change nothing.
     """
-    assert problem.geometry is not None
-    lineage = [s for source in problem.sources if isinstance(source, Source) for s in source.lineage]
-    given = [problem.geometry.mean_target, *(s.mean if s.is_trained else s.w for s in lineage)]
-    frame = _Frame(given, seed, (*cell_key(problem, "chain"), chunk), depth_factor)
-    index = {id(s): i for i, s in enumerate(lineage, start=1)}
-    anchors = [frame.train(source, index) for source in problem.sources if isinstance(source, Source)]
-    return frame.stage(0, anchors, problem.n_target, problem.gamma_target)[0]
+    frame = _Frame(fit, seed, (*key, chunk), depth_factor)
+    return frame.stage(fit)[0]
 
 
 class _Frame:
     """Coordinates of the given vectors, and of weights as they get trained, (directions, trials) each."""
 
-    def __init__(self, given: list[np.ndarray], seed: int, key: tuple[int, ...], depth_factor: float):
-        self.dim = len(given[0])
-        self.given = np.asarray(np.linalg.qr(np.column_stack(given), mode="r"))  # column i: the coordinates of vector i
-        self.size = len(self.given)
-        self.seed, self.key, self.depth_factor = seed, key, depth_factor
+    def __init__(self, fit: Fit, seed: int, key: tuple[int, ...], depth_factor: float):
+        vectors: list[np.ndarray] = []
+        self.place: dict[int, int] = {}
+        for f in fit.lineage:
+            for owner, vector in [(f, f.population.means[0]), *((s, s[:, 0]) for s in f.starts if not isinstance(s, Fit))]:
+                if id(owner) not in self.place:
+                    self.place[id(owner)] = len(vectors)
+                    vectors.append(np.asarray(vector))
+        self.dim, self.seed, self.key, self.depth_factor = fit.dim, seed, key, depth_factor
+        d = max(map(len, vectors))
+        stacked = np.column_stack([np.pad(v, (0, d - len(v))) for v in vectors])
+        self.size = len(vectors)
+        self.given = np.zeros((self.size, self.size))  # column i: the coordinates of vector i
+        upper = np.asarray(np.linalg.qr(stacked, mode="r"))
+        self.given[: len(upper)] = upper
         self.trainings = 0
 
-    def train(self, source: Source, index: dict[int, int]) -> np.ndarray:
-        """The coordinates of a source's classifier, trained after those it was fine-tuned from."""
-        if not source.is_trained:
-            return np.repeat(self.given[:, index[id(source)], None], TRIALS, axis=1)
-        starts = [] if source.start is None else [self.train(source.start, index)]
-        form, basis, x = self.stage(index[id(source)], starts, source.n, source.gamma)
-        a = np.array([1.0, source.alpha][: len(form.c)])
+    def start(self, start: Any) -> np.ndarray:
+        """The coordinates of what a fit starts from, trained if it is to be."""
+        if not isinstance(start, Fit):
+            return np.repeat(self.given[:, self.place[id(start)], None], TRIALS, axis=1)
+        form, basis, x = self.stage(start)
+        a = np.append(1.0, np.ones(len(start.starts)) if start.alpha is None else start.alpha)
         within = np.einsum("tdk,kjt,j->dt", basis, x, a)
         square = np.einsum("i,ijt,j->t", a, form.M, a)
         return self._complete(within, square, basis)
 
-    def stage(
-        self, mean: int, anchors: list[np.ndarray], n: int, gamma: float
-    ) -> tuple[ScoreForm, np.ndarray, np.ndarray]:
+    def stage(self, fit: Fit) -> tuple[ScoreForm, np.ndarray, np.ndarray]:
         """One training: its score form on its own task, an orthonormal basis (trials, directions, k) of its mean and anchors,
         and there its weights (k, 1+anchors, trials), at α = 0 and then their slope in each α.
         """
+        anchors = [self.start(s) for s in fit.starts]
         k = 1 + len(anchors)
         S = np.zeros((TRIALS, self.size, k))
-        S[:, : len(self.given), 0] = self.given[:, mean]
+        S[:, : len(self.given), 0] = self.given[:, self.place[id(fit)]]
         for j, w in enumerate(anchors, start=1):
             S[:, : len(w), j] = w.T
         basis, coordinates = np.linalg.qr(S)
         b = float(coordinates[0, 0, 0])  # ±‖μ‖, the same in every trial
-        depth = math.ceil(self.depth_factor * levels_needed(self.dim, n, gamma, k))
+        depth = math.ceil(self.depth_factor * levels_needed(self.dim, fit.n, fit.gamma, k))
         self.trainings += 1
-        T, dT = schur_complement(self.dim, n, gamma, b, k, depth, self.seed, (*self.key, self.trainings))
+        T, dT = schur_complement(self.dim, fit.n, fit.gamma, b, k, depth, self.seed, (*self.key, self.trainings))
         rhs = np.zeros((k + 1, k, TRIALS))
         rhs[k, 0] = -1.0
-        rhs[:k, 1:] = gamma * coordinates[:, :, 1:].transpose(1, 2, 0)
+        rhs[:k, 1:] = fit.gamma * coordinates[:, :, 1:].transpose(1, 2, 0)
         x = np.einsum("ijt,jkt->ikt", inverse(T), rhs)
         M = np.einsum("ijt,ilt->jlt", x, np.einsum("ijt,jlt->ilt", dT, x))
         return ScoreForm(b * x[0], M), basis, x[:k]
 
     def _complete(self, within: np.ndarray, square: np.ndarray, basis: np.ndarray) -> np.ndarray:
         """Weights of squared length `square` with the part `within` the basis, uniform on the sphere that leaves."""
+        if basis.shape[-1] == self.dim:
+            return within
         rng = generator(self.seed, self.key, 0, self.trainings)
-        inside = rng.standard_normal((self.size, TRIALS))
-        inside -= np.einsum("tdk,tek,et->dt", basis, basis, inside, optimize=True)
-        outside = np.sqrt(2 * rng.standard_gamma((self.dim - self.size) / 2, (1, TRIALS)))
-        g = np.concatenate([inside, outside])
+        g = rng.standard_normal((self.size, TRIALS))
+        g -= np.einsum("tdk,tek,et->dt", basis, basis, g, optimize=True)
+        if self.size < self.dim:
+            outside = np.sqrt(2 * rng.standard_gamma((self.dim - self.size) / 2, (1, TRIALS)))
+            g, within = np.concatenate([g, outside]), np.concatenate([within, np.zeros((1, TRIALS))])
+            self.size += 1
         r = np.sqrt(np.maximum(square - np.sum(within**2, axis=0), 0.0) / np.sum(g**2, axis=0))
-        self.size += 1
-        return np.concatenate([within, np.zeros((1, TRIALS))]) + r * g
+        return within + r * g

@@ -1,283 +1,306 @@
-"""`simulate`: picks the engine, hands out the random streams, gathers trials; `compare` sets it against theory."""
+"""`simulate` and `draw`: pick the engine, hand out the random streams, gather the trials."""
 
 from __future__ import annotations
 
-import multiprocessing
+import dataclasses
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import plain, pytree
-from ..losses import Loss, as_loss, is_squared
-from ..moments import LARGEST_ALPHA, Moments, ScoreForm
-from ..problem import TransferProblem
-from ..sources import Pool
-from ..spread import SimulatedSpread, Spread
-from . import chain, dense, frames, losses
+from .._arrays import plain
+from ..problem import Fit, TransferProblem
+from ..results import LARGEST_ALPHA, QUANTITIES, Moments, ScoreForm
+from ..results.moments import THRESHOLDS
+from . import chain, dense, frames, noise, samples
+from .dense import Conditions
+from .pool import pool
+from .streams import generator, stream_key
 
-ROUNDING = 1e-12
-QUANTITIES = ("mean", "variance", "accuracy", "risk")
+LARGEST_DRAW = 2**31  # numbers that `draw` may return: 16 GB
 
 
 @dataclass(frozen=True)
 class Engine:
     """A way to draw trainings; `ENGINES` has those that `simulate` and sweeps know.
 
-    `draw` (problem, seed, trials, noise, labels, backend) gives the `ScoreForm` of these trials of a scalar problem, c (K+1, trials) and
-    M (K+1, K+1, trials). Trial i depends on problem, seed and i alone. `at_once`: how many are computed, and handed to a worker, at once.
+    `draw` (fit, key, seed, trials, conditions) gives the `ScoreForm` of these trials of a scalar fit, trials last. Trial i depends on key, seed
+    and i alone. `at_once`: how many are computed, and handed to a worker, at once.
     """
 
-    draw: Callable[[TransferProblem, int, range, Any, str, str], ScoreForm]
+    draw: Callable[[Fit, tuple[int, ...], int, range, Conditions], ScoreForm]
     at_once: int
 
 
-def _chain(problem: TransferProblem, seed: int, trials: range, *_: Any) -> ScoreForm:
+def _chain(fit: Fit, key: tuple[int, ...], seed: int, trials: range, _: Conditions) -> ScoreForm:
     stream, first = divmod(trials.start, chain.TRIALS)
-    form = (frames if problem.sources else chain).draw(problem, seed, stream)
+    form = frames.draw(fit, seed, key, stream)
     part = slice(first, first + len(trials))
     return ScoreForm(form.c[..., part], form.M[..., part])
 
 
-ENGINES = {"chain": Engine(_chain, chain.TRIALS), "dense": Engine(dense.draw, 16)}
+def _dense(fit: Fit, key: tuple[int, ...], seed: int, trials: range, conditions: Conditions) -> ScoreForm:
+    return dense.draw(fit, [generator(seed, key, trial) for trial in trials], conditions)
 
 
-@pytree
+ENGINES = {"chain": Engine(_chain, chain.TRIALS), "dense": Engine(_dense, 16)}
+
+
 @dataclass(frozen=True)
-class SimulatedMoments(Moments):
-    """Averages over `n_trials` draws of the exact conditional moments, with their standard errors."""
+class Setting:
+    """Everything that a simulation is besides its problem, α and number of trials; `method` as picked, `name` that of the noise."""
 
-    mean_se: Any
-    variance_se: Any
-    accuracy_se: Any
-    risk_se: Any
-    n_trials: int = field(metadata={"static": True})
-    method: str = field(metadata={"static": True})
-
-
-@pytree
-@dataclass(frozen=True)
-class ZScores:
-    """(simulated − theoretical)/standard error, for each quantity."""
-
-    mean: Any
-    variance: Any
-    accuracy: Any
-    risk: Any
-
-    @property
-    def max_abs(self) -> float:
-        """The largest |z| of all."""
-        return float(max(np.max(np.abs(getattr(self, f.name))) for f in fields(self)))
+    seed: int
+    method: str
+    name: tuple[Any, ...]
+    conditions: Conditions
 
 
 def simulate(
-    problem: TransferProblem,
-    alpha: Any,
+    problem: Fit | TransferProblem,
+    alpha: Any = None,
     *,
     n_trials: int = 100,
     seed: int = 0,
     method: str = "auto",
-    noise: str | dense.Noise = "gaussian",
-    labels: str = "balanced",
+    noise: str | noise.Noise = "gaussian",
+    labels: str = "auto",
     backend: str = "numpy",
     workers: int = 1,
-    loss: str | Loss = "squared",
-    source_loss: str | Loss = "squared",
-) -> SimulatedMoments:
-    """Average the exact conditional moments of w_α over independent trainings.
+    threshold: str = "zero",
+    test_points: str = "gaussian",
+) -> Moments:
+    """Average the exact conditional moments of the score over independent trainings.
 
     | parameter | meaning |
     |---|---|
-    | `alpha` | broadcasts against the problem's arrays (its leading axes, where α is a vector); every α shares the same draws |
+    | `problem` | a `Fit` or a `TransferProblem`; arrays in it broadcast |
+    | `alpha` | as for `predict`: broadcasts against the problem's arrays; (…, J) for J starts; None for a fit without. All α share their draws |
     | `n_trials` | trainings per problem, ≥ 2 |
     | `seed` | trial i of seed s is the same whatever else is computed |
-    | `method` | "chain" (exact; C = I, Gaussian, γ > 0), "dense" (draws data), "auto" (chain where it applies), or one added to `ENGINES` |
-    | `noise` | "gaussian", "rademacher", "student" (5 degrees of freedom, unit variance), or a function (rng, shape) → array |
-    | `labels` | "balanced" or "random" |
+    | `method` | "chain" (exact; opposite classes, C = I, Gaussian, squared loss, γ > 0), "dense" (draws data), "auto" (chain where it applies), or one added to `ENGINES` |
+    | `noise` | "gaussian", "rademacher", "student" (5 degrees of freedom), or a function (rng, shape) → array of mean 0 and variance 1 |
+    | `labels` | "balanced" (exact shares of the components), "random", or "auto": balanced for two opposite classes, else random |
     | `backend` | what the dense engine solves with: "numpy", or "jax" on its default device in its default precision |
     | `workers` | processes; no bit of the result depends on them. They take a second to start |
-    | `loss`, `source_loss` | as for `predict`; other than "squared" they are fitted by the dense engine, α by α |
+    | `threshold` | "zero" or "best", as for `predict` |
+    | `test_points` | "gaussian": the accuracy is Φ(m/√V), that on Gaussian points; "drawn": on 1000 fresh points per trial, of the noise's own law |
 
-    Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
+    The accuracy on Gaussian points is the limit of that on points of another law where weights and means spread over many
+    coordinates, and not otherwise. The means of a `TransferProblem` point in random directions of all p coordinates; those of a `Fit` where they
+    say. With drawn points the points' own error is part of the scatter over trials, and so of standard errors and deviations.
+
+    Returns `Moments` with standard errors and deviations. Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> simulated = simulate(problem, [1, 7.5], n_trials=1000, seed=0)
-    >>> simulated.accuracy.round(3), simulated.method
-    (array([0.667, 0.731]), 'chain')
+    >>> simulated.accuracy.round(2), simulated.method
+    (array([0.67, 0.73]), 'chain')
     """
-    alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
-    n_trials = check.size("n_trials", n_trials, low=2)
-    seed = check.size("seed", seed, low=0)
-    both = as_loss("loss", loss), as_loss("source_loss", source_loss)
-    squared = all(map(is_squared, both))
-    if not squared:
-        problem.need_one_source("loss and source_loss other than 'squared'")
-    method = pick_method(problem, method, noise, labels, squared)
-    workers = check.size("workers", workers)
-    check.choice("backend", backend, dense.BACKENDS if squared else ("numpy",))
-    shape, cells = problem.cells_along(alpha)
-    average, error = np.empty((2, len(QUANTITIES), *shape))
-    pieces = _pieces(n_trials, method)
-    with _mapper(workers) as map_:
+    alpha = _alpha(problem, alpha)
+    conditions = Conditions(noise, labels, backend, threshold, test_points)
+    n_trials, workers, setting = prepare(problem, n_trials, seed, method, conditions, workers)
+    shape, cells = cells_along(problem, alpha)
+    found: dict[str, np.ndarray] = {}
+    with pool(workers) as map_:
         for place, cell, alphas in cells:
-            if squared:
-                engine = partial(_closed_form, cell, alphas, seed, method, noise, labels, backend)
-            else:
-                engine = partial(losses.draw, cell, alphas, seed, noise, labels, *both)
-            average[:, *place], error[:, *place] = _merge(map_(partial(_summary, engine), pieces))
-    values = dict(zip(QUANTITIES, map(plain, average), strict=True))
-    errors = {f"{q}_se": plain(e) for q, e in zip(QUANTITIES, error, strict=True)}
-    return SimulatedMoments(**values, **errors, n_trials=n_trials, method=method)
+            engine = partial(_summary, cell, alphas, setting)
+            average, error = _merge(map_(engine, pieces(n_trials, setting.method)))
+            for quantity in average:
+                lead = average[quantity].ndim - (len(np.shape(alphas)) - _entries(problem))
+                for suffix, values in (("", average), ("_se", error)):
+                    name = quantity + suffix
+                    if name not in found:
+                        found[name] = np.empty((*values[quantity].shape[:lead], *shape))
+                    found[name][(slice(None),) * lead + place] = values[quantity]
+    found.update({f"{q}_sd": found[f"{q}_se"] * np.sqrt(n_trials) for q in QUANTITIES if q in found})
+    found.setdefault("accuracy", None)  # type: ignore[arg-type]
+    asked = None if _n_alpha(problem) == 0 else plain(alpha)
+    return Moments(**{k: plain(v) for k, v in found.items()}, alpha=asked, problem=problem, n_trials=n_trials, method=setting.method)
 
 
 def draw(
-    problem: TransferProblem,
+    problem: Fit | TransferProblem,
     *,
     n_trials: int = 100,
     seed: int = 0,
     method: str = "auto",
-    noise: str | dense.Noise = "gaussian",
-    labels: str = "balanced",
+    noise: str | noise.Noise = "gaussian",
+    labels: str = "auto",
     backend: str = "numpy",
     workers: int = 1,
 ) -> ScoreForm:
-    """The score forms of single trainings of a scalar problem, c (K+1, n_trials) and M (K+1, K+1, n_trials): every α.
+    """The score forms of single trainings of a scalar problem, every α at once, trials last; options as for `simulate`.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> form = draw(problem, n_trials=1000)
     >>> form.c.shape, form.M.shape, form.moments(7.5).accuracy.shape
     ((2, 1000), (2, 2, 1000), (1000,))
     """
+    n_trials, workers, setting = prepare(problem, n_trials, seed, method, Conditions(noise, labels, backend), workers, least=1)
     if problem.shape:
+        raise ValueError(f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells().")
+    fit = as_fit(problem)
+    if not dense.is_affine(fit):
+        raise ValueError("problem must have the squared loss and full rank to be drawn for every α at once. Use simulate, with the α you want.")
+    need_memory(fit, n_trials)
+    with pool(workers) as map_:
+        parts = list(map_(partial(form_of, problem, setting), pieces(n_trials, setting.method)))
+    return ScoreForm(np.concatenate([f.c for f in parts], -1), np.concatenate([f.M for f in parts], -1), parts[0].population, parts[0].per)
+
+
+def need_memory(fit: Fit, n_trials: int) -> None:
+    """ValueError where the forms of so many trials are too many to hold."""
+    A, K, q = len(fit.starts) + 1, 1 if fit.population.is_opposite else fit.population.components, fit.population.outputs
+    if n_trials * A * A * K * q * q > LARGEST_DRAW:
         raise ValueError(
-            f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells()."
+            f"n_trials must be at most {LARGEST_DRAW // (A * A * K * q * q)} here, got {n_trials}: every trial's law is held in memory. "
+            f"simulate averages any number."
         )
-    n_trials = check.size("n_trials", n_trials)
-    seed = check.size("seed", seed, low=0)
-    workers = check.size("workers", workers)
-    check.choice("backend", backend, dense.BACKENDS)
-    method = pick_method(problem, method, noise, labels)
-    engine = partial(piece, seed=seed, method=method, noise=noise, labels=labels, backend=backend)
-    with _mapper(workers) as map_:
-        forms = list(map_(partial(engine, problem), _pieces(n_trials, method)))
-    return ScoreForm(np.concatenate([f.c for f in forms], -1), np.concatenate([f.M for f in forms], -1))
 
 
-def pick_method(problem: TransferProblem, method: str, noise: Any, labels: str, squared: bool = True) -> str:
-    """The engine that "auto" stands for; ValueError where the chain was asked for and does not apply."""
-    check.choice("method", method, ("auto", *(ENGINES if squared else ("chain", "dense"))))
-    check.choice("labels", labels, dense.LABELS)
-    if not callable(noise):
-        check.choice("noise", noise, tuple(dense.NOISE))
-    reasons = []
-    if not problem.is_isotropic:
-        reasons.append("identity covariances")
-    if noise != "gaussian":
-        reasons.append("Gaussian noise")
-    lineage = [stage for source in problem.sources for stage in source.lineage if stage.is_trained]
-    penalties = [problem.gamma_target, *([problem.gamma_source] if problem.has_trained_source else [])]
-    penalties += [stage.gamma for stage in lineage]
-    if any(np.any(np.asarray(gamma) < chain.SMALLEST_PENALTY) for gamma in penalties):
-        reasons.append(f"positive penalties (≥ {chain.SMALLEST_PENALTY:g})")
-    if problem.geometry is not None and problem.geometry.groups is not None:
-        reasons.append("one group")
-    if any(isinstance(source, Pool) for source in problem.sources):
-        reasons.append("no pooled data")
-    smallest = frames.directions(problem) if problem.sources else 2
-    if np.any(np.asarray(problem.dim) < smallest):
-        reasons.append(f"dim ≥ {smallest}")
-    if not squared:
-        reasons.append("squared losses")
-    if method == "chain" and reasons:
-        raise ValueError(f"method 'chain' needs {' and '.join(reasons)}, which this problem lacks. Use method='dense'.")
-    return method if method not in ("auto", "chain") else "dense" if reasons else "chain"
+def piece(problem: Fit | TransferProblem, alpha: np.ndarray, setting: Setting, trials: range) -> Moments:
+    """The moments at α of the given trials, all of one piece, of a scalar problem: (…, *shape of α, trials)."""
+    fit = as_fit(problem)
+    entries = _entries(problem)
+    if dense.is_affine(fit) and setting.conditions.test_points == "gaussian":
+        # The trials' axis is the last of those that broadcast, so before the entries of a vector α.
+        at = alpha[..., None, :] if entries else alpha[..., None]
+        return form_of(problem, setting, trials).moments(at, setting.conditions.threshold)
+    shape = alpha.shape[: alpha.ndim - entries]
+    flat = np.zeros((int(np.prod(shape)), 0)) if fit.n_alpha == 0 else alpha.reshape(-1, fit.n_alpha)
+    key = _key(problem, setting)
+    found = dense.draw_moments(fit, flat, [generator(setting.seed, key, t) for t in trials], setting.conditions)
+    unflat = lambda x: None if x is None else x.reshape(*x.shape[:-2], *shape, len(trials))  # noqa: E731
+    return Moments(*(unflat(getattr(found, q)) for q in QUANTITIES))
 
 
-def compare(theory: Moments | Spread, simulated: SimulatedMoments | SimulatedSpread) -> ZScores:
-    """z-scores of simulated moments, or spreads, against theory: (simulated − theory)/standard error.
-
-    Theory is exact in the limit only: at small dimension many trials resolve its O(1/p) distance. Rounding, 1e-12 of the
-    value, counts as an error too, so that a saturated accuracy (no spread at all) compares as equal.
-
-    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
-    >>> z = compare(predict(problem, [0, 1]), simulate(problem, [0, 1], n_trials=1000))
-    >>> z.accuracy.shape, z.max_abs < 4
-    ((2,), True)
-    """
-    return ZScores(*(_z(getattr(theory, q), getattr(simulated, q), getattr(simulated, f"{q}_se")) for q in QUANTITIES))
+def form_of(problem: Fit | TransferProblem, setting: Setting, trials: range) -> ScoreForm:
+    """The score forms of the given trials, all of one piece, of a scalar problem."""
+    return ENGINES[setting.method].draw(as_fit(problem), _key(problem, setting), setting.seed, trials, setting.conditions)
 
 
-def _z(theory: Any, simulated: Any, se: Any) -> Any:
-    difference = np.asarray(simulated) - theory
-    error = np.hypot(se, ROUNDING * np.abs(theory))
-    # No spread, no rounding: infinitely far, unless equal.
-    far = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
-    return plain(np.where(error > 0, difference / np.where(error > 0, error, 1.0), far))
-
-
-def _pieces(n_trials: int, method: str) -> list[range]:
+def pieces(n_trials: int, method: str) -> Iterator[range]:
     """Trials 0 … n_trials−1 in the pieces that are computed at once."""
     size = ENGINES[method].at_once
-    return [range(start, min(start + size, n_trials)) for start in range(0, n_trials, size)]
+    return (range(start, min(start + size, n_trials)) for start in range(0, n_trials, size))
 
 
-def piece(
-    problem: TransferProblem, trials: range, seed: int, method: str, noise: Any, labels: str, backend: str = "numpy"
-) -> ScoreForm:
-    """The given trials, all of one piece, of a scalar problem; `method` as picked."""
-    return ENGINES[method].draw(problem, seed, trials, noise, labels, backend)
+def pick_method(problem: Fit | TransferProblem, method: str, conditions: Conditions) -> str:
+    """The engine that "auto" stands for; ValueError where the chain was asked for and does not apply."""
+    check.choice("method", method, ("auto", *ENGINES))
+    if method not in ("auto", "chain"):
+        return method
+    reasons: list[str] = []
+    for cell in problem.cells() if isinstance(problem, TransferProblem) else [problem]:
+        reasons += [r for r in frames.obstacles(as_fit(cell)) if r not in reasons]
+    if conditions.noise != "gaussian":
+        reasons.append("Gaussian noise")
+    if conditions.test_points != "gaussian":
+        reasons.append("Gaussian test points")
+    if method == "chain" and reasons:
+        raise ValueError(f"method 'chain' needs {' and '.join(reasons)}, which this problem lacks. Use method='dense'.")
+    return "dense" if reasons else "chain"
 
 
-def _closed_form(
-    problem: TransferProblem,
-    alpha: np.ndarray,
-    seed: int,
-    method: str,
-    noise: Any,
-    labels: str,
-    backend: str,
-    trials: range,
-) -> Moments:
-    """The moments at α of the given trials, (*shape of α, trials): every α from one solve a trial."""
-    form = piece(problem, trials, seed, method, noise, labels, backend)
-    # The trials' axis is the last of those that broadcast, so before the entries of a vector α.
-    return form.moments(alpha[..., None] if problem.n_alpha == 1 else alpha[..., None, :])
+def cells_along(problem: Fit | TransferProblem, alpha: np.ndarray) -> tuple[tuple[int, ...], Iterator[tuple[tuple, Any, np.ndarray]]]:
+    """The common shape of α and the problem, and for each scalar cell its place there, the cell, and its part of α."""
+    if isinstance(problem, Fit):
+        return problem.cells_along(alpha)
+    own = problem.shape
+    shape = check.broadcastable(alpha=alpha, problem=np.broadcast_to(0, own))
+    padded = (1,) * (len(shape) - len(own)) + own
+    alphas = np.broadcast_to(alpha, shape)
+
+    def cells() -> Iterator[tuple[tuple, Any, np.ndarray]]:
+        for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
+            # A problem's axis of length one meets a whole axis of α.
+            place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
+            yield place, cell, np.asarray(alphas[place])
+
+    return shape, cells()
 
 
-Summary = tuple[int, np.ndarray, np.ndarray]
+def as_fit(problem: Fit | TransferProblem) -> Fit:
+    return problem.fit if isinstance(problem, TransferProblem) else problem
 
 
-def _summary(engine: Callable[[range], Moments], trials: range) -> Summary:
-    """Count, mean and sum of squared deviations of each quantity, (4, *shape of α), over one piece."""
-    m = engine(trials)
-    values = np.stack([getattr(m, q) for q in QUANTITIES])
-    mean = values.mean(axis=-1)
-    return len(trials), mean, ((values - mean[..., None]) ** 2).sum(axis=-1)
+def prepare(
+    problem: Any, n_trials: int, seed: int, method: str, conditions: Conditions, workers: int, least: int = 2
+) -> tuple[int, int, Setting]:
+    """Number of trials, workers and setting, checked."""
+    if not isinstance(problem, Fit | TransferProblem):
+        raise TypeError(f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}.")
+    n_trials, workers = _whole("n_trials", n_trials, least), _whole("workers", workers)
+    noise.law(conditions.noise)
+    check.choice("labels", conditions.labels, samples.LABELS)
+    check.choice("backend", conditions.backend, dense.BACKENDS)
+    check.choice("threshold", conditions.threshold, THRESHOLDS)
+    check.choice("test_points", conditions.test_points, dense.TEST_POINTS)
+    seed = _whole("seed", seed, 0)
+    if conditions.backend == "jax" and not problem.is_squared:
+        raise ValueError("backend must be 'numpy' with other losses than the squared one, got 'jax'. Newton's method runs in NumPy.")
+    if conditions.test_points == "drawn" and conditions.threshold != "zero":
+        raise ValueError("threshold must be 'zero' with test_points='drawn', got 'best': the best one is a property of a whole law.")
+    conditions = dataclasses.replace(conditions, rotated=isinstance(problem, TransferProblem))
+    return n_trials, workers, Setting(seed, pick_method(problem, method, conditions), noise.name(conditions.noise, workers), conditions)
 
 
-def _merge(summaries: Iterator[Summary]) -> tuple[np.ndarray, np.ndarray]:
+def _whole(name: str, value: Any, low: int = 1) -> int:
+    return int(check.number(name, check.size(name, value, low=low)))
+
+
+def _key(problem: Fit | TransferProblem, setting: Setting) -> tuple[int, ...]:
+    return stream_key(problem, setting.method, setting.name, setting.conditions.labels)
+
+
+def _alpha(problem: Any, alpha: Any) -> np.ndarray:
+    if not isinstance(problem, Fit | TransferProblem):
+        raise TypeError(f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}.")
+    if alpha is None:
+        if _n_alpha(problem):
+            raise TypeError("alpha must be given for a fit with starts, got None.")
+        return np.zeros(())
+    if not _n_alpha(problem):
+        raise TypeError("alpha must be None for a fit without starts: there is nothing to scale.")
+    return np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
+
+
+def _n_alpha(problem: Fit | TransferProblem) -> int:
+    return problem.n_alpha if isinstance(problem, Fit) else 1
+
+
+def _entries(problem: Fit | TransferProblem) -> int:
+    """How many trailing axes of α are the entries of one α."""
+    return int(_n_alpha(problem) > 1)
+
+
+Summary = tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]]
+
+
+def _summary(problem: Any, alpha: np.ndarray, setting: Setting, trials: range) -> Summary:
+    """Count, mean and sum of squared deviations of each quantity over one piece."""
+    m = piece(problem, alpha, setting, trials)
+    mean, M2 = {}, {}
+    for quantity in QUANTITIES:
+        values = getattr(m, quantity)
+        if values is not None:
+            values = np.broadcast_to(values, (*np.shape(values)[:-1], len(trials)))
+            mean[quantity] = values.mean(axis=-1)
+            M2[quantity] = ((values - mean[quantity][..., None]) ** 2).sum(axis=-1)
+    return len(trials), mean, M2
+
+
+def _merge(summaries: Iterator[Summary]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Mean and standard error of each quantity, merged in the order of the trials (Chan, Golub & LeVeque)."""
     count, mean, M2 = next(summaries)
     for size, center, spread in summaries:
-        shift = center - mean
-        M2 = M2 + spread + shift**2 * (count * size / (count + size))
-        mean = mean + shift * (size / (count + size))
+        for q in mean:
+            shift = center[q] - mean[q]
+            M2[q] = M2[q] + spread[q] + shift**2 * (count * size / (count + size))
+            mean[q] = mean[q] + shift * (size / (count + size))
         count += size
-    return mean, np.sqrt(M2 / (count - 1) / count)
-
-
-@contextmanager
-def _mapper(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """`map`, over so many processes."""
-    if workers == 1:
-        yield map
-        return
-    # spawn: a fork would copy locks that JAX's and BLAS's threads hold.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool.map
+    return mean, {q: np.sqrt(M2[q] / (count - 1) / count) for q in M2}

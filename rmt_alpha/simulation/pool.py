@@ -1,0 +1,106 @@
+"""Worker processes and BLAS threads: how many, and that they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+AHEAD = 4  # tasks waiting for each worker, beyond which none are handed out
+ORPHANED = 1.0  # seconds between looks at the parent
+
+
+def cores() -> int:
+    """How many processes may run at once: the machine's, its container's, the scheduler's and the process's own limit count."""
+    import loky
+
+    allotted = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return min(loky.cpu_count(), int(allotted) if allotted.isdigit() and int(allotted) > 0 else loky.cpu_count())
+
+
+@contextmanager
+def pool(workers: int) -> Iterator[Callable[[Callable[..., Any], Iterable[Any]], Iterator[Any]]]:
+    """A lazy `map` in the order of the items, over so many processes; they end with the block, and with their parent."""
+    if workers == 1:
+        yield map
+        return
+    import loky
+
+    # loky starts fresh processes: a fork would copy locks that JAX's and BLAS's threads hold.
+    executor = loky.ProcessPoolExecutor(workers, initializer=_begin, initargs=(os.getpid(),))
+
+    def ordered(function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
+        waiting: deque[Any] = deque()
+        for item in items:
+            waiting.append(executor.submit(function, item))
+            if len(waiting) >= AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    finished = False
+    try:
+        yield ordered
+        finished = True
+    finally:
+        with _deaf_to_interrupts():
+            executor.shutdown(kill_workers=not finished)
+
+
+def _begin(parent: int) -> None:
+    """What a worker does first: leave interrupts to its parent, and see to it that it does not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(ORPHANED)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A second Ctrl-C must not hit the pool while it shuts down."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_controller = cache(ThreadpoolController)
+_lock = threading.Lock()
+_inside = 0
+_limit: Any = None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """One BLAS thread while anyone is inside: their number would change bits, and workers fill the cores already.
+
+    The limit is the process's own, hence the count of threads inside: the last one restores what it was.
+    """
+    global _inside, _limit
+    with _lock:
+        if _inside == 0:
+            _limit = _controller().limit(limits=1, user_api="blas")
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                _limit.restore_original_limits()
