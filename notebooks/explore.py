@@ -73,7 +73,7 @@ def answer(curve, get, mo, page, pictures, pins, results, states):
             points = results.simulated(state)
             words = [pictures.comparison(points, state.dim)]
         except states.IMPOSSIBLE as error:
-            errors["simulate"] = str(error)
+            errors["trials" if str(error).startswith("trials") else "simulate"] = str(error)
     pinned = {name: results.curve(other) for name, other in pins().items()}
     with curve.hold_sync():
         curve.spec = pictures.curve_spec(float(state.alpha_low), float(state.alpha_high))

@@ -26,7 +26,8 @@ def field(name: str, element: Any, kind: str = "") -> str:
     """A row of the form; the page's script names the control by it, and marks it where its value is impossible."""
     symbol, words = PARTS[name]
     label = f"{words} ({symbol}){kind}" if symbol else words
-    text = f"<span><i>{symbol}</i> {words}</span>" if not kind else ""
+    shown = symbol.replace("_⊥", "<sub>⊥</sub>")
+    text = "" if kind else f"<span><i>{shown}</i> {words}</span>"
     return f'<div class="row" data-field="{name}" data-label="{escape(label)}">{text}{element}</div>'
 
 
@@ -35,7 +36,7 @@ def fields(state: State, change: Change) -> str:
     def typed(name: str) -> Callable[[Any], None]:
         return lambda text: change(name)(read(text))
 
-    return "".join(field(name, mo.ui.text(write(getattr(state, name)), debounce=150, on_change=typed(name))) for name in SLIDERS)
+    return "".join(field(name, mo.ui.text(write(getattr(state, name)), debounce=150, on_change=typed(name), full_width=True)) for name in SLIDERS)
 
 
 def sliders(state: State, change: Change) -> str:
@@ -68,7 +69,7 @@ def options(state: State, change: Change) -> str:
     return "".join(
         [
             field("simulate", mo.ui.switch(state.simulate is True, on_change=change("simulate"))),
-            field("trials", mo.ui.text(write(state.trials), debounce=150, on_change=lambda text: change("trials")(read(text)))),
+            field("trials", mo.ui.text(write(state.trials), debounce=150, on_change=lambda text: change("trials")(read(text)), full_width=True)),
             field("published", mo.ui.switch(state.published is True, on_change=change("published"))),
             *(dropdown(name, names) for name in ("map_x", "map_y")),
             dropdown("map_shows", shows),

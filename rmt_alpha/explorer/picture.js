@@ -19,7 +19,7 @@ async function render({ model, el }) {
   };
   const update = () => {
     box.setAttribute("aria-label", model.get("label"));
-    if (!view) return;
+    if (!view) return draw();
     for (const [name, columns] of Object.entries(model.get("tables"))) view.data(name, rows(columns));
     for (const [name, value] of Object.entries(model.get("signals"))) view.signal(name, value);
     view.runAsync().then(() => box.setAttribute("data-drawn", JSON.stringify(model.get("signals"))));
@@ -47,13 +47,18 @@ async function render({ model, el }) {
     box.onpointerup = box.onpointercancel = () => (dragging = false);
     box.onpointerleave = () => view.signal("hover", null).runAsync();
   };
-  const draw = async () => {
+  let drawing = Promise.resolve();
+  const draw = () => (drawing = drawing.then(embed));
+  const embed = async () => {
+    if (!Object.keys(model.get("tables")).length) return;
     const dark = document.querySelector(".dark") !== null;
     view?.finalize();
-    view = (await vegaEmbed(box, model.get("spec"), { actions: false, renderer: "svg", tooltip: { theme: dark ? "dark" : "light" } })).view;
+    const datasets = Object.fromEntries(Object.entries(model.get("tables")).map(([name, columns]) => [name, rows(columns)]));
+    view = (await vegaEmbed(box, { ...model.get("spec"), datasets }, { actions: false, renderer: "svg", logLevel: 1, tooltip: { theme: dark ? "dark" : "light" } })).view;
     listen();
     update();
   };
+
   model.on("change:spec", draw);
   for (const trait of ["tables", "signals", "label"]) model.on(`change:${trait}`, update);
 

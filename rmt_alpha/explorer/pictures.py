@@ -55,7 +55,7 @@ def _spec(height: int, *layers: dict[str, Any], tables: tuple[str, ...], params:
     given = [{"name": name, "value": value} for name, value in (params or {}).items()]
     return {
         "width": "container", "height": height, "config": CONFIG, "params": given, "layer": list(layers),
-        "autosize": {"type": "fit", "contains": "padding"}, "datasets": {name: [] for name in tables},
+        "autosize": {"type": "fit", "contains": "padding", "resize": True}, "datasets": {name: [] for name in tables},
     }  # fmt: skip
 
 
@@ -134,6 +134,7 @@ def _labels(shown: Curve) -> dict[str, list[Any]]:
     low, high = shown.alpha[0], shown.alpha[-1]
     floor, room = shown.theory.accuracy.min(), max(np.ptp(shown.theory.accuracy), 0.01)
     boxes: list[tuple[float, float, float, float]] = []
+    line = np.linspace(0, 700, len(shown.alpha)), 280 * (1 - (shown.theory.accuracy - floor) / room)
     rows = []
     for key, shape in (("best", "diamond"), ("one", "square"), ("zero", "circle"), ("worst", "cross")):
         mark = shown.mark(key)
@@ -143,10 +144,11 @@ def _labels(shown: Curve) -> dict[str, list[Any]]:
         said = name if inside else f"{name} →" if a == high else f"← {name}"
         y = float(np.interp(a, shown.alpha, shown.theory.accuracy))
         px, py, wide = 700 * (a - low) / (high - low), 280 * (1 - (y - floor) / room), 7.5 * len(said)
-        places = [(s * x, dy, align) for dy in (0, -16, 16, -32, 32, -48, 48) for s, align in ((1, "left"), (-1, "right")) for x in (11,)]
+        places = [(side, dy, align) for dy in (0, -18, 18, -32, 32, -48, 48) for side, align in ((11, "left"), (-11, "right"))]
         for dx, dy, align in places:
             box = (px + (dx if dx > 0 else dx - wide), px + (dx + wide if dx > 0 else dx), py + dy - 8, py + dy + 8)
             over = any(box[0] < b[1] and b[0] < box[1] and box[2] < b[3] and b[2] < box[3] for b in boxes)
+            over |= bool(np.any((line[0] > box[0]) & (line[0] < box[1]) & (line[1] > box[2]) & (line[1] < box[3])))
             if box[0] > 0 and box[1] < 700 and box[2] > -12 and not over:
                 break
         boxes += [box, (px - 8, px + 8, py - 8, py + 8)]
@@ -201,14 +203,14 @@ def map_spec(state: State) -> dict[str, Any]:
                legend={**LEGEND, "type": "symbol", "symbolType": "square", "columns": 5})  # fmt: skip
 
     def at(name: str, field: str) -> dict[str, Any]:
-        scale = {"type": "log" if is_log_axis(name) else "linear", "nice": False, "zero": False}
+        scale = {"type": "log" if is_log_axis(name) else "linear", "nice": False, **({} if is_log_axis(name) else {"zero": False})}
         axis = {"grid": False, "tickCount": 5, "format": "~s" if PARAMETERS[name].is_size else "~g"}
         return _q(field, f"{SYMBOLS[name]} ({PARAMETERS[name].meaning.split(',')[0].split(';')[0]})", scale=scale, axis=axis)
 
     tip = [_q(name, SYMBOLS[name], format=".4~g") for name in (state.map_x, state.map_y)] + [_q("z", MAPS[state.map_shows], format=".3~f")]
     x, y = at(state.map_x, state.map_x), at(state.map_y, state.map_y)
     cell = {"x": {**x, "field": "x0"}, "x2": {"field": "x1"}, "y": {**y, "field": "y0"}, "y2": {"field": "y1"}, "color": color, "tooltip": tip}
-    cell["stroke"] = {**color, "legend": None}  # closes the hairline between neighbours
+    cell["stroke"] = color  # closes the hairline between neighbours
     here = {"data": {"name": "here"}, "encoding": {"x": x, "y": y}}
     ring = {"type": "point", "size": 160, "opacity": 1, "tooltip": None}
     return _spec(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from .state import State
 
 CURVE, POINTS, CELLS = 301, 25, 41
 NEARLY_INFINITE = 1e12
+PROBE, LONGEST = 100, 5.0  # trials that say how long the others will take; seconds that they may
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,14 @@ class Simulated:
 
 def simulated(state: State) -> Simulated:
     """Points from the exact sampler; both penalties must be positive."""
-    from .. import simulate
+    from ..simulation.simulate import simulate  # here: the page draws its theory before it needs this
 
     problem, alpha = state.problem(), state.alphas(POINTS)
+    start = time.perf_counter()
+    simulate(problem, alpha, n_trials=PROBE, method="chain")
+    seconds = (time.perf_counter() - start) * int(state.trials) / PROBE
+    if seconds > LONGEST:
+        raise ValueError(f"trials must be few enough for {LONGEST:g} s, got {state.trials:g} (about {seconds:.0f} s). Take fewer, or larger penalties.")
     drawn = simulate(problem, alpha, n_trials=int(state.trials), method="chain")
     theory = predict(problem, alpha)
     distance = float(np.max(np.abs(drawn.accuracy - theory.accuracy)))
