@@ -93,26 +93,29 @@ def curve_card(curve, mo):
 
 @app.cell
 def fields(change, controls, get, mo):
-    mo.Html(controls.fields(get(), change))
+    fields_kept = controls.fields(get(), change)
+    mo.Html(controls.form(fields_kept))
     return
 
 
 @app.cell
 def sliders(change, controls, get, mo):
-    mo.Html(controls.sliders(get(), change))
+    sliders_kept = controls.sliders(get(), change)
+    mo.Html(controls.form(sliders_kept, ", slider"))
     return
 
 
 @app.cell
 def options(change, controls, get, mo):
-    mo.Html(controls.options(get(), change))
+    options_kept = controls.options(get(), change)
+    mo.Html(controls.form(options_kept))
     return
 
 
 @app.cell
 def presets(controls, mo, put, states):
     preset = mo.ui.dropdown(states.PRESETS, on_change=lambda chosen: chosen and put(chosen), full_width=True)
-    mo.Html(controls.field("preset", preset))
+    mo.Html(controls.form({"preset": preset}))
     return
 
 

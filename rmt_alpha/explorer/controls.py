@@ -22,8 +22,15 @@ SPANS = {"alpha": (-10.0, 20.0), "alpha_low": (-50.0, 0.0), "alpha_high": (1.0, 
 SLIDERS = (*NUMBERS, "alpha", "alpha_low", "alpha_high")
 
 
-def field(name: str, element: Any, kind: str = "") -> str:
-    """A row of the form; the page's script names the control by it, and marks it where its value is impossible."""
+def form(elements: dict[str, Any], kind: str = "") -> str:
+    """A row per control; the page's script names each by its row, and marks it where its value is impossible.
+
+    The caller keeps the elements: one that is gone is no longer heard.
+    """
+    return "".join(_row(name, element, kind) for name, element in elements.items())
+
+
+def _row(name: str, element: Any, kind: str) -> str:
     symbol, words = PARTS[name]
     label = f"{words} ({symbol}){kind}" if symbol else words
     shown = symbol.replace("_⊥", "<sub>⊥</sub>")
@@ -31,17 +38,19 @@ def field(name: str, element: Any, kind: str = "") -> str:
     return f'<div class="row" data-field="{name}" data-label="{escape(label)}">{text}{element}</div>'
 
 
-def fields(state: State, change: Change) -> str:
-    """A number field per parameter: any number, to any digit."""
-    def typed(name: str) -> Callable[[Any], None]:
-        return lambda text: change(name)(read(text))
-
-    return "".join(field(name, mo.ui.text(write(getattr(state, name)), debounce=150, on_change=typed(name), full_width=True)) for name in SLIDERS)
+def field(state: State, name: str, change: Change) -> Any:
+    """A field that takes any number, to any digit."""
+    return mo.ui.text(write(getattr(state, name)), debounce=150, on_change=lambda text: change(name)(read(text)), full_width=True)
 
 
-def sliders(state: State, change: Change) -> str:
-    """A slider per parameter, over the range worth looking at."""
-    return "".join(field(name, _slider(name, getattr(state, name), change(name)), ", slider") for name in SLIDERS)
+def fields(state: State, change: Change) -> dict[str, Any]:
+    """A field per number."""
+    return {name: field(state, name, change) for name in SLIDERS}
+
+
+def sliders(state: State, change: Change) -> dict[str, Any]:
+    """A slider per number, over the range worth looking at."""
+    return {name: _slider(name, getattr(state, name), change(name)) for name in SLIDERS}
 
 
 def _slider(name: str, value: Any, on_change: Callable[[Any], None]) -> Any:
@@ -57,21 +66,13 @@ def _slider(name: str, value: Any, on_change: Callable[[Any], None]) -> Any:
     return mo.ui.slider(steps=steps, value=nearest, on_change=on_change, full_width=True)
 
 
-def options(state: State, change: Change) -> str:
+def options(state: State, change: Change) -> dict[str, Any]:
     """What to show."""
     names = {f"{p.symbol} {PARTS[name][1]}": name for name, p in PARAMETERS.items()}
-    shows = {label: name for name, label in MAPS.items()}
-
-    def dropdown(name: str, choices: dict[str, str]) -> str:
-        label = next((label for label, value in choices.items() if value == getattr(state, name)), None)
-        return field(name, mo.ui.dropdown(choices, value=label, allow_select_none=False, on_change=change(name), full_width=True))
-
-    return "".join(
-        [
-            field("simulate", mo.ui.switch(state.simulate is True, on_change=change("simulate"))),
-            field("trials", mo.ui.text(write(state.trials), debounce=150, on_change=lambda text: change("trials")(read(text)), full_width=True)),
-            field("published", mo.ui.switch(state.published is True, on_change=change("published"))),
-            *(dropdown(name, names) for name in ("map_x", "map_y")),
-            dropdown("map_shows", shows),
-        ]
-    )
+    choices = {"map_x": names, "map_y": names, "map_shows": {label: name for name, label in MAPS.items()}}
+    made = {name: mo.ui.switch(getattr(state, name) is True, on_change=change(name)) for name in ("simulate", "published")}
+    made["trials"] = field(state, "trials", change)
+    for name, values in choices.items():
+        label = next((label for label, value in values.items() if value == getattr(state, name)), None)
+        made[name] = mo.ui.dropdown(values, value=label, allow_select_none=label is None, on_change=change(name), full_width=True)
+    return made

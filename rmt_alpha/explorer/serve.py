@@ -55,10 +55,11 @@ def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None
 
 
 class Guard:
-    """Refuses every request and websocket of another host or origin than the page's own, and shares no answer with other origins."""
+    """Refuses every request and websocket of another host or origin than the page's own, shares no answer with other origins, and keeps the page's folder to itself."""
 
     def __init__(self, app: Any, port: int):
         self.app, self.hosts = app, {f"{name}:{port}".encode() for name in NAMES}
+        self.folder = f"{notebook().parent}{os.sep}".encode()  # marimo tells its page where it lies
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -72,8 +73,11 @@ class Guard:
 
         async def unshared(message: Any) -> None:
             if message["type"] == "http.response.start":
-                kept = [(k, v) for k, v in message.get("headers", ()) if not k.lower().startswith(b"access-control-")]
+                dropped = (b"access-control-", b"content-length")  # the path that is left out below shortens the answer
+                kept = [(k, v) for k, v in message.get("headers", ()) if not k.lower().startswith(dropped)]
                 message = {**message, "headers": [*kept, (b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY")]}
+            elif message["type"] == "http.response.body":
+                message = {**message, "body": message.get("body", b"").replace(self.folder, b"")}
             await send(message)
 
         await self.app(scope, receive, unshared)
