@@ -30,11 +30,15 @@ def obstacles(fit: Fit) -> list[str]:
     lineage = fit.lineage
     needs = {
         "identity covariances": fit.is_isotropic,
-        "two opposite classes without flips": all(f.population.is_opposite and not np.any(f.population.noise) for f in lineage),
+        "two opposite classes without flips": all(
+            f.population.is_opposite and not np.any(f.population.noise) for f in lineage
+        ),
         "squared losses": all(is_squared(f.loss) for f in lineage),
         "no intercepts": not any(f.intercept for f in lineage),
         "starts that are no groups": not any(isinstance(s, Group) for f in lineage for s in f.starts),
-        f"positive penalties (≥ {SMALLEST_PENALTY:g})": all(np.all(np.asarray(f.gamma) >= SMALLEST_PENALTY) for f in lineage),
+        f"positive penalties (≥ {SMALLEST_PENALTY:g})": all(
+            np.all(np.asarray(f.gamma) >= SMALLEST_PENALTY) for f in lineage
+        ),
         f"dim ≥ {_given(fit)}": fit.dim >= _given(fit),
     }
     return [need for need, met in needs.items() if not met]
@@ -61,7 +65,10 @@ class _Frame:
         vectors: list[np.ndarray] = []
         self.place: dict[int, int] = {}
         for f in fit.lineage:
-            for owner, vector in [(f, f.population.means[0]), *((s, s[:, 0]) for s in f.starts if not isinstance(s, Fit))]:
+            for owner, vector in [
+                (f, f.population.means[0]),
+                *((s, s[:, 0]) for s in f.starts if not isinstance(s, Fit)),
+            ]:
                 if id(owner) not in self.place:
                     self.place[id(owner)] = len(vectors)
                     vectors.append(np.asarray(vector))

@@ -44,7 +44,10 @@ def name(noise: str | Noise, workers: int = 1) -> tuple[Any, ...]:
         return (noise,)
     if isinstance(noise, functools.partial):
         bound = [*noise.args, *(x for item in sorted(noise.keywords.items()) for x in item)]
-        return (*name(noise.func, workers), *(x if isinstance(x, str | int | float | bool) else repr(np.asarray(x).tolist()) for x in bound))
+        return (
+            *name(noise.func, workers),
+            *(x if isinstance(x, str | int | float | bool) else repr(np.asarray(x).tolist()) for x in bound),
+        )
     named = noise if hasattr(noise, "__qualname__") else type(noise)
     if named is not noise and workers > 1:
         raise TypeError(

@@ -54,7 +54,9 @@ def simulate_optimal_alpha(
     >>> print(f"{found.alpha:.1f} ± {found.alpha_se:.1f}, theory {optimal_alpha(problem).alpha:.1f}")
     7.6 ± 0.1, theory 7.5
     """
-    n_trials, workers, setting = prepare(problem, n_trials, seed, method, dense.Conditions(noise, labels, backend, threshold), workers)
+    n_trials, workers, setting = prepare(
+        problem, n_trials, seed, method, dense.Conditions(noise, labels, backend, threshold), workers
+    )
     count = as_fit(next(iter(problem.cells()))).n_alpha
     if count == 0:
         raise ValueError("problem must have starts, got none: there is nothing to scale.")
@@ -132,7 +134,9 @@ def maximise(values: Values, count: int) -> tuple[np.ndarray, np.ndarray]:
         curvature, U = np.linalg.eigh(H)
         step = U @ (U.T @ slope / np.maximum(np.abs(curvature), 1e-12))
         # Down from a whole step, no longer than two of the grid's; the last is to stay.
-        sizes = np.append(0.5 ** np.arange(12), 0.0) * min(1.0, 2 * (ANGLES[1] - ANGLES[0]) / max(np.abs(step).max(), 1e-300))
+        sizes = np.append(0.5 ** np.arange(12), 0.0) * min(
+            1.0, 2 * (ANGLES[1] - ANGLES[0]) / max(np.abs(step).max(), 1e-300)
+        )
         tries = np.clip(theta + sizes[:, None] * step, -EDGE, EDGE)
         found = tries[np.argmax(means(tries))]
         moved, theta = np.abs(found - theta).max(), found

@@ -128,7 +128,13 @@ def simulate(
     found.update({f"{q}_sd": found[f"{q}_se"] * np.sqrt(n_trials) for q in QUANTITIES if q in found})
     found.setdefault("accuracy", None)  # type: ignore[arg-type]
     asked = None if _n_alpha(problem) == 0 else plain(alpha)
-    return Moments(**{k: plain(v) for k, v in found.items()}, alpha=asked, problem=problem, n_trials=n_trials, method=setting.method)
+    return Moments(
+        **{k: plain(v) for k, v in found.items()},
+        alpha=asked,
+        problem=problem,
+        n_trials=n_trials,
+        method=setting.method,
+    )
 
 
 def draw(
@@ -149,21 +155,36 @@ def draw(
     >>> form.c.shape, form.M.shape, form.moments(7.5).accuracy.shape
     ((2, 1000), (2, 2, 1000), (1000,))
     """
-    n_trials, workers, setting = prepare(problem, n_trials, seed, method, Conditions(noise, labels, backend), workers, least=1)
+    n_trials, workers, setting = prepare(
+        problem, n_trials, seed, method, Conditions(noise, labels, backend), workers, least=1
+    )
     if problem.shape:
-        raise ValueError(f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells().")
+        raise ValueError(
+            f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells()."
+        )
     fit = as_fit(problem)
     if not dense.is_affine(fit):
-        raise ValueError("problem must have the squared loss and full rank to be drawn for every α at once. Use simulate, with the α you want.")
+        raise ValueError(
+            "problem must have the squared loss and full rank to be drawn for every α at once. Use simulate, with the α you want."
+        )
     need_memory(fit, n_trials)
     with pool(workers) as map_:
         parts = list(map_(partial(form_of, problem, setting), pieces(n_trials, setting.method)))
-    return ScoreForm(np.concatenate([f.c for f in parts], -1), np.concatenate([f.M for f in parts], -1), parts[0].population, parts[0].per)
+    return ScoreForm(
+        np.concatenate([f.c for f in parts], -1),
+        np.concatenate([f.M for f in parts], -1),
+        parts[0].population,
+        parts[0].per,
+    )
 
 
 def need_memory(fit: Fit, n_trials: int) -> None:
     """ValueError where the forms of so many trials are too many to hold."""
-    A, K, q = len(fit.starts) + 1, 1 if fit.population.is_opposite else fit.population.components, fit.population.outputs
+    A, K, q = (
+        len(fit.starts) + 1,
+        1 if fit.population.is_opposite else fit.population.components,
+        fit.population.outputs,
+    )
     if n_trials * A * A * K * q * q > LARGEST_DRAW:
         raise ValueError(
             f"n_trials must be at most {LARGEST_DRAW // (A * A * K * q * q)} here, got {n_trials}: every trial's law is held in memory. "
@@ -189,7 +210,9 @@ def piece(problem: Fit | TransferProblem, alpha: np.ndarray, setting: Setting, t
 
 def form_of(problem: Fit | TransferProblem, setting: Setting, trials: range) -> ScoreForm:
     """The score forms of the given trials, all of one piece, of a scalar problem."""
-    return ENGINES[setting.method].draw(as_fit(problem), _key(problem, setting), setting.seed, trials, setting.conditions)
+    return ENGINES[setting.method].draw(
+        as_fit(problem), _key(problem, setting), setting.seed, trials, setting.conditions
+    )
 
 
 def pieces(n_trials: int, method: str) -> Iterator[range]:
@@ -215,7 +238,9 @@ def pick_method(problem: Fit | TransferProblem, method: str, conditions: Conditi
     return "dense" if reasons else "chain"
 
 
-def cells_along(problem: Fit | TransferProblem, alpha: np.ndarray) -> tuple[tuple[int, ...], Iterator[tuple[tuple, Any, np.ndarray]]]:
+def cells_along(
+    problem: Fit | TransferProblem, alpha: np.ndarray
+) -> tuple[tuple[int, ...], Iterator[tuple[tuple, Any, np.ndarray]]]:
     """The common shape of α and the problem, and for each scalar cell its place there, the cell, and its part of α."""
     if isinstance(problem, Fit):
         return problem.cells_along(alpha)
@@ -251,11 +276,19 @@ def prepare(
     check.choice("test_points", conditions.test_points, dense.TEST_POINTS)
     seed = _whole("seed", seed, 0)
     if conditions.backend == "jax" and not problem.is_squared:
-        raise ValueError("backend must be 'numpy' with other losses than the squared one, got 'jax'. Newton's method runs in NumPy.")
+        raise ValueError(
+            "backend must be 'numpy' with other losses than the squared one, got 'jax'. Newton's method runs in NumPy."
+        )
     if conditions.test_points == "drawn" and conditions.threshold != "zero":
-        raise ValueError("threshold must be 'zero' with test_points='drawn', got 'best': the best one is a property of a whole law.")
+        raise ValueError(
+            "threshold must be 'zero' with test_points='drawn', got 'best': the best one is a property of a whole law."
+        )
     conditions = dataclasses.replace(conditions, rotated=isinstance(problem, TransferProblem))
-    return n_trials, workers, Setting(seed, pick_method(problem, method, conditions), noise.name(conditions.noise, workers), conditions)
+    return (
+        n_trials,
+        workers,
+        Setting(seed, pick_method(problem, method, conditions), noise.name(conditions.noise, workers), conditions),
+    )
 
 
 def _whole(name: str, value: Any, low: int = 1) -> int:

@@ -102,18 +102,19 @@ def optimum(form: ScoreForm) -> Optimum:
     d1 = M[0, 0] * c[1] - M[0, 1] * c[0]
     # Without any source (M11 = 0 = c1) or any signal (c = 0) every α is as good: 0.
     at_infinity = (d0 < 0) | ((d0 == 0) & (c[1] != 0))
-    alpha = _ratio(xp, xp.where(at_infinity, 0.0, d1), xp.where(at_infinity, 1.0, d0))
-    best = xp.where(at_infinity, xp.copysign(xp.inf, c[1]), alpha)
+    with np.errstate(over="ignore"):  # beyond the largest double: ±inf
+        best = xp.where(at_infinity, xp.copysign(xp.inf, c[1]), d1 / xp.where(d0 > 0, d0, 1.0))
     # The score at α* along (d₀, d₁), which does not overflow where α* is large.
-    size = xp.maximum(xp.abs(d0), xp.abs(d1))
-    safe = xp.where(size == 0, 1.0, size)
-    a0, a1 = xp.where(size == 0, 1.0, d0 / safe), d1 / safe
-    variance = M[0, 0] * a0 * a0 + 2 * a0 * a1 * M[0, 1] + a1 * a1 * M[1, 1]
-    snr = (c[0] * a0 + c[1] * a1) / xp.sqrt(xp.where(at_infinity | (variance <= 0), 1.0, variance))
+    size = xp.abs(d0) + xp.abs(d1)
+    nothing = size == 0
+    inverse = 1 / xp.where(nothing, 1.0, size)
+    a0, a1 = xp.where(nothing, 1.0, d0 * inverse), d1 * inverse
+    variance = (M[0, 0] * a0 + 2 * M[0, 1] * a1) * a0 + M[1, 1] * (a1 * a1)
+    snr = (c[0] * a0 + c[1] * a1) / xp.sqrt(xp.where(variance > 0, variance, 1.0))
     limit = xp.abs(c[1]) / xp.sqrt(xp.where(at_infinity, M[1, 1], 1.0))
-    least_risk = _ratio(xp, c[1] * (1 - c[0]) - M[0, 1], M[1, 1] + c[1] * c[1])
-    at_least = M[0, 0] + 2 * least_risk * M[0, 1] + least_risk * least_risk * M[1, 1]
-    risk = at_least + (1 - c[0] - least_risk * c[1]) ** 2
+    square = M[1, 1] + c[1] * c[1]
+    least_risk = (c[1] * (1 - c[0]) - M[0, 1]) / xp.where(square > 0, square, 1.0)  # 0/1 without a source
+    risk = M[0, 0] + least_risk * (2 * M[0, 1] + least_risk * M[1, 1]) + (1 - c[0] - least_risk * c[1]) ** 2
     accuracy = normal_cdf(xp.where(at_infinity, limit, snr))
     direction = xp.where(at_infinity, xp.sign(c[1]), 0.0)
     return Optimum(*map(plain, (best, accuracy, -_ratio(xp, c[0], c[1]), at_infinity, least_risk, risk, direction)))

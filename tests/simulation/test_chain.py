@@ -49,7 +49,9 @@ def test_chain_and_dense_draw_from_one_law(name):
 @pytest.mark.parametrize("name", ORTHOGONAL)
 def test_chain_and_dense_agree_on_orthogonal_tasks(name):
     N, n, p = ORTHOGONAL[name]
-    chain_, dense_ = (draw(TransferProblem(N, n, p, 0.3, 1.2, 0.0, 0.5, 0.3), n_trials=6000, method=m) for m in ("chain", "dense"))
+    chain_, dense_ = (
+        draw(TransferProblem(N, n, p, 0.3, 1.2, 0.0, 0.5, 0.3), n_trials=6000, method=m) for m in ("chain", "dense")
+    )
     for a, b in ((chain_.c[1], dense_.c[1]), (chain_.M[0, 1], dense_.M[0, 1]), (chain_.M[1, 1], dense_.M[1, 1])):
         assert stats.ks_2samp(a, b).pvalue > 1e-4
         assert stats.levene(a, b).pvalue > 1e-4
@@ -76,7 +78,11 @@ def test_a_fit_that_is_listed_twice_is_trained_twice():
 
 def test_means_in_fewer_coordinates_and_given_weights():
     w = np.array([0.3, -1.0])
-    assert_one_law(Fit(Population.two_classes([0.5, 0.5], [-0.5, -0.5], dim=30), n=12, gamma=0.2, starts=[w, 2 * w[::-1]]), [[1.0, 0.5]], 2000)
+    assert_one_law(
+        Fit(Population.two_classes([0.5, 0.5], [-0.5, -0.5], dim=30), n=12, gamma=0.2, starts=[w, 2 * w[::-1]]),
+        [[1.0, 0.5]],
+        2000,
+    )
 
 
 @pytest.mark.parametrize("gamma", [1e-4, 1e-6, 1e-9])
@@ -120,7 +126,9 @@ def test_what_the_chain_needs_is_said():
     needs = {
         "identity covariances": Fit(Population.two_classes(mean, -mean, covariance=np.arange(1.0, 7)), n=5, gamma=1.0),
         "without flips": Fit(Population.two_classes(mean, -mean, flips=0.1), n=5, gamma=1.0),
-        "squared losses": Fit(opposite(mean), n=5, gamma=1.0, starts=[Fit(opposite(mean), n=9, gamma=1.0, loss="logistic")]),
+        "squared losses": Fit(
+            opposite(mean), n=5, gamma=1.0, starts=[Fit(opposite(mean), n=9, gamma=1.0, loss="logistic")]
+        ),
         "no intercepts": Fit(opposite(mean), n=5, gamma=1.0, intercept=True),
         "≥ 1e-13": Fit(opposite(mean), n=5, gamma=0.0),
     }

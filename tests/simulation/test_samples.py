@@ -33,7 +33,14 @@ def numbers(blocks, v):
     X, Y, ones = (np.concatenate(part) for part in zip(*blocks, strict=True))
     gram, moment = X.T @ X, X.T @ Y[:, -1]
     log_determinant = np.linalg.slogdet(gram)[1]
-    own = [v @ moment, v @ gram @ v, gram[0, 1], np.trace(gram), log_determinant, moment @ np.linalg.solve(gram, moment)]
+    own = [
+        v @ moment,
+        v @ gram @ v,
+        gram[0, 1],
+        np.trace(gram),
+        log_determinant,
+        moment @ np.linalg.solve(gram, moment),
+    ]
     return [*own, ones @ X @ v, ones @ Y[:, 0], Y[:, 0] @ Y[:, -1], (ones @ X) @ np.linalg.solve(gram, moment)]
 
 
@@ -49,7 +56,9 @@ def test_statistics_have_the_law_of_the_samples(name, labels, n):
     population, rng = POPULATIONS[name], np.random.default_rng(5)
     v = rng.standard_normal(P)
     gaussian = NOISE["gaussian"]
-    short = [numbers(samples.statistics(rng, population, n, gaussian, labels, *task(population)), v) for _ in range(1500)]
+    short = [
+        numbers(samples.statistics(rng, population, n, gaussian, labels, *task(population)), v) for _ in range(1500)
+    ]
     direct = [numbers(samples.rows(rng, population, n, gaussian, labels, *task(population)), v) for _ in range(1500)]
     condensed = next(iter(samples.statistics(rng, population, n, gaussian, labels, *task(population))))
     assert len(condensed.X) < n or n == 14
@@ -70,7 +79,9 @@ def test_samples_have_the_moments_of_the_population(name):
         labels = np.array([g.label for g in own])
         mean = share @ labels
         np.testing.assert_allclose(mean, population.codes[k], atol=0.01)
-        np.testing.assert_allclose((labels - mean).T @ ((labels - mean) * share[:, None]), population.noise[k], atol=0.01)
+        np.testing.assert_allclose(
+            (labels - mean).T @ ((labels - mean) * share[:, None]), population.noise[k], atol=0.01
+        )
     X, _, _ = next(iter(samples.rows(rng, population, 1000, plain, "balanced", *task(population))))
     assert X.shape[1] == P
 

@@ -40,14 +40,20 @@ def test_more_trials_begin_with_the_fewer(method, few, many):
 
 def test_seeds_problems_and_engines_have_their_own_trials():
     other = TransferProblem(60, 20, 40, 1.0, 1.0, 0.8, 0.5, 0.6)
-    draws = [draw(p, n_trials=5, seed=s, method=m).c[0] for p, s in ((PROBLEM, 0), (PROBLEM, 1), (other, 0)) for m in ("chain", "dense")]
+    draws = [
+        draw(p, n_trials=5, seed=s, method=m).c[0]
+        for p, s in ((PROBLEM, 0), (PROBLEM, 1), (other, 0))
+        for m in ("chain", "dense")
+    ]
     assert len(np.unique(draws)) == 30
 
 
 def test_equal_problems_have_equal_trials():
     again = TransferProblem(60, 20, 40, 1.0, 1.0, 0.8 + 1e-16, 0.5, 0.5)
     np.testing.assert_allclose(draw(again, n_trials=5).c, draw(PROBLEM, n_trials=5).c, rtol=1e-10)
-    np.testing.assert_array_equal(draw(PROBLEM, n_trials=3, method="dense").c, draw(PROBLEM, n_trials=3, method="dense").c)
+    np.testing.assert_array_equal(
+        draw(PROBLEM, n_trials=3, method="dense").c, draw(PROBLEM, n_trials=3, method="dense").c
+    )
 
 
 def correlation(problems, pick):
@@ -116,10 +122,16 @@ def test_shapes_of_fits():
     assert simulate(source, n_trials=2).mean.shape == (3, 3)
     fit = Fit(three, n=np.array([[20], [30]]), gamma=1.0, starts=[source, MEANS[:3].T])
     result = simulate(fit, np.ones((5, 2)), n_trials=2)
-    assert result.mean.shape == (3, 3, 2, 5) and result.variance.shape == (3, 3, 3, 2, 5) and result.accuracy.shape == (2, 5)
+    assert (
+        result.mean.shape == (3, 3, 2, 5)
+        and result.variance.shape == (3, 3, 3, 2, 5)
+        and result.accuracy.shape == (2, 5)
+    )
     per = Fit(three, n=20, gamma=1.0, starts=[source], per="output", rank=1, intercept=True)
     assert simulate(per, np.ones((5, 3)), n_trials=2).mean_se.shape == (3, 3, 5)
-    logistic = Fit(Population.two_classes(MEANS[0], MEANS[1]), n=np.array([20, 30]), gamma=1.0, loss="logistic", starts=[MEANS[2]])
+    logistic = Fit(
+        Population.two_classes(MEANS[0], MEANS[1]), n=np.array([20, 30]), gamma=1.0, loss="logistic", starts=[MEANS[2]]
+    )
     assert simulate(logistic, 1.0, n_trials=2).variance.shape == (2, 1, 1, 2)
     line = Fit(Population.linear(MEANS[:2].T), n=20, gamma=1.0)
     assert simulate(line, n_trials=2).accuracy is None and np.shape(simulate(line, n_trials=2).risk) == ()
@@ -142,7 +154,15 @@ def test_groups_of_one_object_are_one_training():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("workers", 0), ("workers", 1.5), ("backend", "torch"), ("n_trials", 1), ("seed", -1), ("noise", "cauchy"), ("labels", "even")],
+    [
+        ("workers", 0),
+        ("workers", 1.5),
+        ("backend", "torch"),
+        ("n_trials", 1),
+        ("seed", -1),
+        ("noise", "cauchy"),
+        ("labels", "even"),
+    ],
 )
 def test_options_are_checked(option, value):
     with pytest.raises(ValueError, match=option):
@@ -171,7 +191,9 @@ def test_noise_is_known_by_its_name():
     first = functools.partial(scaled, freedom=7)
     again, other = functools.partial(scaled, freedom=7), functools.partial(scaled, freedom=9)
     assert noise_module.name(first) == noise_module.name(again) != noise_module.name(other)
-    assert streams.stream_key(PROBLEM, noise_module.name(first)) != streams.stream_key(PROBLEM, noise_module.name(other))
+    assert streams.stream_key(PROBLEM, noise_module.name(first)) != streams.stream_key(
+        PROBLEM, noise_module.name(other)
+    )
     alone, together = (simulate(PROBLEM, 1.0, n_trials=20, noise=first, workers=w) for w in (1, 2))
     assert alone.accuracy == together.accuracy
     assert simulate(PROBLEM, 1.0, n_trials=3, noise=Law()).method == "dense"
@@ -237,7 +259,11 @@ def test_workers_do_not_outlive_their_parent(how, tmp_path):
     script.write_text(LONG)
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     parent = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, start_new_session=True
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,
     )
     try:
         assert parent.stdout.readline()

@@ -50,7 +50,9 @@ def test_gram_and_jax_give_the_same():
     with jax.enable_x64(True):
         for intercept in (False, True):
             expected = ridge_path(X, Y, 0.3, anchors, intercept=intercept)
-            np.testing.assert_allclose(ridge_path(*map(jax.numpy.asarray, (X, Y)), 0.3, anchors, intercept=intercept), expected, atol=1e-10)
+            np.testing.assert_allclose(
+                ridge_path(*map(jax.numpy.asarray, (X, Y)), 0.3, anchors, intercept=intercept), expected, atol=1e-10
+            )
 
 
 @pytest.mark.parametrize("rank", [1, 2])
