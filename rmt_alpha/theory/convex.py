@@ -1,15 +1,16 @@
 r"""Any convex loss: the law of a trained classifier as a fixed point.
 
-A stage fits w = argmin (1/n) Σ ℓ(yᵢ(xᵢᵀw + b)) + (γ/2)‖w − a‖² on n samples of a mixture, from an anchor a = Σ α_s w̃_s of known law. With the
-margin's law in component k, N(m_k + b, V_k), its leverage v_k, and E over component and label seen,
+A stage fits w = argmin (1/n) Σ ℓ(yᵢ(xᵢᵀw + b)) + (γ/2)‖w − a‖² on n samples of a mixture, from an anchor a = Σ α_s w̃_s of known law.
+With the margin's law in component k, N(m_k + b, V_k), its leverage v_k, and E over component and label seen,
 
 .. math::
     \hat m_k = π_k E_k[y\, g], \quad \hat q_k = π_k E_k[g^2]/n, \quad χ_k = -π_k E_k[g'] \qquad (g \text{ the force of } y(x^T w + b)) \\
     w = S\Big(\sum_k \hat m_k μ_k + γ a + \sum_k \sqrt{\hat q_k}\, C_k^{1/2} ξ_k\Big), \quad S = \Big(\sum_k χ_k C_k + γ\Big)^{-1} \\
     m_k = μ_k^T E w, \quad V_k = E\,w^TC_kw, \quad v_k = \mathrm{tr}(C_kS)/n, \quad \sum_k \hat m_k = 0 \text{ with an intercept}.
 
-The squared loss gives χ = 1/(1+v), κ = γ/χ, and with them the closed form of `stage`. Sources: Loureiro et al., arXiv 2106.03791 (Gaussian mixtures,
-any convex loss); Dhifallah & Lu, arXiv 2101.01918 (transfer, where the penalty pulls to the source); theory.md, section 5.
+The squared loss gives χ = 1/(1+v), κ = γ/χ, and with them the closed form of `stage`. Sources: Loureiro et al., arXiv 2106.03791
+(Gaussian mixtures, any convex loss); Dhifallah & Lu, arXiv 2101.01918 (transfer, where the penalty pulls to the source);
+theory.md, section 5.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Labels:
 
     @cached_property
     def tables(self) -> tuple[Any, ...]:
-        """Component and sign of each label that occurs (P,), and what sums over them and changes variables by matrix products; see `residual`."""
+        """Component and sign of each label that occurs (P,), and what sums over them and changes variables; see `residual`."""
         K, Kc = self.components, 1 if self.shared else self.components
         known = namespace(self.weight) is np
         pairs = [(k, y) for k in range(K) for y in (0, 1) if not known or self.weight[k, y] > 0]
@@ -91,7 +92,14 @@ class Labels:
         weight = self.weight[k, np.array([pair[1] for pair in pairs])]
         values = values * weight[:, None]
         slopes = slopes * weight[:, None, None]
-        return k, y, own, values.reshape(-1, place[-1]), slopes.reshape(-1, place[-1] ** 2), change.reshape(len(change), -1)
+        return (
+            k,
+            y,
+            own,
+            values.reshape(-1, place[-1]),
+            slopes.reshape(-1, place[-1] ** 2),
+            change.reshape(len(change), -1),
+        )
 
 
 class Diagonal:
@@ -106,6 +114,7 @@ class Diagonal:
     """
 
     fields = ("count", "mm", "ma", "aa", "n", "gamma")
+    at_once = 256  # rows whose quadrature fits into a processor's cache
 
     def __init__(self, lam: Any, count: Any, mm: Any, ma: Any, aa: Any, n: Any, gamma: Any):
         self.lam, self.count, self.mm, self.ma, self.aa, self.n, self.gamma = lam, count, mm, ma, aa, n, gamma
@@ -131,7 +140,8 @@ class Diagonal:
         mm, pulled = on_pairs(S), times(on_pairs(SCS), m_hat) + gamma * on_anchor(SCS)  # (B, K, K), (B, K)
         m = times(mm, m_hat) + gamma * on_anchor(S)
         inner = lambda f: (  # noqa: E731  (hᵀ f h with h = Σ m̂μ + γa)
-            xp.sum(m_hat * (times(on_pairs(f), m_hat) + 2 * gamma * on_anchor(f)), -1, keepdims=True) + gamma**2 * on_square(f)
+            xp.sum(m_hat * (times(on_pairs(f), m_hat) + 2 * gamma * on_anchor(f)), -1, keepdims=True)
+            + gamma**2 * on_square(f)
         )
         fresh = on_noise(lam * SCS)
         V = inner(SCS) + q_hat * fresh
@@ -197,7 +207,10 @@ def residual(system: Any, labels: Labels, loss: Loss, x: Any) -> tuple[Any, Any,
     e, de, lost = expectations(loss, *(xp.reshape(a, (-1,)) for a in (margin, V[:, which], v[:, which])))
     scale = xp.concatenate([xp.ones((B, K)), xp.broadcast_to(1 / system.n[:, None], (B, Kc)), xp.ones((B, Kc))], 1)
     hat = (xp.reshape(xp.moveaxis(xp.reshape(e, (3, B, -1)), 1, 0), (B, -1)) @ values) * scale  # (m̂, q̂, χ)
-    by_state = xp.reshape(xp.reshape(xp.moveaxis(xp.reshape(de, (9, B, -1)), 1, 0), (B, -1)) @ slopes, (B, D, D)) * scale[:, :, None]
+    by_state = (
+        xp.reshape(xp.reshape(xp.moveaxis(xp.reshape(de, (9, B, -1)), 1, 0), (B, -1)) @ slopes, (B, D, D))
+        * scale[:, :, None]
+    )
     to_x = xp.reshape(xp.concatenate([m / 2, V, v, s, b / 2], 1) @ change, (B, D, -1))
     m_hat, q_hat, chi = hat[:, :K], hat[:, K : K + Kc], hat[:, K + Kc :]
     new, outer = system.update(m_hat, q_hat, chi)
@@ -244,8 +257,8 @@ def _direction(xp: Any, F: Any, J: Any) -> Any:
 def newton(system: Any, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any]:
     """States (B, D) and the residuals that they end with, from the best of the candidates in each row.
 
-    Where Newton's step does not bring the residual down it is halved, and after that replaced by the plain update. A candidate that cannot be
-    evaluated loses.
+    Where Newton's step does not bring the residual down it is halved, and after that replaced by the plain update. A candidate
+    that cannot be evaluated loses.
     """
     xp = namespace(*candidates)
     if xp is not np:
@@ -309,12 +322,21 @@ def _newton_jax(system: Any, labels: Labels, loss: Loss, candidates: list[Any]) 
         shorter = scale / 2
         plain = (shorter < SHORTEST_STEP) & ~better
         next_step = xp.where(plain[:, None], F / 2, keep(_direction(xp, new_F, new_J), step))
-        return keep(trial, x), keep(new_F, F), keep(new_size, size), next_step, xp.where(plain, -1.0, keep(xp.ones_like(scale), shorter)), count + 1
+        return (
+            keep(trial, x),
+            keep(new_F, F),
+            keep(new_size, size),
+            next_step,
+            xp.where(plain, -1.0, keep(xp.ones_like(scale), shorter)),
+            count + 1,
+        )
 
     # Each piece of the computation is compiled once: the start in the loop's first turn, the two last steps as one scan.
     x = stop(candidates[0])
     size = xp.full(len(x), xp.inf)
-    x, _, size, *_ = jax.lax.while_loop(go_on, turn, (x, xp.zeros_like(x), size, xp.zeros_like(x), xp.ones_like(size), 0))
+    x, _, size, *_ = jax.lax.while_loop(
+        go_on, turn, (x, xp.zeros_like(x), size, xp.zeros_like(x), xp.ones_like(size), 0)
+    )
 
     def polish(x: Any, _: Any) -> Any:
         F, J, _ = residual(system, labels, loss, x)
@@ -328,10 +350,15 @@ class Matrix:
     """The same where each component has a covariance of its own, or one that is known as a matrix only (JAX): O(K²p³) per row and step."""
 
     fields = ("C", "mu", "a", "omega", "n", "gamma")
+    entries = 2e7  # of the matrices of all rows at once
 
     def __init__(self, C: Any, mu: Any, a: Any, omega: Any, n: Any, gamma: Any):
         self.C, self.mu, self.a, self.omega, self.n, self.gamma = C, mu, a, omega, n, gamma
         self.xp, self.lam = namespace(C, mu, a, omega, n, gamma), None
+
+    @property
+    def at_once(self) -> int:
+        return max(1, int(self.entries / self.C.size))
 
     def take(self, rows: Any) -> Matrix:
         return Matrix(self.C, self.mu, self.a[rows], self.omega[rows], self.n[rows], self.gamma[rows])
@@ -349,12 +376,18 @@ class Matrix:
         G = S @ self.omega @ S
         turned = xp.swapaxes(T, -1, -2)
         P = xp.einsum("bkij,blij->bkl", T, turned)
-        V = xp.einsum("bki,bi->bk", C_w, w) + gamma**2 * xp.einsum("kij,bij->bk", C, G) + xp.einsum("bkl,bl->bk", P, q_hat)
+        V = (
+            xp.einsum("bki,bi->bk", C_w, w)
+            + gamma**2 * xp.einsum("kij,bij->bk", C, G)
+            + xp.einsum("bkl,bl->bk", P, q_hat)
+        )
         v = xp.einsum("bkii->bk", T) / self.n[:, None]
         Q = xp.einsum("bl,blij->bij", q_hat, T)
         S_C_w = C_w @ S
         # ∂V_k/∂χ_j = −2 wᵀC_kSC_jw − 2γ² tr C_kSC_jG − 2 Σ q̂_l tr C_kSC_jSC_lS
-        dV = S_C_w @ xp.swapaxes(C_w, 1, 2) + xp.einsum("bkij,bjmi->bkm", T, xp.swapaxes(gamma[:, :, None, None] ** 2 * (C @ G[:, None]) + T @ Q[:, None], 1, 2))
+        dV = S_C_w @ xp.swapaxes(C_w, 1, 2) + xp.einsum(
+            "bkij,bjmi->bkm", T, xp.swapaxes(gamma[:, :, None, None] ** 2 * (C @ G[:, None]) + T @ Q[:, None], 1, 2)
+        )
         by_m = S_mu @ xp.swapaxes(C_w, 1, 2)  # (B, K, Kc)
         zero = xp.zeros_like(by_m)
         jacobian = xp.concatenate([
@@ -411,6 +444,12 @@ def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None, a
     Where Newton's method gets stuck, the state is followed down from larger penalties, under which training changes little.
     Raises ArithmeticError, naming the residual, if that does not settle either.
     """
+    if system.xp is np and len(system.n) > system.at_once:
+        parts = np.array_split(np.arange(len(system.n)), -(-len(system.n) // system.at_once))
+        pick_ = lambda values, rows: None if values is None else values[rows]  # noqa: E731
+        return np.concatenate(
+            [fixed_point(system.take(rows), labels, loss, pick_(start, rows), pick_(alpha, rows)) for rows in parts]
+        )
     candidates = squared_state(system, labels, loss) if start is None else [start]
     x, size = newton(system, labels, loss, candidates)
     if system.xp is not np:
@@ -455,7 +494,7 @@ class Training:
     fit: Fit
     population: Population
     labels: Labels
-    R: Spectral | Dense
+    R: Any  # Spectral or Dense
     mu: Any
     starts: Any
     products: Any
@@ -488,7 +527,11 @@ class Training:
         xp, R = self.R.xp if self.R.xp is not np else namespace(alpha), self.R
         alpha = asarray(xp, alpha)
         shape = np.broadcast_shapes(alpha.shape[:-1], R.batch)
-        rows = lambda x, keep: xp.reshape(xp.broadcast_to(x, (*shape, *x.shape[x.ndim - keep :])), (-1, *x.shape[x.ndim - keep :]))  # noqa: E731
+
+        def rows(x: Any, keep: int) -> Any:
+            own = x.shape[x.ndim - keep :]
+            return xp.reshape(xp.broadcast_to(x, (*shape, *own)), (-1, *own))
+
         n, gamma = (rows(asarray(xp, x), 0) for x in (R.n, R.gamma))
         if self.products is None:
             omega = xp.zeros((R.dim, R.dim))
@@ -512,12 +555,11 @@ class Training:
     def solve(self, alpha: Any, start: Any = None) -> tuple[System, Any, tuple[int, ...]]:
         """The problems at α, their states, and their shape."""
         system, shape = self.system(alpha)
-        if isinstance(system, Matrix) and system.xp is np:  # in parts that fit into memory
-            step = max(1, int(MATRIX_ENTRIES / system.C.size))
-            parts = [np.arange(i, min(i + step, len(system.n))) for i in range(0, len(system.n), step)]
-            x = [fixed_point(system.take(rows), self.labels, self.fit.loss, None if start is None else start[rows]) for rows in parts]
-            return system, np.concatenate(x), shape
-        flat = None if system.xp is not np else np.broadcast_to(alpha, (*shape, np.shape(alpha)[-1])).reshape(len(system.n), -1)
+        flat = (
+            None
+            if system.xp is not np
+            else np.broadcast_to(alpha, (*shape, np.shape(alpha)[-1])).reshape(len(system.n), -1)
+        )
         return system, fixed_point(system, self.labels, self.fit.loss, start, flat), shape
 
     def scores(self, x: Any) -> tuple[Any, Any]:
@@ -526,9 +568,6 @@ class Training:
         V = xp.exp(x[:, K : K + 1] if self.labels.shared else x[:, K : 2 * K]) * np.ones(K)
         m = x[:, :K] * xp.sqrt(V)
         return m + (x[:, -1:] * xp.sqrt(V[:, :1]) if self.labels.intercept else 0.0), V
-
-
-MATRIX_ENTRIES = 2e7
 
 
 def _noise_within(R: Spectral | Dense, covariance: Covariance, K: int) -> Any:
@@ -554,7 +593,7 @@ def _noise_within(R: Spectral | Dense, covariance: Covariance, K: int) -> Any:
 
 
 def moments(fit: Fit, alpha: Any) -> tuple[Any, Any]:
-    """Mean and variance of the score at α: of α's shape for opposite classes without intercept (signed), else (K, 1, …) and (K, 1, 1, …)."""
+    """Mean and variance of the score at α: of α's shape, signed, for opposite classes without intercept; else (K, 1, …), (K, 1, 1, …)."""
     xp = namespace(alpha, *([jax.numpy.zeros(1)] if fit.uses_jax else []))
     alpha = asarray(xp, alpha)
     rows = alpha[..., None] if fit.n_alpha == 1 else xp.zeros((*alpha.shape, 0)) if fit.n_alpha == 0 else alpha
@@ -580,8 +619,13 @@ def _by_cells(fit: Fit, alpha: Any) -> tuple[Any, Any]:
     for place, cell, alphas in pieces:
         m, V = moments(cell, alphas)
         if mean is None or variance is None:
-            lead_m, lead_V = m.shape[: m.ndim - len(shape)] if m.ndim else (), V.shape[: V.ndim - len(shape)] if V.ndim else ()
-            lead_m, lead_V = ((), ()) if fit.population.is_opposite and not fit.intercept else (m.shape[:2], V.shape[:3])
+            lead_m, lead_V = (
+                m.shape[: m.ndim - len(shape)] if m.ndim else (),
+                V.shape[: V.ndim - len(shape)] if V.ndim else (),
+            )
+            lead_m, lead_V = (
+                ((), ()) if fit.population.is_opposite and not fit.intercept else (m.shape[:2], V.shape[:3])
+            )
             mean, variance = np.empty((*lead_m, *shape)), np.empty((*lead_V, *shape))
         mean[(*(slice(None),) * len(lead_m), *place)] = m
         variance[(*(slice(None),) * len(lead_V), *place)] = V
@@ -615,3 +659,46 @@ def law(fit: Fit) -> Law:
             pull = training.population.covariances[0].from_eigenbasis(pull)
         mean = pull @ R.R
     return R.law(mean[..., None, :], scales, (q_hat * R.n[..., None])[..., None, None])
+
+
+def transfer(problem: TransferProblem, alpha: Any) -> tuple[Any, Any]:
+    """Mean and variance of the signed score of the paper's problem under any losses; α and all eight numbers broadcast."""
+    uu, uv, vv = problem.mean_products
+    numbers = (
+        alpha,
+        problem.n_source,
+        problem.n_target,
+        problem.dim,
+        problem.gamma_source,
+        problem.gamma_target,
+        uu,
+        uv,
+        vv,
+    )
+    xp = namespace(*numbers)
+    shape = np.broadcast_shapes(*(np.shape(x) for x in numbers))
+    alpha, N, n, p, gamma_source, gamma, uu, uv, vv = (
+        xp.reshape(xp.broadcast_to(asarray(xp, x), shape), (-1,)) for x in numbers
+    )
+    labels, lam = Labels(xp.ones((1, 1)) * np.array([[1.0, 0.0]]), True, False), xp.ones(1)
+    one = lambda x: x[:, None, None, None]  # noqa: E731
+
+    def system(mm: Any, ma: Any, aa: Any, n: Any, gamma: Any) -> Diagonal:
+        return Diagonal(lam, p[:, None], one(mm), ma[:, None, None], aa[:, None], n, gamma)
+
+    zero = xp.zeros_like(uu)
+    if is_squared(problem.source_loss):
+        kappa, h, rest = equivalents.isotropic(p / N, gamma_source)
+        R = 1 / (1 + kappa)
+        missed = 1 / (1 + uu * R)
+        V = ((missed * R) ** 2 * uu + rest * missed**2) / h
+        along, noise = missed * R, (V + missed**2) * R**2 / N
+    else:
+        source = system(uu, zero, zero, N, gamma_source)
+        _, _, hats = residual(source, labels, problem.source_loss, fixed_point(source, labels, problem.source_loss))
+        S = 1 / (hats[:, 2] + gamma_source)
+        along, noise = hats[:, 0] * S, hats[:, 1] * S**2
+    target = system(vv, alpha * along * uv, alpha**2 * (along**2 * uu + p * noise), n, gamma)
+    x = fixed_point(target, labels, problem.loss, alpha=None if xp is not np else alpha)
+    V = xp.exp(x[:, 1])
+    return xp.reshape(x[:, 0] * xp.sqrt(V), shape), xp.reshape(V, shape)

@@ -9,14 +9,15 @@ and, for Newton's method, their derivatives, which the same sums give: for any f
 u = (ω−m)/√V, and the force obeys Burgers' equation ∂_v g = g g'.
 
 Quadrature is Gauss–Legendre on panels between which both the Gaussian and the loss are smooth. Where ℓ' is made of straight lines
-(squared, hinges, Huber) so is g, and panels lie in ω. Else they lie in z, in which the loss is smooth on its own scale whatever v and V, where
-a Gauss–Hermite rule in ω would meet kinks and crowded scales; ω = z + vℓ'(z) is then explicit and no proximal map is ever solved for.
+(squared, hinges, Huber) so is g, and panels lie in ω. Else they lie in z, in which the loss is smooth on its own scale whatever v and V,
+where a Gauss–Hermite rule in ω would meet kinks and crowded scales; ω = z + vℓ'(z) is then explicit and no proximal map is ever solved for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ import numpy as np
 from .._arrays import jax, namespace
 from ..problem import Loss
 
-DEVIATIONS = np.linspace(-8.0, 8.0, 9)  # panel edges of the Gaussian
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
+DEVIATIONS = np.linspace(-9.0, 9.0, 10)  # panel edges of the Gaussian
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
 BRACKET_STEPS = 4
 
@@ -67,7 +68,7 @@ def pieces(loss: Loss) -> Pieces:
         if lines is not None:
             return Pieces(inner, slopes, lines)
         ends = np.union1d(ends, 0.0)
-        cuts = [y for a, b in zip(ends[:-1], ends[1:], strict=True) for y in _halved(loss, a, b, 0)]
+        cuts = [y for a, b in pairwise(ends) for y in _halved(loss, a, b, 0)]
         z = np.sinh(np.array([-REACH, *cuts, REACH]))
         z = z if 0.0 in kinks else np.append(z, 0.0)
         s, z = np.concatenate([loss.slope(z), slopes]), np.concatenate([z, inner])
@@ -77,7 +78,7 @@ def pieces(loss: Loss) -> Pieces:
 
 def _lines(loss: Loss, ends: np.ndarray, kinks: np.ndarray, inner: np.ndarray) -> np.ndarray | None:
     found = []
-    for i, (a, b) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for i, (a, b) in enumerate(pairwise(ends)):
         z = np.sinh(np.linspace(a, b, 41)[1:-1])
         slope, curvature = loss.slope(z), loss.curvature(z)
         z0 = z[np.argmin(np.abs(z))] if not len(kinks) else kinks[min(i, len(kinks) - 1)]
@@ -96,24 +97,32 @@ def _lines(loss: Loss, ends: np.ndarray, kinks: np.ndarray, inner: np.ndarray) -
 def _halved(loss: Loss, a: float, b: float, depth: int) -> list[float]:
     """The inner edges, in asinh z, of panels between a and b."""
     middle = (a + b) / 2
-    (whole, missed, steep), (left, *_), (right, *_) = (_panel(loss, *np.sinh(ends)) for ends in ((a, b), (a, middle), (middle, b)))
+    (whole, missed, steep), (left, *_), (right, *_) = (
+        _panel(loss, *np.sinh(ends)) for ends in ((a, b), (a, middle), (middle, b))
+    )
     rounding = ROUNDING * (np.sinh(b) - np.sinh(a))
     agree = np.abs(whole - left - right) <= RESOLVED * (np.abs(left) + np.abs(right)) + rounding
     if not steep and np.all(agree) and missed <= RESOLVED * abs(whole[1]) + ROUNDING + rounding:
         return []
     if depth == FINEST:
         raise ArithmeticError(
-            f"the {loss.name} loss is not smooth near the margin {np.sinh(middle):g}. List the places where slope or curvature jump in its kinks."
+            f"the {loss.name} loss is not smooth near the margin {np.sinh(middle):g}. "
+            f"List the places where slope or curvature jump in its kinks."
         )
     return [*_halved(loss, a, middle, depth + 1), middle, *_halved(loss, middle, b, depth + 1)]
 
 
 def _panel(loss: Loss, a: float, b: float) -> tuple[np.ndarray, float, bool]:
-    """Integrals of ℓ', ℓ'', and their squares and product over a panel, in units of ℓ'(0); by how much ∫ℓ'' misses the difference of ℓ'; and
-    whether ℓ'' falls steeply: vℓ' may then cross the whole Gaussian within the panel, for some v.
+    """Integrals of ℓ', ℓ'', and their squares and product over a panel, in units of ℓ'(0); by how much ∫ℓ'' misses the difference of ℓ';
+    and whether ℓ'' falls steeply: vℓ' may then cross the whole Gaussian within the panel, for some v.
     """
     unit = -loss.slope(np.zeros(1))[0]
-    z = np.concatenate([a + (b - a) * NODES, [a + min(1e-12 * (b - a), 1e-9 * (1 + abs(a))), b - min(1e-12 * (b - a), 1e-9 * (1 + abs(b)))]])
+    z = np.concatenate(
+        [
+            a + (b - a) * NODES,
+            [a + min(1e-12 * (b - a), 1e-9 * (1 + abs(a))), b - min(1e-12 * (b - a), 1e-9 * (1 + abs(b)))],
+        ]
+    )
     ends, s, c = loss.slope(z)[-2:] / unit, loss.slope(z)[:-2] / unit, loss.curvature(z)[:-2] / unit
     integrals = (b - a) * np.array([s @ WEIGHTS, c @ WEIGHTS, (s * s) @ WEIGHTS, (c * c) @ WEIGHTS, (s * c) @ WEIGHTS])
     steep = c.max() > STEEP * c.min() and c.max() * (b - a) > NEGLIGIBLE
@@ -211,7 +220,7 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
         newton = z - f / (1 + v[:, None] * loss.curvature(z))
         return low, high, xp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
 
-    # Need not be exact: an edge at nearly 8 deviations is as good.
+    # Need not be exact: an edge at nearly 9 deviations is as good.
     bracket = (low, high, z)
     if xp is np:
         for i in range(BRACKET_STEPS):
@@ -230,8 +239,13 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
         return edges, None
     bounds = omega[:, :1], omega[:, -1:]
     # Fine enough for the Gaussian: each plateau in as many parts as it has panels.
-    ends = [xp.sort(xp.concatenate([xp.clip(omega, *(xp.clip(cuts[:, [j + e]], *bounds) for e in (0, 1)))], 1), 1) for j in still]
+    ends = [
+        xp.sort(xp.concatenate([xp.clip(omega, *(xp.clip(cuts[:, [j + e]], *bounds) for e in (0, 1)))], 1), 1)
+        for j in still
+    ]
     low = xp.concatenate([e[:, :-1] for e in ends], 1)
     high = xp.concatenate([e[:, 1:] for e in ends], 1)
-    k = xp.concatenate([xp.broadcast_to(xp.asarray(parts.z[j]), e[:, 1:].shape) for j, e in zip(still, ends, strict=True)], 1)
+    k = xp.concatenate(
+        [xp.broadcast_to(xp.asarray(parts.z[j]), e[:, 1:].shape) for j, e in zip(still, ends, strict=True)], 1
+    )
     return edges, (k, low, high)

@@ -4,12 +4,14 @@ Along α = ε sinh y the law of the score is smooth on the scale of one in y, fr
 
 .. math:: ε = 10^{-2} \min(1, \sqrt{V_0})/σ, \qquad |α| ≤ 10^3 \max(1, \sqrt{V_0}, \sqrt{V_1})/σ
 
-with σ² the variance of w̃'s score, V₀ that of what training makes without w̃, and V₁ of what it makes where every sample pulls as one of margin 0 does,
-without relenting. Where the penalty is small √V₁ ~ 1/γ, and it takes an α of that order until both parts of w weigh the same.
+with σ² the variance of w̃'s score, V₀ that of what training makes without w̃,
+and V₁ of what it makes where every sample pulls as one of margin 0
+does, without relenting. Where the penalty is small √V₁ ~ 1/γ, and it takes an α of that order until both parts of w weigh the same.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +19,13 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 
-from .._arrays import plain
 from ..problem import Fit
 from ..results import Moments, Optimum, describe, moments
 from .convex import Training, forces
 
 NEAREST, FARTHEST = 1e-2, 1e3
-SPACING = 0.9  # of the grid in y
-ROUNDS = ((9, SPACING), (7, 0.04))  # nodes, and half width in y, of the interpolations
+SPACING = 1.0  # of the grid in y
+ROUNDS = ((9, SPACING), (5, 0.04))  # nodes, and half width in y, of the interpolations
 SETTLED = 1e-9
 
 
@@ -91,9 +92,10 @@ def _gain(training: Training) -> Callable[[Moments], Any]:
 def optimum(fit: Fit) -> Optimum:
     r"""Where α is best under any losses, each field with the fit's shape.
 
-    α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as ±inf and `at_infinity`, with the
-    accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with a weak penalty can outweigh any source), and None unless the
-    classes are opposite.
+    α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as ±inf
+    and
+    `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with a weak penalty can outweigh any source), and None
+    unless the classes are opposite.
     """
     cells = [_one(cell) if cell.n_alpha == 1 else _several(cell) for cell in fit.cells()]
     if not fit.shape:
@@ -116,7 +118,9 @@ def _one(fit: Fit) -> Optimum:
     signed = fit.population.is_opposite and not fit.intercept
     if curve.reach == 0:  # without any start every α is as good: 0, as in the closed form
         found = judged(training, training.solve(np.zeros((1, 1)))[1])
-        return Optimum(0.0, float(found.accuracy[0]), -np.inf if signed else None, False, 0.0, float(found.risk[0]), 0.0)
+        return Optimum(
+            0.0, float(found.accuracy[0]), -np.inf if signed else None, False, 0.0, float(found.risk[0]), 0.0
+        )
     half = int(np.ceil(curve.reach / SPACING))
     grid = np.linspace(-curve.reach, curve.reach, 2 * half + 1)
     table = curve.at(grid)
@@ -135,16 +139,13 @@ def _one(fit: Fit) -> Optimum:
         inside = np.clip(y, width - curve.reach, curve.reach - width)
         places = inside[:, None] + width * nodes
         found = curve.at(places.ravel())
-        parts = [dataclasses.replace(found, mean=_part(found.mean, i, count), variance=_part(found.variance, i, count),
-                                     accuracy=_part(found.accuracy, i, count), risk=_part(found.risk, i, count)) for i in range(len(goals))]  # fmt: skip
+        parts = [_part(found, slice(i * count, (i + 1) * count)) for i in range(len(goals))]
         y = np.array([_interpolated(places[i], goal[0](parts[i]), goal[1]) for i, goal in enumerate(goals)])
-    last = curve.at(np.concatenate([y, grid[[0, -1]]]))
-    gains, alpha = gain(last), curve.alpha(y)
-    if at_infinity or gains[-2:].max() >= gains[0]:
-        at_infinity = True
-    end = int(np.argmax(gains[-2:]))
-    sign = (-1.0, 1.0)[end]
-    accuracy = last.accuracy[-2:][end] if at_infinity else last.accuracy[0]
+    last, alpha = curve.at(y), curve.alpha(y)
+    ends = gains[[0, -1]]
+    at_infinity = at_infinity or bool(ends.max() >= gain(last)[0])
+    sign = float(np.sign(ends[1] - ends[0])) or 1.0
+    accuracy = table.accuracy[-1 if sign > 0 else 0] if at_infinity else last.accuracy[0]
     zero = None if not signed else float(alpha[2]) if len(goals) == 3 else crossing
     return Optimum(
         sign * np.inf if at_infinity else float(alpha[0]), float(accuracy), zero, at_infinity, float(alpha[1]), float(last.risk[1]),
@@ -152,8 +153,8 @@ def _one(fit: Fit) -> Optimum:
     )  # fmt: skip
 
 
-def _part(values: Any, i: int, count: int) -> Any:
-    return values[..., i * count : (i + 1) * count]
+def _part(found: Moments, rows: slice) -> Moments:
+    return Moments(found.mean[..., rows], found.variance[..., rows], found.accuracy[rows], found.risk[rows])
 
 
 def _crossing(mean: np.ndarray, grid: np.ndarray) -> float:
@@ -176,7 +177,9 @@ def _interpolated(y: np.ndarray, values: np.ndarray, is_root: bool) -> float:
     roots = (p if is_root else p.deriv()).roots()
     inside = roots.real[(np.abs(roots.imag) < 1e-6 * (high - low)) & (roots.real >= low) & (roots.real <= high)]
     if is_root:
-        return float(inside[np.argmin(np.abs(inside - (low + high) / 2))] if inside.size else y[np.argmin(np.abs(values))])
+        return float(
+            inside[np.argmin(np.abs(inside - (low + high) / 2))] if inside.size else y[np.argmin(np.abs(values))]
+        )
     places = np.concatenate([inside, [low, high]])
     return float(places[np.argmax(p(places))])
 
@@ -188,7 +191,9 @@ def _several(fit: Fit) -> Optimum:
     signed = fit.population.is_opposite and not fit.intercept
     if J == 0:
         found = judged(training, training.solve(np.zeros((1, 0)))[1])
-        return Optimum(np.zeros(0), float(found.accuracy[0]), None, False, np.zeros(0), float(found.risk[0]), np.zeros(0))
+        return Optimum(
+            np.zeros(0), float(found.accuracy[0]), None, False, np.zeros(0), float(found.risk[0]), np.zeros(0)
+        )
     alone = [Curve(_restricted(training, s)) for s in range(J)]
     epsilon = np.array([c.epsilon for c in alone])
     reach = np.array([c.reach for c in alone])
@@ -222,7 +227,16 @@ def _several(fit: Fit) -> Optimum:
         for i in np.argsort(-values)[:2]:
             state[0] = None
             bounds = list(zip(-reach, reach, strict=True))
-            runs.append(optimize.minimize(minus, starts[i], jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-15, "gtol": SETTLED}))
+            runs.append(
+                optimize.minimize(
+                    minus,
+                    starts[i],
+                    jac=True,
+                    method="L-BFGS-B",
+                    bounds=bounds,
+                    options={"ftol": 1e-15, "gtol": SETTLED},
+                )
+            )
         best = min(runs, key=lambda run: run.fun)
         return best.x, -float(best.fun)
 
@@ -235,15 +249,22 @@ def _several(fit: Fit) -> Optimum:
     if at_infinity:
         far = np.abs(direction) > SETTLED
         alpha = np.where(far, np.copysign(np.inf, direction), alpha)
-    return Optimum(alpha, accuracy, _shortest_zero(training, alone) if signed else None, at_infinity, epsilon * np.sinh(y_risk), -risk, direction)
+    return Optimum(
+        alpha,
+        accuracy,
+        _shortest_zero(training, alone) if signed else None,
+        at_infinity,
+        epsilon * np.sinh(y_risk),
+        -risk,
+        direction,
+    )
 
 
 def _restricted(training: Training, s: int) -> Training:
     """The training with one start only."""
     K, keep = len(training.mu), [s]
     if training.products is None:
-        R = type(training.R).__new__(type(training.R))
-        R.__dict__.update(training.R.__dict__)
+        R = copy.copy(training.R)
         R.anchors = [training.R.anchors[s]]
         return dataclasses.replace(training, R=R, starts=training.starts[..., keep, :])
     rows = [*range(K), K + s]

@@ -123,7 +123,9 @@ def anisotropic(p=120, **changes):
     C, C_source = covariances(p)
     first, second = np.random.default_rng(2).standard_normal((2, p)) / np.sqrt(p)
     numbers = dict(n_source=p * 3 // 2, n_target=p * 3 // 4, gamma_source=0.5, gamma_target=0.2)
-    return TransferProblem.from_means(1.2 * first, 0.9 * first + 0.8 * second, cov_source=C_source, cov_target=C, **(numbers | changes))
+    return TransferProblem.from_means(
+        1.2 * first, 0.9 * first + 0.8 * second, cov_source=C_source, cov_target=C, **(numbers | changes)
+    )
 
 
 def accuracy(fit, alpha):
@@ -143,7 +145,10 @@ def cases():
     p = 40
     rng = np.random.default_rng(0)
     C, other = covariances(p)
-    mean = lambda: rng.standard_normal(p) / np.sqrt(p)
+
+    def mean():
+        return rng.standard_normal(p) / np.sqrt(p)
+
     source, coloured = Fit(opposite(1.2 * mean()), 60, 0.5), Fit(opposite(1.2 * mean(), covariance=other), 60, 0.5)
     uneven = dict(prior=0.3, flips=[0.1, 0.2])
     mixture = dict(classes=[0, 0, 1, 1], targets=[[1.0], [-1.0]], priors=[0.1, 0.2, 0.3, 0.4], covariance=C)
@@ -155,15 +160,32 @@ def cases():
     yield "flips", Fit(opposite(mean(), flips=0.1, prior=0.3), 30, 0.2, starts=[source])
     yield "uneven", Fit(Population.two_classes(mean(), mean(), **uneven), 30, 0.2, starts=[source])
     yield "intercept", Fit(Population.two_classes(mean(), mean(), **uneven), 30, 0.2, starts=[source], intercept=True)
-    yield "opposite with intercept", Fit(opposite(mean(), prior=0.3, covariance=C), 30, 0.2, starts=[coloured], intercept=True)
+    yield (
+        "opposite with intercept",
+        Fit(opposite(mean(), prior=0.3, covariance=C), 30, 0.2, starts=[coloured], intercept=True),
+    )
     yield "mixture", Fit(Population.mixture(rng.standard_normal((4, p)) / 4, **mixture), 50, 0.2, starts=[coloured])
-    yield "chain", Fit(opposite(mean()), 30, 0.2, starts=[Fit(opposite(mean()), 50, 0.3, starts=[source], alpha=1.7), mean()])
+    yield (
+        "chain",
+        Fit(opposite(mean()), 30, 0.2, starts=[Fit(opposite(mean()), 50, 0.3, starts=[source], alpha=1.7), mean()]),
+    )
     yield "groups", Fit(opposite(mean()), 30, 0.2, starts=Group.split(source, np.arange(p) % 3))
-    yield "groups across axes", Fit(opposite(mean(), covariance=C), 30, 0.2, starts=Group.split(coloured, np.arange(p) % 3))
+    yield (
+        "groups across axes",
+        Fit(opposite(mean(), covariance=C), 30, 0.2, starts=Group.split(coloured, np.arange(p) % 3)),
+    )
     unlike = Population.two_classes(mean(), mean(), covariances=[C, other], prior=0.4, flips=0.1)
     yield "unlike", Fit(unlike, 30, 0.2, starts=[coloured, source])
     n, gamma = np.array([30, 60])[:, None], np.array([0.1, 0.2, 0.5])
-    yield "arrays", Fit(opposite(mean(), covariance=np.linspace(0.3, 2, p)), n, gamma, starts=[Fit(source.population, [40, 50, 60], 0.4)])
+    yield (
+        "arrays",
+        Fit(
+            opposite(mean(), covariance=np.linspace(0.3, 2, p)),
+            n,
+            gamma,
+            starts=[Fit(source.population, [40, 50, 60], 0.4)],
+        ),
+    )
 
 
 CASES = dict(cases())
@@ -208,7 +230,10 @@ def train(fit, alpha, rng, known):
     penalty = np.append(np.full(p, fit.gamma), 0.0 if fit.intercept else 1e9)
     centre = np.append(anchor, 0.0)
     w = centre.copy()
-    value = lambda w: np.mean(loss.value(A @ w)) + penalty @ (w - centre) ** 2 / 2
+
+    def value(w):
+        return np.mean(loss.value(A @ w)) + penalty @ (w - centre) ** 2 / 2
+
     for _ in range(100):
         t = A @ w
         gradient = A.T @ loss.slope(t) / fit.n + penalty * (w - centre)
@@ -225,18 +250,36 @@ def train(fit, alpha, rng, known):
 def simulated():
     p = 160
     rng = np.random.default_rng(5)
-    mean = lambda: 1.3 * rng.standard_normal(p) / np.sqrt(p)
+
+    def mean():
+        return 1.3 * rng.standard_normal(p) / np.sqrt(p)
+
     spectrum, logistic = np.linspace(0.3, 2, p), dict(loss="logistic")
     source = Fit(opposite(1.2 * mean()), 200, 0.3, **logistic)
     huber = Fit(opposite(1.2 * mean(), covariance=spectrum), 200, 0.3, loss="huber")
     small, large = covariances(p)[0] * 0.3, np.linspace(3.5, 0.4, p)
-    unlike = lambda: Population.two_classes(mean(), mean(), covariances=[small, large], prior=0.3, flips=[0.05, 0.1])
+
+    def unlike():
+        return Population.two_classes(mean(), mean(), covariances=[small, large], prior=0.3, flips=[0.05, 0.1])
+
     uneven = Population.two_classes(mean(), 2 * mean(), prior=0.3, flips=[0.1, 0.2], covariance=spectrum)
-    yield "two sources", Fit(opposite(mean(), covariance=spectrum), 120, 0.1, starts=[source, huber], **logistic), [1.0, -0.7]
+    yield (
+        "two sources",
+        Fit(opposite(mean(), covariance=spectrum), 120, 0.1, starts=[source, huber], **logistic),
+        [1.0, -0.7],
+    )
     chain = Fit(opposite(mean()), 130, 0.2, starts=[huber], alpha=1.4, **logistic)
     yield "logistic, then squared", slow(Fit(opposite(mean()), 120, 0.1, starts=[chain])), 0.8
-    yield "squared, then logistic", Fit(opposite(mean()), 120, 0.1, starts=[dataclasses.replace(chain, loss="squared")], **logistic), 0.8
-    yield "groups", Fit(opposite(mean()), 120, 0.1, starts=Group.split(source, np.arange(p) % 3), loss="huber"), [1.0, 2.0, -0.5]
+    yield (
+        "squared, then logistic",
+        Fit(opposite(mean()), 120, 0.1, starts=[dataclasses.replace(chain, loss="squared")], **logistic),
+        0.8,
+    )
+    yield (
+        "groups",
+        Fit(opposite(mean()), 120, 0.1, starts=Group.split(source, np.arange(p) % 3), loss="huber"),
+        [1.0, 2.0, -0.5],
+    )
     yield "flips, priors, intercept", Fit(uneven, 200, 0.1, starts=[source], intercept=True, **logistic), 1.2
     yield "flips", Fit(opposite(mean(), prior=0.3, flips=0.15), 120, 0.1, starts=[source], **logistic), 1.2
     yield "unlike, intercept", Fit(unlike(), 240, 0.05, starts=[source], intercept=True, **logistic), 1.3
@@ -308,7 +351,9 @@ def test_scale_and_sign_of_a_fixed_source(loss):
     options = dict(n_target=40, gamma_target=0.3, cov_target=np.linspace(0.5, 2, 50), loss=loss)
     plain = accuracy(TransferProblem.from_source(w, mean, **options), ALPHA)
     for c in (-1.0, 3.0):
-        np.testing.assert_allclose(accuracy(TransferProblem.from_source(c * w, mean, **options), ALPHA / c), plain, rtol=1e-9)
+        np.testing.assert_allclose(
+            accuracy(TransferProblem.from_source(c * w, mean, **options), ALPHA / c), plain, rtol=1e-9
+        )
 
 
 def test_nearly_the_identity_gives_the_isotropic_form():
@@ -330,7 +375,14 @@ def test_unlike_form_of_like_covariances():
     almost = C * (1 + 1e-13)
     for intercept in (False, True):
         fits = [
-            Fit(Population.two_classes(plus, minus, **rest, **kind), 40, 0.1, starts=[start], loss="logistic", intercept=intercept)
+            Fit(
+                Population.two_classes(plus, minus, **rest, **kind),
+                40,
+                0.1,
+                starts=[start],
+                loss="logistic",
+                intercept=intercept,
+            )
             for kind in (dict(covariance=C), dict(covariances=[C, almost]))
         ]
         one, two = (convex.moments(fit, ALPHA) for fit in fits)
@@ -339,16 +391,22 @@ def test_unlike_form_of_like_covariances():
 
 
 def test_wide_huber_is_the_squared_hinge():
-    np.testing.assert_allclose(accuracy(isotropic(loss=HuberHinge(500)), ALPHA), accuracy(isotropic(loss="squared_hinge"), ALPHA), rtol=1e-9)
+    np.testing.assert_allclose(
+        accuracy(isotropic(loss=HuberHinge(500)), ALPHA), accuracy(isotropic(loss="squared_hinge"), ALPHA), rtol=1e-9
+    )
 
 
 def test_hinge_is_the_limit_of_narrow_hubers():
     """ℓ_δ/δ → hinge for δ → 0, shifted by nothing but δ/2."""
     narrow = Scaled(HuberHinge(1e-3), 1e3)
-    np.testing.assert_allclose(accuracy(isotropic(loss=narrow), ALPHA), accuracy(isotropic(loss=Hinge()), ALPHA), atol=1e-4)
+    np.testing.assert_allclose(
+        accuracy(isotropic(loss=narrow), ALPHA), accuracy(isotropic(loss=Hinge()), ALPHA), atol=1e-4
+    )
 
 
-@pytest.mark.parametrize("m, V, v", [(0.5, 1.0, 0.7), (-3.0, 40.0, 0.01), (2.0, 0.1, 30.0), (1.0, 1e6, 100.0), (2.0, 3.0, 1e10)])
+@pytest.mark.parametrize(
+    "m, V, v", [(0.5, 1.0, 0.7), (-3.0, 40.0, 0.01), (2.0, 0.1, 30.0), (1.0, 1e6, 100.0), (2.0, 3.0, 1e10)]
+)
 def test_expectations_across_kinks(m, V, v):
     s = np.sqrt(V)
     edge = (1 - m) / s  # ω = 1, where the squared hinge starts to pull
@@ -428,7 +486,9 @@ def test_a_vanishing_penalty(loss):
 
 @pytest.mark.parametrize("n, gamma, best", [(400, 1e-5, 0.6580), (100, 1e-4, 0.6564), (1000, 1e-5, 0.6609)])
 def test_the_best_alpha_lies_where_both_parts_weigh_the_same(n, gamma, best):
-    numbers = dict(n_source=2000, n_target=n, dim=200, mu=0.5, mu_orth=1.0, beta=0.999, gamma_source=0.01, gamma_target=gamma)
+    numbers = dict(
+        n_source=2000, n_target=n, dim=200, mu=0.5, mu_orth=1.0, beta=0.999, gamma_source=0.01, gamma_target=gamma
+    )
     found = optimum(TransferProblem(**numbers, loss="logistic").fit)
     assert found.accuracy == pytest.approx(best, abs=2e-4) and not found.at_infinity
 
@@ -439,7 +499,9 @@ def test_optimum_beats_a_scan(loss):
     best, at = optimum(fit), moments(*convex.moments(fit, scan))
     assert best.accuracy == pytest.approx(accuracy(fit, best.alpha), rel=1e-9)
     assert best.accuracy >= at.accuracy.max() - 1e-12
-    fine = optimize.minimize_scalar(lambda a: -accuracy(fit, a), bounds=(best.alpha - 0.5, best.alpha + 0.5), options={"xatol": 1e-8})
+    fine = optimize.minimize_scalar(
+        lambda a: -accuracy(fit, a), bounds=(best.alpha - 0.5, best.alpha + 0.5), options={"xatol": 1e-8}
+    )
     assert best.alpha == pytest.approx(fine.x, abs=1e-4)
     assert best.risk <= at.risk.min() + 1e-12
     assert moments(*convex.moments(fit, best.least_risk)).risk == pytest.approx(best.risk, rel=1e-9)
@@ -459,7 +521,8 @@ def test_optimum_of_the_squared_loss():
 def test_optimum_does_not_depend_on_the_scale_of_the_source():
     w, mean = np.random.default_rng(0).standard_normal((2, 50)) / 7
     plain, *others = (
-        optimum(TransferProblem.from_source(c * w, mean, n_target=40, gamma_target=0.3, loss="logistic")) for c in (1.0, 1e-8, -1e6)
+        optimum(TransferProblem.from_source(c * w, mean, n_target=40, gamma_target=0.3, loss="logistic"))
+        for c in (1.0, 1e-8, -1e6)
     )
     for c, other in zip((1e-8, -1e6), others, strict=True):
         for name in ("alpha", "zero", "least_risk"):
@@ -484,9 +547,17 @@ def test_optimum_without_a_source():
 
 def test_optimum_of_two_sources_and_of_a_mixture():
     rng = np.random.default_rng(0)
-    mean = lambda: rng.standard_normal(60) / 8
+
+    def mean():
+        return rng.standard_normal(60) / 8
+
     first, second = (Fit(opposite(1.2 * mean()), 90, 0.5) for _ in range(2))
-    fit = Fit(opposite(mean() + 0.7 * first.population.means[0] - 0.4 * second.population.means[0]), 45, 0.2, starts=[first, second])
+    fit = Fit(
+        opposite(mean() + 0.7 * first.population.means[0] - 0.4 * second.population.means[0]),
+        45,
+        0.2,
+        starts=[first, second],
+    )
     hidden = optimum(slow(fit))
     form = stage.train(fit).form
     d = np.linalg.solve(form.M, form.c)
@@ -549,3 +620,16 @@ def test_jax_differentiates(double, loss, spectrum):
     alphas = np.array([[0.0, 1.0], [2.0, -1.0]])
     mapped = jax.vmap(lambda a: ratio(a, *point[1:]))(jnp.asarray(alphas))
     np.testing.assert_allclose(mapped, ratio(alphas, *point[1:]), rtol=1e-8)
+
+
+@pytest.mark.parametrize("loss, source_loss", [("logistic", "squared"), ("huber", "logistic")])
+def test_transfer_problems_of_arrays(loss, source_loss):
+    """All eight numbers at once, against one fit at a time."""
+    rng = np.random.default_rng(0)
+    sizes = dict(n_source=rng.integers(50, 300, 6), n_target=rng.integers(20, 300, 6), dim=rng.integers(50, 200, 6))
+    means = dict(mu=rng.uniform(0.1, 2, 6), mu_orth=rng.uniform(0, 2, 6), beta=rng.uniform(-1, 1, 6))
+    penalties = dict(gamma_source=10.0 ** rng.uniform(-2, 1, 6), gamma_target=10.0 ** rng.uniform(-2, 1, 6))
+    problem = TransferProblem(**sizes, **means, **penalties, loss=loss, source_loss=source_loss)
+    table = convex.transfer(problem, ALPHA[:, None])
+    for i, cell in enumerate(problem.cells()):
+        np.testing.assert_allclose([x[:, i] for x in table], convex.moments(cell.fit, ALPHA), rtol=1e-8)
