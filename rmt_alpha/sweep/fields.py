@@ -51,14 +51,14 @@ def with_numbers(problem: Problem, values: Mapping[str, Any]) -> Problem:
     check_names("numbers", values, tuple(numbers_of(problem)), ())
     if isinstance(problem, TransferProblem):
         return dataclasses.replace(problem, **values)
-    made: dict[int, Fit] = {}
+    made: dict[tuple[str, int], Fit] = {}
 
     def rebuilt(fit: Fit, prefix: str) -> Fit:
-        if id(fit) not in made:  # groups of one object stay parts of one training
+        if (prefix, id(fit)) not in made:  # groups of one object stay parts of one training
             own = {field: values[prefix + field] for field in ENDINGS if prefix + field in values}
             prefixes = _prefixes(fit, prefix)
-            made[id(fit)] = dataclasses.replace(fit, starts=tuple(inside(s, prefixes) for s in fit.starts), **own)
-        return made[id(fit)]
+            made[prefix, id(fit)] = dataclasses.replace(fit, starts=tuple(inside(s, prefixes) for s in fit.starts), **own)
+        return made[prefix, id(fit)]
 
     def inside(start: Any, prefixes: dict[int, str]) -> Any:
         if isinstance(start, Group):

@@ -12,7 +12,7 @@ from .. import _checks as check
 from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
 from ..problem import Fit, TransferProblem, is_squared
 from ..results import Moments, Optimum, ScoreForm
-from . import convex, low_rank
+from . import convex_search, low_rank
 from .predict import Problem, batched, checked_problem, score_form
 
 ANGLES = np.linspace(-np.pi / 2, np.pi / 2, 129)
@@ -43,7 +43,8 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     if problem.shape:
         return _of_cells(problem, threshold)
     if not is_squared(problem.loss):
-        return convex.optimum(problem, threshold)
+        check.choice("threshold", threshold, ("zero",))
+        return convex_search.optimum(problem)
     if not closed:
         return low_rank.optimum(problem, threshold)
     return search(form, threshold)

@@ -172,6 +172,15 @@ def test_a_fit_without_starts(tmp_path):
     same(data, fit, None, 20)
 
 
+def test_the_scale_of_a_fit_that_is_no_start_means_nothing(tmp_path):
+    fit = Fit(Population.two_classes(E[0], -E[0]), n=20, gamma=0.3, starts=[E[1]])
+    first = sweep(fit, 0.5, n_trials=4, store=tmp_path, executor=Inline())
+    again = Inline()
+    scaled = dataclasses.replace(fit, alpha=np.array([0.3, 0.7]))
+    xarray.testing.assert_identical(sweep(scaled, 0.5, n_trials=4, store=tmp_path, executor=again), first)
+    assert again.count == 0
+
+
 def test_groups_stay_parts_of_one_training(tmp_path):
     source = Fit(Population.two_classes(E[0] + E[1], -E[0] - E[1]), n=np.array([40, 80]), gamma=1.0)
     fit = Fit(Population.two_classes(E[0], -E[0]), n=20, gamma=0.3, starts=Group.split(source, np.arange(30) % 2))
