@@ -16,7 +16,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 import pooch
 from scipy import stats
@@ -140,7 +139,6 @@ def run_all(jobs: list[tuple[str, Path, int | None, int]]) -> list[Outcome]:
 
 def run(name: str, out: Path, trials: int | None, seed: int) -> Outcome:
     """One experiment."""
-    matplotlib.use("Agg")
     pooch.get_logger().setLevel("WARNING")  # it would write across the progress bar
     lab = Lab(name, out, trials, seed)
     start, state = time.perf_counter(), "done"
@@ -207,8 +205,8 @@ def markdown(outcomes: list[Outcome]) -> str:
         ("---",) * 6,
     ]
     for outcome in outcomes:
-        files = ", ".join(f"[{Path(f).suffix[1:]}]({f})" for f in outcome.files)
-        remark = outcome.remark.replace("|", "\\|").replace("\n", " ")
+        files = ", ".join(f"[{f.removeprefix(outcome.name).lstrip('_.')}]({f})" for f in outcome.files)
+        remark = f"*{summary(outcome.name)}* {outcome.remark}".replace("|", "\\|").replace("\n", " ")
         rows.append((outcome.name, files, *cells(outcome, total), remark))
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
