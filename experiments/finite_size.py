@@ -54,6 +54,6 @@ def draw(lab: Lab, data: pd.DataFrame, slopes: dict[str, float]) -> None:
         )
     ax.set(xscale="log", yscale="log", xlabel="dimension $p$", ylabel="accuracy")
     ax.set_title(r"$N=5p,\ n=p,\ \beta=0.8,\ \mu=\mu_\perp=\tilde\gamma=1,\ \gamma=0.1,\ \alpha=1$")
-    ax.set_ylim(bottom=distance.min() / 1000)
+    ax.set_ylim(bottom=distance.min() / 300)
     ax.legend(loc="lower left")
     lab.picture(fig)
