@@ -34,8 +34,8 @@ from .sources import Pool as Pool
 from .sources import Source as Source
 from .spread import SimulatedSpread as SimulatedSpread
 from .spread import Spread as Spread
-from .strata import norm_strata as norm_strata
-from .strata import remove_mean_noise as remove_mean_noise
+from .estimate.strata import norm_strata as norm_strata
+from .estimate.strata import remove_mean_noise as remove_mean_noise
 from .sweeps import sweep as sweep
 from .theory.classes import class_form as class_form
 from .theory.classes import optimal_alpha_classes as optimal_alpha_classes
