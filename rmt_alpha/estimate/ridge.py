@@ -24,8 +24,8 @@ from .factor import Factor, factorise
 class LeaveOneOut:
     """One γ: scores of the rows by fits that have not seen them; J starts, d outputs, n rows.
 
-    scores (1+J, d, n): at α = 0, and the slope in each α_j.  leverage (n,): x̃ᵢᵀQx̃ᵢ/n.
-    noise: mean over i of (B²)_ii/B_ii² − 1.  alignment (d, J, 1+J): w_jᵀv for v = w_0, u_1 … u_J (the weights' base and slopes).
+    scores (1+J, d, n): at α = 0, and the slope in each α_j.  leverage (n,): 1 − B_ii, next to that of an intercept alone.
+    noise: mean square over i of the weights −B_ij/B_ii by which row i's score hangs on other targets, their mean taken off.  alignment (d, J, 1+J): w_jᵀv for v = w_0, u_1 … u_J (the weights' base and slopes).
     dim: p.
     """
 
@@ -118,8 +118,8 @@ class RidgePath:
             yield LeaveOneOut(
                 gamma=float(gamma),
                 scores=scores,
-                leverage=np.maximum(1 - mean_part - diagonal, 0.0),
-                noise=float(np.mean((energy[:, 1 + gammas.size + g] + rest) / diagonal**2) - 1),
+                leverage=np.maximum(1 - diagonal / (1 - mean_part), 0.0),
+                noise=float(np.mean((energy[:, 1 + gammas.size + g] + rest) / diagonal**2 - 1 / (1 - mean_part))),
                 alignment=alignment,
                 dim=self.X.shape[1],
             )
