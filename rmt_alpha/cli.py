@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from .commands.choose import choose
 from .commands.data import data
 from .commands.explore import explore
 from .commands.finetune import finetune
@@ -69,6 +70,7 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "validate": validate,
     "map": phase_map,
     "sweep": sweep_command,
+    "choose": choose,
     "finetune": finetune,
     "data": data,
     "explore": explore,

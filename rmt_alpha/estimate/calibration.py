@@ -28,6 +28,22 @@ class Calibration:
         return self.slope[..., None, None] * (F - self.middle[..., None]) + self.log_prior[:, None]
 
 
+def left_out_logits(F: np.ndarray, codes: np.ndarray, omega: np.ndarray, centred: bool = True) -> np.ndarray:
+    """Logits (…, K, n) of left-out scores, each row's by middles of the classes that leave that row out, too."""
+    law = calibrate(F, codes, omega, centred)
+    logits = law.logits(F)
+    if not centred:
+        return logits
+    K = F.shape[-2]
+    member = np.eye(K)[codes] * omega[:, None]
+    share = member.sum(axis=0)
+    means = F @ (member / share)
+    rest = share[codes] - omega
+    away = (F - means[..., codes]) * np.where(rest > 0, omega / np.where(rest > 0, rest, 1.0), 0.0)  # a mean's move, reversed
+    own = np.eye(K)[:, codes]  # a class's own score moves its `own` mean, another's one of K − 1 others
+    return logits + law.slope[..., None, None] * away / 2 * (own + (1 - own) / (K - 1))
+
+
 def calibrate(F: np.ndarray, codes: np.ndarray, omega: np.ndarray, centred: bool = True) -> Calibration:
     """From left-out scores F (…, K, n) of rows of class codes (n,) in 0 … K−1 with weights ω."""
     K = F.shape[-2]

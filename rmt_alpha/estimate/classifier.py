@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
-from .calibration import Calibration, calibrate, log_loss
+from .calibration import calibrate, left_out_logits, log_loss
 from .many_classes import by_likelihood
 from .ridge import LeaveOneOut, RidgePath
 from .rules import by_leave_one_out, by_structure, interval, margins, separation, structure
@@ -23,6 +24,21 @@ from .source import Starts, read_starts, split_pipeline
 RULES = ("auto", "loo")
 PENALTIES = 25  # values of γ that "loo" looks at
 THRESHOLDS = ("accuracy", "balanced")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What the fitted rows say: scores (1+J, d, n) at α = 0 and per α_j, by fits without the row; class codes and weights (n,)."""
+
+    scores: np.ndarray
+    codes: np.ndarray
+    omega: np.ndarray
+    centred: bool
+
+    def logits(self, alpha: np.ndarray) -> np.ndarray:
+        """Left-out logits (A, K, n) at alpha (A, J, d)."""
+        F = self.scores[0] + np.einsum("ajd,jdn->adn", alpha, self.scores[1:])
+        return left_out_logits(np.concatenate([-F, F], axis=1) if F.shape[1] == 1 else F, self.codes, self.omega, self.centred)
 
 
 class _AlphaRidge(BaseEstimator):
@@ -153,6 +169,7 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
     | `coef_`, `intercept_` | (1, p), (1,) for two classes, else (K, p), (K,); of the transformed features if the source is a Pipeline |
     | `alpha_`, `alpha_interval_` | α and the ends of its 95 % interval, ±∞ where α may be infinite; a given α has an interval of length 0 |
     | `gamma_`, `classes_`, `n_features_in_` | the penalty, the labels, p |
+    | `left_out_` | scores of the rows at every α, by fits that have not seen them; `accuracy_curve` is made of these |
 
     Equal rows are one row of more weight, so that leave-one-out never sees the twin of what it left out. Do not scale the features
     by the target's own few rows: `scaling_rows` says from where. A search or pipeline clones a fitted source: wrap it in
@@ -205,6 +222,7 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         _, loo, alpha = best
         self._keep(starts, alpha, self._interval(loo, given, alpha, codes, path.omega), loo.gamma * unit**2)
         self._finish(path, loo, alpha, codes, threshold, unit)
+        self.left_out_ = LeftOut(loo.scores, codes, path.omega, self.fit_intercept)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
