@@ -212,9 +212,7 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         given = self._given_alpha(len(starts.weights), d)
         path, unit = self._scaled(X, targets, starts, omega)
         best: tuple[float, LeaveOneOut, np.ndarray] | None = None
-        left_out_means = _means_left_out(path) if self.fit_intercept else 0.0
-        for loo in path.leave_one_out(self._gamma_grid(path, unit)):
-            loo.scores[0] -= left_out_means
+        for loo in path.leave_one_out(self._gamma_grid(path, unit), centred=True):
             alpha, merit = self._choose(loo, given, codes, path.omega)
             if best is None or merit > best[0]:
                 best = merit, loo, alpha
@@ -452,12 +450,6 @@ def _size(X: Any) -> float:
     data = X.data if sparse.issparse(X) else X
     size = np.abs(data).max(initial=0.0)
     return float(size * np.sqrt(np.sum((data / size) ** 2) / (X.shape[0] * X.shape[1])))
-
-
-def _means_left_out(path: RidgePath) -> np.ndarray:
-    """Mean of the targets over the other rows, (d, n): what an intercept alone would say of the row left out."""
-    n = path.omega.size
-    return (path.targets[0] @ path.omega[:, None] - path.targets[0] * path.omega) / (n - path.omega)
 
 
 def _logit(probability: float) -> float:

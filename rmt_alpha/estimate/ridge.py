@@ -94,8 +94,11 @@ class RidgePath:
         """The centred features' mean square: the unit of γ."""
         return float(np.sum(self.factor.s**2) / self.X.shape[1])
 
-    def leave_one_out(self, gammas: Any) -> Iterator[LeaveOneOut]:
-        """A `LeaveOneOut` for each positive γ."""
+    def leave_one_out(self, gammas: Any, centred: bool = False) -> Iterator[LeaveOneOut]:
+        """A `LeaveOneOut` for each positive γ; `centred` scores lack the mean of the other rows' targets.
+
+        That mean leans against the row left out, by 1/n: a classifier, which has a threshold of its own, is better judged without.
+        """
         gammas = np.asarray(gammas, dtype=float)
         s2, s, n = self.factor.s**2, self.factor.s, self.omega.size
         _, coordinates, outside = self._weighted
@@ -112,6 +115,8 @@ class RidgePath:
             inside = self.factor.rows((coordinates * keep[:, g]).reshape(J1 * d, -1)).reshape(J1, d, n)
             scores = (inside + outside) / diagonal / self.factor.root
             scores[0] = self.targets[0] - scores[0]
+            if centred and self.intercept:
+                scores[0] -= (self.targets[0] @ self.omega[:, None] - self.targets[0] * self.omega) / (n - self.omega)
             fitted = coordinates * (s / (s2 + gamma) / np.sqrt(n))
             alignment = np.einsum("jdr,kdr->djk", along, fitted)
             alignment[..., 1:] = gram - alignment[..., 1:]
