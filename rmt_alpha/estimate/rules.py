@@ -75,7 +75,8 @@ class Structure:
     """The score in two parts: along the sources (J of them), and what the target adds.
 
     s (J,), v (J, J): mean and covariance along the sources.  raw, tau: estimate of the target's own mean ν and its error.
-    V: the target's own variance is `own_data` by the data and noise + ratio·ν by theory, blended with `trust` on theory.
+    V: the target's own variance is `own_data` by the data and noise + ratio·ν by theory, blended with `trust_V` on theory;
+    `trust_v` likewise.
     r (J,): covariance of the two parts.  theta (J,): what w_0 already holds of the sources.  q_s: sᵀq⁻¹s/κ.
     """
 
@@ -86,7 +87,8 @@ class Structure:
     own_data: float
     noise: float
     ratio: float
-    trust: float
+    trust_v: float
+    trust_V: float
     r: np.ndarray
     theta: np.ndarray
     q_s: float
@@ -111,23 +113,30 @@ def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
     h = 1 / (1 + noise)
     df2 = n * (1 - h)
     ratio_source = max(df1 - df2, 1e-9 * df1) / max(dim - df1, 1e-9 * dim)  # tr RCR / tr R: a generic direction
-    trust = (2 / m.count) / (2 / m.count + LOG_VARIANCE_SPREAD)
+    predicted = kappa * ratio_source / h * q
     measured = v
-    v = (1 - trust) * v + trust * kappa * ratio_source / h * q
+    trust_v = _trust(np.trace(measured), np.trace(predicted), m.count)
+    v = (1 - trust_v) * measured + trust_v * predicted
     q_inverse = _inverse(q)
     theta = q_inverse @ s / kappa
     raw = c[0] / scale - (s @ theta - np.trace(q_inverse @ v) / m.count / kappa)
     noise, ratio = noise / phi, df2 / df1 / h
+    own = float(M[0, 0] / scale**2 - 2 * theta @ along / scale + theta @ measured @ theta)
+    trust_V = _trust(own, noise + ratio * max(raw, 0), m.count)
+    r = along / scale - measured @ theta
+    correlation = r @ _inverse(measured) @ r / max(own, 1e-300)
+    trust_r = 1 / (1 + m.count * max(LOG_VARIANCE_SPREAD / 2, correlation - 1 / m.count))
     return Structure(
         s=s,
         v=v,
         raw=float(raw),
         tau=float(np.sqrt(2 * noise / m.count + 4 * ratio * max(raw, 0) / m.count)),
-        own_data=float(M[0, 0] / scale**2 - 2 * theta @ along / scale + theta @ measured @ theta),
+        own_data=own,
         noise=noise,
         ratio=float(ratio),
-        trust=float(trust),
-        r=(1 - trust) * (along / scale - measured @ theta),
+        trust_v=trust_v,
+        trust_V=trust_V,
+        r=(1 - trust_r) * r,
         theta=theta,
         q_s=float(s @ theta),
         balance=phi,
@@ -154,10 +163,9 @@ def interval(x: Structure, level: float = 0.95, draws: int = 4000, seed: int = 0
     s = x.s + rng.standard_normal((draws, J)) @ root_v.T / np.sqrt(x.count)
     grid, density = _positive_posterior(x.raw, x.tau, 2001)
     nu = np.interp(rng.random(draws), np.cumsum(density), grid ** (1 / NU_POWER)) ** NU_POWER
-    spread = np.sqrt(2 * (1 - x.trust) / x.count)
-    lv, lV = spread * rng.standard_normal((2, draws))
+    lv, lV = np.sqrt(2 * (1 - np.array([[x.trust_v], [x.trust_V]])) / x.count) * rng.standard_normal((2, draws))
     v, V = x.v * np.exp(lv)[:, None, None], _own_variance(x, nu) * np.exp(lV)
-    r = x.r + (1 - x.trust) * rng.standard_normal((draws, J)) * np.sqrt(
+    r = x.r + rng.standard_normal((draws, J)) * np.sqrt(
         (np.diag(x.v) * _own_variance(x, nu)[:, None] + x.r**2) / x.count
     )
     t = _combination(s, v, nu, V, r) - x.theta
@@ -178,7 +186,7 @@ def interval(x: Structure, level: float = 0.95, draws: int = 4000, seed: int = 0
 def _own_variance(x: Structure, nu: np.ndarray | float) -> np.ndarray:
     """V of the target's own part, at ν (B,)."""
     theory = x.noise + x.ratio * np.atleast_1d(nu)
-    return (1 - x.trust) * max(x.own_data, x.noise) + x.trust * theory
+    return (1 - x.trust_V) * max(x.own_data, x.noise) + x.trust_V * theory
 
 
 def _combination(s: np.ndarray, v: np.ndarray, nu: np.ndarray, V: np.ndarray, r: np.ndarray) -> np.ndarray:
@@ -193,6 +201,13 @@ def _combination(s: np.ndarray, v: np.ndarray, nu: np.ndarray, V: np.ndarray, r:
     rest = (V - r_v_r)[:, None]
     floor = np.abs(v_s).max(axis=1, initial=0.0) * (V - r_v_r) / FAR
     return v_s * rest / np.maximum(own, np.maximum(floor, 1e-300))[:, None] - v_r
+
+
+def _trust(measured: float, predicted: float, count: float) -> float:
+    """Weight of a predicted variance beside a measured one: its error, in logarithms, is what is known of it or what is seen, if more."""
+    noise = 2 / count
+    seen = np.log(max(measured, 1e-300) / max(predicted, 1e-300)) ** 2 - noise
+    return float(noise / (noise + max(LOG_VARIANCE_SPREAD, seen)))
 
 
 def _inverse(A: np.ndarray) -> np.ndarray:
