@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from rmt_alpha import TransferProblem, optimal_alpha, plotting, predict, ridge_path
 from rmt_alpha.data import load_texts
 from rmt_alpha.embed import embed
-from rmt_alpha.estimators import AlphaRidgeClassifier
+from rmt_alpha.estimate import AlphaRidgeClassifier
 
 from .amazon import accuracies, split_rows
 from .lab import Lab
@@ -116,7 +116,7 @@ def fine_tune(part, w: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np
     """Scores yxᵀw_α of the test rows at α⁰ and α¹, (test, 2), after training on n rows of the pool, and the α that these rows choose."""
     rows = rng.choice(len(part.pool_labels), n, replace=False)
     X, y = part.pool[rows], part.pool_labels[rows]
-    auto = AlphaRidgeClassifier(alpha="auto", gamma=GAMMA, w_source=w).fit(X, y).alpha_
+    auto = AlphaRidgeClassifier(w, gamma=GAMMA, fit_intercept=False).fit(X, y).alpha_
     return part.test_labels[:, None] * (part.test @ ridge_path(X, y, GAMMA, w[:, None])), auto
 
 

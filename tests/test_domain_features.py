@@ -8,7 +8,7 @@ from experiments import domain_features as experiment
 from experiments.amazon import split_rows
 from experiments.lab import Lab
 from rmt_alpha import ridge_path
-from rmt_alpha.estimators import AlphaRidgeClassifier
+from rmt_alpha.estimate import AlphaRidgeClassifier
 
 DIM = 30
 

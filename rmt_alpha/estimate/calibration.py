@@ -54,14 +54,20 @@ def calibrate(F: np.ndarray, codes: np.ndarray, omega: np.ndarray, centred: bool
     other = (means.sum(axis=-1) - own) / (K - 1)
     distance = 2 * (own - other).mean(axis=-1)
     within = F - means[..., codes]
-    weight = (omega / share[codes]) / K
     squares = 2 * K * np.sum(within**2, axis=-2) - 2 * np.sum(within, axis=-2) ** 2
     rows = omega.sum() ** 2 / np.sum(omega**2)
-    variance = squares @ weight / (K * (K - 1)) * rows / max(rows - K, 1)
+    variance = squares @ omega / omega.sum() / (K * (K - 1)) * rows / max(rows - K, 1)
     variance = np.maximum(variance, 1e-12 * distance**2 + 1e-300)
     slope = np.maximum(distance, CHANCE * np.sqrt(variance)) / variance
     middle = (own + other) / 2 if centred else np.zeros_like(own)
     return Calibration(middle, slope, np.log(share / share.sum()))
+
+
+def without_luck(law: Calibration, separation: float, count: float) -> Calibration:
+    """The slope of scores that were the best of many penalties: their separation looks better than it is, by about a standard error."""
+    error = np.sqrt(1 / count + separation**2 / (2 * count))
+    factor = max(1 - error / max(separation, 1e-300), CHANCE)
+    return Calibration(law.middle, law.slope * factor, law.log_prior)
 
 
 def log_loss(F: np.ndarray, codes: np.ndarray, omega: np.ndarray, centred: bool = True) -> np.ndarray:

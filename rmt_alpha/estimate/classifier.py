@@ -13,9 +13,16 @@ from scipy.stats import t as student
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    assert_all_finite,
+    check_array,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
-from .calibration import calibrate, left_out_logits, log_loss
+from .calibration import calibrate, left_out_logits, log_loss, without_luck
 from .many_classes import by_likelihood
 from .ridge import LeaveOneOut, RidgePath
 from .rules import by_leave_one_out, by_structure, interval, margins, separation, structure
@@ -57,9 +64,9 @@ class _AlphaRidge(BaseEstimator):
         return check_array(transform.transform(X), dtype=np.float64, accept_sparse="csr"), True
 
     def _weights(self, sample_weight: Any, X: Any) -> np.ndarray:
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weights.any():
-            raise ValueError("sample_weight is 0 for every row. At least two rows must count.")
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        if weights.min() < 0 or not weights.any():
+            raise ValueError("sample_weight must be non-negative and contain at least one non-zero number.")
         return weights / weights.max()
 
     def _scaled(self, X: Any, targets: np.ndarray, starts: Starts, omega: np.ndarray) -> tuple[RidgePath, float]:
@@ -299,6 +306,9 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         binary = alpha.shape[1] == 1
         scores = loo.at(alpha)
         law = calibrate(np.vstack([-scores, scores]) if binary else scores, codes, path.omega, self.fit_intercept)
+        if binary and isinstance(self.gamma, str):
+            m = margins(scores, codes == 1, path.omega, self.fit_intercept)
+            law = without_luck(law, separation(m, np.zeros(0)), m.count)
         coef, intercept = path.fit(loo.gamma, alpha)
         if self.fit_intercept:  # left-out scores are centred by the other rows; so is this
             intercept = -coef @ path.factor.centre
@@ -400,9 +410,9 @@ class AlphaRidge(RegressorMixin, _AlphaRidge):
 
 
 def _labels(y: Any, n: int) -> np.ndarray:
-    from sklearn.utils.validation import column_or_1d
-
     y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f":
+        assert_all_finite(y, input_name="y")
     check_classification_targets(y)
     if len(y) != n:
         raise ValueError(f"Found input variables with inconsistent numbers of samples: {[n, len(y)]}")

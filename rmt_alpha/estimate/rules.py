@@ -66,7 +66,9 @@ def margins(scores: np.ndarray, positive: np.ndarray, omega: np.ndarray, centred
 def by_leave_one_out(m: Margins) -> np.ndarray:
     """α (J,) = (M⁻¹c)_{1:}/(M⁻¹c)_0 with the sample's moments."""
     beta = np.linalg.pinv(m.covariance, hermitian=True) @ m.mean
-    base = max(beta[0], np.abs(beta[1:]).max(initial=1e-300) / FAR)  # β_0 ≤ 0: the supremum is at infinity
+    deviation = np.sqrt(np.diag(m.covariance))
+    far = np.abs(beta[1:] * deviation[1:]).max(initial=0.0) / max(deviation[0], 1e-300) / FAR
+    base = max(beta[0], far, 1e-300)  # β_0 ≤ 0: the supremum is at infinity
     return beta[1:] / base
 
 
@@ -199,7 +201,7 @@ def _combination(s: np.ndarray, v: np.ndarray, nu: np.ndarray, V: np.ndarray, r:
     r_v_r = np.minimum(r_v_r, 0.81 * V)
     own = nu - np.einsum("bj,bj->b", v_r, s)  # of the target's part, in units of V − rᵀv⁻¹r
     rest = (V - r_v_r)[:, None]
-    floor = np.abs(v_s).max(axis=1, initial=0.0) * (V - r_v_r) / FAR
+    floor = np.sqrt(np.maximum(np.einsum("bj,bj->b", v_s, s) * (V - r_v_r), 0.0)) / FAR
     return v_s * rest / np.maximum(own, np.maximum(floor, 1e-300))[:, None] - v_r
 
 
