@@ -33,6 +33,7 @@ with app.setup:
     disable_progress_bar()
     # Between peft and transformers, and nothing to do here.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+    plt.rcdefaults()
     plt.rcParams.update(plotting.STYLE)
 
 
@@ -257,7 +258,7 @@ def _(runs):
 
 @app.cell
 def _(runs):
-    _fig, _axes = plotting.figure(columns=2, width=3.6, height=2.6)
+    _fig, _axes = plotting.figure(columns=2, height=2.6)
     for _i, (_name, _run) in enumerate(runs.items()):
         _curve = pd.DataFrame(_run.record["curve"])
         for _ax, _what in zip(_axes[0], ("loss", "judged_accuracy"), strict=True):
@@ -301,7 +302,7 @@ def _():
 @app.cell
 def _(runs):
     learned = {name: scale.detach().numpy() for name, scale in row_scales(runs["α-LoRA"].model).items()}
-    _fig, _axes = plotting.figure(width=7.2, height=2.8)
+    _fig, _axes = plotting.figure(height=2.6)
     _ax = _axes[0, 0]
     for _i, (_kind, _hatch) in enumerate((("query", ""), ("value", "////"))):
         _vectors = [scale for name, scale in learned.items() if f".{_kind}." in name]
@@ -316,7 +317,7 @@ def _(runs):
             label=_kind,
         )
     _ax.axhline(1, color="black", lw=0.8, ls=":")
-    _ax.set(xlabel="layer", ylabel="α, one a row", xticks=range(1, 7), xticklabels=range(1, 7))
+    _ax.set(xlabel="layer", ylabel=r"$\alpha$, one per row", xticks=range(1, 7), xticklabels=range(1, 7))
     _ax.yaxis.set_major_locator(MaxNLocator(6))
     _fig.legend(loc="outside right upper")
     _fig

@@ -1,7 +1,5 @@
 """Random-matrix theory of transfer learning: w = α·w̃ + a in closed form, beside its exact simulation."""
 
-from importlib.metadata import version as _version
-
 from .problem import Covariance, Fit, Group, Loss, Population, TransferProblem
 from .results import Moments, Optimum, ScoreForm, ZScores, compare, load, save
 from .simulation import draw, simulate, simulate_optimal_alpha
@@ -35,4 +33,11 @@ __all__ = [
     "sweep",
 ]
 
-__version__ = _version("rmt_alpha")
+
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up when asked for: a checkout that is not installed has none."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("rmt_alpha")
+    raise AttributeError(f"module 'rmt_alpha' has no attribute {name!r}")

@@ -17,7 +17,13 @@ async function render({ model, el }) {
     model.set("picked", picked);
     waiting ??= setTimeout(() => { waiting = null; model.save_changes(); }, 50);
   };
+  let pending = false; // one message changes several traits, each with an event of its own
   const update = () => {
+    if (!pending) queueMicrotask(fill);
+    pending = true;
+  };
+  const fill = () => {
+    pending = false;
     box.setAttribute("aria-label", model.get("label"));
     if (!view) return draw();
     for (const [name, columns] of Object.entries(model.get("tables"))) view.data(name, rows(columns));
@@ -34,7 +40,7 @@ async function render({ model, el }) {
     let dragging = false;
     const at = (event) => {
       const [low, high] = view.scale("x").domain();
-      const alpha = view.scale("x").invert(event.clientX - box.querySelector("svg").getBoundingClientRect().left - view.origin()[0]);
+      const alpha = view.scale("x").invert(event.clientX - box.querySelector("svg").getBoundingClientRect().left - view.origin()[0] - view.padding().left);
       return Math.min(high, Math.max(low, Number((alpha - low).toPrecision(3)) + low));
     };
     const drag = (event) => {
@@ -71,7 +77,8 @@ async function render({ model, el }) {
       if (input?.matches("input")) input.setAttribute("aria-invalid", row.dataset.field in errors);
       row.classList.toggle("invalid", row.dataset.field in errors);
     }
-    if (model.get("query") !== null) history.replaceState(history.state, "", `?${model.get("query")}`);
+    const query = model.get("query") ? `?${model.get("query")}` : location.pathname;
+    if (query !== (location.search || location.pathname)) history.replaceState(history.state, "", query); // browsers count these
   };
   const timer = model.get("query") === null ? null : setInterval(mark, 100);
   await draw();

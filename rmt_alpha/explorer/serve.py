@@ -59,7 +59,13 @@ class Guard:
 
     def __init__(self, app: Any, port: int):
         self.app, self.hosts = app, {f"{name}:{port}".encode() for name in NAMES}
-        self.folder = f"{notebook().parent}{os.sep}".encode()  # marimo tells its page where it lies
+        folder = notebook().parent  # marimo tells its page where it lies, and where it was started
+        self.paths = [f"{folder}{os.sep}".encode(), *(str(path).encode() for path in (folder, folder.parent, Path.cwd()) if path.name)]
+
+    def _without_paths(self, body: bytes) -> bytes:
+        for path in self.paths:
+            body = body.replace(path, b"")
+        return body
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -73,11 +79,11 @@ class Guard:
 
         async def unshared(message: Any) -> None:
             if message["type"] == "http.response.start":
-                dropped = (b"access-control-", b"content-length")  # the path that is left out below shortens the answer
+                dropped = (b"access-control-", b"content-length")  # paths left out below shorten the answer
                 kept = [(k, v) for k, v in message.get("headers", ()) if not k.lower().startswith(dropped)]
                 message = {**message, "headers": [*kept, (b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY")]}
             elif message["type"] == "http.response.body":
-                message = {**message, "body": message.get("body", b"").replace(self.folder, b"")}
+                message = {**message, "body": self._without_paths(message.get("body", b""))}
             await send(message)
 
         await self.app(scope, receive, unshared)

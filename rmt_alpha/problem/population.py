@@ -281,14 +281,11 @@ class Population(Meaning):
             targets=(self.targets or ())[:1], classes_of=(0,),
         )  # fmt: skip
 
-    @cached_property
-    def centred(self) -> Population:
-        """The population as an unpenalised intercept sees it: Σ π_k μ_k = 0 = Σ π_k T_k. (theory_outputs, section 1.)"""
+    def centred(self, weights: Any) -> Population:
+        """The population with means and codes counted from their average under the weights (K,)."""
         if self.is_regression:
             return self
-        xp = namespace(self.priors, self.means, self.codes)
-        priors = xp.asarray(self.priors)
-        means, codes = self.means - priors @ self.means, self.codes - priors @ self.codes
+        means, codes = self.means - weights @ self.means, self.codes - weights @ self.codes
         return dataclasses.replace(self, means=means, codes=codes, is_opposite=False)
 
     def __repr__(self) -> str:

@@ -135,6 +135,7 @@ def train(
     fixed = np.zeros_like(columns)
     fixed[: fit.dim, fit.population.outputs :] = anchors
     fixed[fit.dim :] = metric.bias  # b = ȳ − Wᵀx̄: a part of the anchors, and one of the correction
+    assert fit.rank is not None and metric is not None
     G = np.swapaxes(spread, -1, -2) @ metric.G @ spread
     built = spread @ leading(G, fit.rank)
     return Trained(fit, np.concatenate([fixed, columns - fixed], 1), np.concatenate([spread, built], 1), place)
@@ -156,7 +157,7 @@ def _ridge(
     place: Callable[[Any], np.ndarray],
     low: bool,
 ) -> tuple[np.ndarray, Any]:
-    """Columns of the ridge fit, and its `Metric` if asked for. No more than one block of samples, or a few min(n, p)² numbers, in memory."""
+    """Columns of the ridge fit, and its `Metric` if asked for. Memory: a block of samples, or a few min(n, p)² numbers."""
     put = _put(conditions.backend)
     n, p, task = fit.n, fit.dim, _task(fit.population, fit.n, conditions, place)
     if n <= p:
@@ -288,6 +289,7 @@ def _moments(trained: Trained, threshold: str) -> Moments:
 def _hits(trained: Trained, rng: np.random.Generator, noise: Noise) -> np.ndarray:
     """The share of freshly drawn points that each α classifies right, (A,): the nearest code decides."""
     fit, population = trained.fit, trained.fit.population
+    assert population.classes_of is not None
     targets, means = np.asarray(population.targets), trained.place(population.means)
     right = np.zeros(len(trained.coefficients))
     for k, prior in enumerate(np.asarray(population.priors)):

@@ -51,7 +51,7 @@ def name(noise: str | Noise, workers: int = 1) -> tuple[Any, ...]:
     named = noise if hasattr(noise, "__qualname__") else type(noise)
     if named is not noise and workers > 1:
         raise TypeError(
-            f"noise must be a word, a function or a functools.partial of one with workers={workers}, got {noise!r:.60}: an object has no name "
-            f"that another process could know it by. Use workers=1, or bind its settings with functools.partial."
+            f"noise must be a word, a function or a functools.partial of one with workers={workers}, got {noise!r:.60}: an object has "
+            f"no name that another process could know it by. Use workers=1, or bind its settings with functools.partial."
         )
     return (named.__module__, named.__qualname__)

@@ -1,9 +1,10 @@
 r"""The best α as a simulation sees it, with a standard error: the witness of `optimal_alpha`.
 
-Each α is searched for as its scale times tan θ, where at α = scale both parts of w weigh the same: θ then changes over an interval of order one,
+Each α is searched for as its scale times tan θ, where at α = scale both parts of w weigh the same: θ then is of order one,
 whatever the units of the starts. The average F over draws is smooth, and its maximiser an M-estimator:
 
-.. math:: \mathrm{Cov}(θ) = \frac1T H^{-1} \mathrm{Cov}(∇f_i)\, H^{-1}, \qquad H = ∇^2 F, \qquad \mathrm{se}(α) = \mathrm{scale}\,\frac{\mathrm{se}(θ)}{\cos^2 θ}.
+.. math:: \mathrm{Cov}(θ) = \frac1T H^{-1} \mathrm{Cov}(∇f_i)\, H^{-1}, \qquad H = ∇^2 F, \\
+          \mathrm{se}(α) = \mathrm{scale}\,\frac{\mathrm{se}(θ)}{\cos^2 θ}.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def simulate_optimal_alpha(
 ) -> Optimum:
     """The α with the largest accuracy (regression: the least risk) averaged over draws; options as for `simulate`.
 
-    Returns an `Optimum` with `alpha`, its standard error `alpha_se`, `accuracy`, `risk` and `n_trials`; for problems with arrays these have their shape.
+    Returns an `Optimum` with `alpha`, its standard error `alpha_se`, `accuracy`, `risk` and `n_trials`, shaped
+    like the problem.
     Raises ValueError or TypeError, naming the parameter.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
@@ -57,7 +59,7 @@ def simulate_optimal_alpha(
     n_trials, workers, setting = prepare(
         problem, n_trials, seed, method, dense.Conditions(noise, labels, backend, threshold), workers
     )
-    count = as_fit(next(iter(problem.cells()))).n_alpha
+    count = problem.n_alpha if isinstance(problem, Fit) else 1
     if count == 0:
         raise ValueError("problem must have starts, got none: there is nothing to scale.")
     found = []
@@ -115,7 +117,10 @@ def scales(cell: Any, setting: Setting) -> np.ndarray:
 
 
 def maximise(values: Values, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The θ (count,) in (−π/2, π/2) with the largest mean of `values`, which gives (A, trials) piece by piece at thetas (A, count), and its error."""
+    """The θ (count,) in (−π/2, π/2) with the largest mean of `values`, and its error.
+
+    `values` gives (A, trials), piece by piece, at thetas (A, count).
+    """
 
     def means(thetas: np.ndarray) -> np.ndarray:
         total, trials = 0.0, 0

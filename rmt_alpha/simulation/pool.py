@@ -133,7 +133,7 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def _take_control() -> None:
-    """In threadpoolctl 3.8 the thread that limits is the only one that may restore, and others fail in silence; here the last one out does."""
+    """In threadpoolctl 3.8 only the thread that limits may restore, and others fail in silence; here the last one out does."""
     release = getattr(OpenBLASController, "clear_controlling_thread", None)
     if release is not None:
         release(force=True)

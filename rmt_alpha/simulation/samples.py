@@ -9,7 +9,7 @@ p²/2 random numbers instead of np.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
@@ -31,11 +31,11 @@ class Rows(NamedTuple):
 
 
 class Group(NamedTuple):
-    """`count` samples of one component that training sees with one label (None in regression)."""
+    """`size` samples of one component that training sees with one label (None in regression)."""
 
     component: int
     label: np.ndarray | None
-    count: int
+    size: int
 
 
 def rows(
@@ -89,7 +89,7 @@ def draw_groups(rng: np.random.Generator, population: Population, n: int, labels
         else:
             split = rng.multinomial(count, seen[k])
             groups += [Group(k, target, int(m)) for target, m in zip(targets, split, strict=True)]
-    return [g for g in groups if g.count]
+    return [g for g in groups if g.size]
 
 
 def label_law(population: Population) -> np.ndarray:

@@ -28,8 +28,8 @@ LARGEST_DRAW = 2**31  # numbers that `draw` may return: 16 GB
 class Engine:
     """A way to draw trainings; `ENGINES` has those that `simulate` and sweeps know.
 
-    `draw` (fit, key, seed, trials, conditions) gives the `ScoreForm` of these trials of a scalar fit, trials last. Trial i depends on key, seed
-    and i alone. `at_once`: how many are computed, and handed to a worker, at once.
+    `draw` (fit, key, seed, trials, conditions) gives the `ScoreForm` of these trials of a scalar fit, trials last. Trial i
+    depends on key, seed and i alone. `at_once`: how many are computed, and handed to a worker, at once.
     """
 
     draw: Callable[[Fit, tuple[int, ...], int, range, Conditions], ScoreForm]
@@ -80,21 +80,21 @@ def simulate(
     | parameter | meaning |
     |---|---|
     | `problem` | a `Fit` or a `TransferProblem`; arrays in it broadcast |
-    | `alpha` | as for `predict`: broadcasts against the problem's arrays; (…, J) for J starts; None for a fit without. All α share their draws |
+    | `alpha` | as for `predict`: broadcasts against the problem's arrays; (…, J) for J starts; None without. All α share their draws |
     | `n_trials` | trainings per problem, ≥ 2 |
     | `seed` | trial i of seed s is the same whatever else is computed |
-    | `method` | "chain" (exact; opposite classes, C = I, Gaussian, squared loss, γ > 0), "dense" (draws data), "auto" (chain where it applies), or one added to `ENGINES` |
+    | `method` | "chain" (opposite classes, C = I, Gaussian, squared loss, γ > 0), "dense" (any), or "auto": chain where it applies |
     | `noise` | "gaussian", "rademacher", "student" (5 degrees of freedom), or a function (rng, shape) → array of mean 0 and variance 1 |
     | `labels` | "balanced" (exact shares of the components), "random", or "auto": balanced for two opposite classes, else random |
     | `backend` | what the dense engine solves with: "numpy", or "jax" on its default device in its default precision |
     | `workers` | processes; no bit of the result depends on them. They take a second to start |
     | `threshold` | "zero" or "best", as for `predict` |
     | `progress` | called with the pieces done and their number after each |
-    | `test_points` | "gaussian": the accuracy is Φ(m/√V), that on Gaussian points; "drawn": on 1000 fresh points per trial, of the noise's own law |
+    | `test_points` | "gaussian": the accuracy is Φ(m/√V), that on Gaussian points; "drawn": on 1000 fresh points per trial, of its law |
 
     The accuracy on Gaussian points is the limit of that on points of another law where weights and means spread over many
-    coordinates, and not otherwise. The means of a `TransferProblem` point in random directions of all p coordinates; those of a `Fit` where they
-    say. With drawn points the points' own error is part of the scatter over trials, and so of standard errors and deviations.
+    coordinates, and not otherwise. The means of a `TransferProblem` point in random directions of all p coordinates; those of a `Fit`
+    where they say. With drawn points the points' own error is part of the scatter over trials, and so of standard errors and deviations.
 
     Returns `Moments` with standard errors and deviations. Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
 

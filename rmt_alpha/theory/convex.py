@@ -503,7 +503,7 @@ class Training:
     def of(cls, fit: Fit) -> Training:
         own = fit.population
         signed = own.is_opposite and not fit.intercept
-        population = own.centred if fit.intercept else own.signed if signed else own
+        population = own.centred(own.priors) if fit.intercept else own.signed if signed else own
         labels = Labels.of(own.signed if signed else own, fit.intercept)
         R = pick(population, fit.n - 1 if fit.intercept else fit.n, fit.gamma, stage.anchors(fit))
         xp = R.xp

@@ -13,7 +13,7 @@ from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
 from ..problem import Fit, TransferProblem, is_squared
 from ..results import Moments, Optimum, ScoreForm
 from . import convex_search, low_rank
-from .predict import Problem, batched, checked_problem, score_form
+from .predict import Problem, batched, checked_problem, predict, score_form
 
 ANGLES = np.linspace(-np.pi / 2, np.pi / 2, 129)
 SHARPEST = 1e-10
@@ -40,11 +40,14 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
         form = score_form(problem)
         if form.population is None:
             return _at_threshold(optimum(form), form, threshold)
+    if not is_squared(problem.loss) and threshold == "zero":
+        return convex_search.optimum(problem)
     if problem.shape:
         return _of_cells(problem, threshold)
     if not is_squared(problem.loss):
-        check.choice("threshold", threshold, ("zero",))
-        return convex_search.optimum(problem)
+        form = score_form(dataclasses.replace(problem, loss="squared"))
+        units = signed_scales(form) if form.population is None else scales(form)
+        return optimum_by_search(lambda alpha: predict(problem, alpha, threshold=threshold), units, problem.n_alpha)
     if not closed:
         return low_rank.optimum(problem, threshold)
     return search(form, threshold)
@@ -208,6 +211,13 @@ def scales(form: ScoreForm) -> np.ndarray:
     size = np.einsum("aakii->ai", form.M) + np.sum(form.c**2, axis=1)  # (A, q)
     size = size if form.per == "output" else size.sum(1, keepdims=True)
     ratio = np.sqrt(size[:1] / np.where(size[1:] > 0, size[1:], np.inf)).ravel()
+    return np.where(ratio > 0, ratio, 1.0)
+
+
+def signed_scales(form: ScoreForm) -> np.ndarray:
+    """`scales` of a signed form."""
+    size = np.array([form.M[i, i] + form.c[i] ** 2 for i in range(len(form.c))])
+    ratio = np.sqrt(size[0] / np.where(size[1:] > 0, size[1:], np.inf))
     return np.where(ratio > 0, ratio, 1.0)
 
 

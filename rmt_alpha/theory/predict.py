@@ -11,7 +11,8 @@ import numpy as np
 from .. import _checks as check
 from .._arrays import is_jax, plain
 from ..problem import Fit, TransferProblem, is_squared
-from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe
+from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe, moments
+from ..results.moments import THRESHOLDS
 from . import convex, localised, low_rank
 from . import spread as spreads
 from .isotropic import transfer_form
@@ -92,19 +93,22 @@ def _moments(problem: Problem, alpha: Any, threshold: str) -> Moments:
     if isinstance(problem, TransferProblem):
         if problem.is_squared:
             return transfer_form(problem).moments(alpha, threshold)
-        if not problem.shape or not any(np.ndim(getattr(problem, n)) for n in ("dim", "mu", "mu_orth", "beta")):
-            return _moments(problem.fit, alpha, threshold)
-        return _of_cells(problem, alpha, lambda cell, part: _moments(cell, part, threshold))
+        mean, variance = convex.transfer(problem, alpha)
+        return _signed(mean, variance, threshold)
     if not is_squared(problem.loss):
         mean, variance = convex.moments(problem, alpha)
         if problem.population.is_opposite and not problem.intercept:
-            return ScoreForm(np.asarray([mean]), np.asarray([[variance]]), prior=problem.population.priors[0]).along(np.ones(1), threshold)
+            return _signed(mean, variance, threshold, problem.population.priors[0])
         return describe(problem.population, mean, variance, threshold)
     if problem.rank is not None and problem.rank < problem.population.outputs:
         return low_rank.moments(problem, alpha, threshold)
     if problem.shape and not batched(problem):
         return _of_cells(problem, alpha, lambda cell, part: score_form(cell).moments(part, threshold))
     return score_form(problem).moments(alpha, threshold)
+
+
+def _signed(mean: Any, variance: Any, threshold: str, prior: Any = 0.5) -> Moments:
+    return moments(mean, variance, prior if check.choice("threshold", threshold, THRESHOLDS) == "best" else None)
 
 
 def score_form(problem: Problem) -> ScoreForm:

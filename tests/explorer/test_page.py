@@ -200,11 +200,11 @@ def test_pointing_at_the_curve_reads_values_out(visit):
     page.mouse.move(*centre(visit, 10.0))
     page.wait_for_timeout(300)
     text = visit.picture("curve").inner_html()
-    assert "α = 10.0, theory: 73.0" in text and "α = 10.0, published code: " in text
+    assert "α = 10, theory: 73.08%" in text and "α = 10, published code: 73.16%" in text
     assert visit.state().alpha == 3.0
     page.mouse.move(5, 5)
     page.wait_for_timeout(300)
-    assert "theory: 73.0" not in visit.picture("curve").inner_html()
+    assert "theory: 73" not in visit.picture("curve").inner_html()
 
 
 def test_a_click_on_the_map_moves_the_problem(visit):

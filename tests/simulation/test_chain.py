@@ -50,7 +50,7 @@ def test_chain_and_dense_draw_from_one_law(name):
 def test_chain_and_dense_agree_on_orthogonal_tasks(name):
     N, n, p = ORTHOGONAL[name]
     chain_, dense_ = (
-        draw(TransferProblem(N, n, p, 0.3, 1.2, 0.0, 0.5, 0.3), n_trials=6000, method=m) for m in ("chain", "dense")
+        draw(TransferProblem(N, n, p, 0.3, 1.2, 0.0, 0.5, 0.3), n_trials=3000, method=m) for m in ("chain", "dense")
     )
     for a, b in ((chain_.c[1], dense_.c[1]), (chain_.M[0, 1], dense_.M[0, 1]), (chain_.M[1, 1], dense_.M[1, 1])):
         assert stats.ks_2samp(a, b).pvalue > 1e-4

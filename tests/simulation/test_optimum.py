@@ -17,10 +17,12 @@ def opposite(mean):
 
 
 def theory(fit):
-    form, sign = train(fit).form, -1.0
-    value = lambda a: (
-        m.risk if (m := form.moments(a if fit.n_alpha > 1 else a[0])).accuracy is None else sign * m.accuracy
-    )  # noqa: E731
+    form = train(fit).form
+
+    def value(a):
+        m = form.moments(a if fit.n_alpha > 1 else a[0])
+        return m.risk if m.accuracy is None else -m.accuracy
+
     return optimize.minimize(
         value, np.ones(fit.n_alpha), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-14}
     ).x
@@ -54,17 +56,21 @@ def test_per_output_and_regression():
 @pytest.mark.parametrize("units", [1e-10, 1e-5, 1e4, 1e8])
 def test_units_of_the_source_do_not_matter(units):
     w = np.random.default_rng(2).standard_normal(P) / 20 + MEANS[2]
-    at = lambda s: simulate_optimal_alpha(
-        Fit(opposite(MEANS[2] + 0.5 * MEANS[0]), n=100, gamma=0.4, starts=[w * s]), n_trials=300
-    )  # noqa: E731
+
+    def at(s):
+        fit = Fit(opposite(MEANS[2] + 0.5 * MEANS[0]), n=100, gamma=0.4, starts=[w * s])
+        return simulate_optimal_alpha(fit, n_trials=300)
+
     plain, scaled = at(1.0), at(units)
     # Other trials: equal to their errors, and so are these.
     assert abs(scaled.alpha * units - plain.alpha) < 4 * np.hypot(plain.alpha_se, scaled.alpha_se * units)
     assert scaled.alpha_se * units == pytest.approx(plain.alpha_se, rel=0.3)
 
 
-def test_standard_errors_have_the_right_size():
-    small = TransferProblem(60, 20, 30, 1.5, 0.8, 0.6, 0.4, 0.2)
+# The second has its optimum far beyond the scale, where an angle's error and an α's differ most.
+@pytest.mark.parametrize("problem", [(60, 20, 30, 1.5, 0.8, 0.6, 0.4, 0.2), (200, 8, 40, 1.5, 1.5, 0.9, 0.4, 0.2)])
+def test_standard_errors_have_the_right_size(problem):
+    small = TransferProblem(*problem)
     found = [simulate_optimal_alpha(small, n_trials=300, seed=s, method="chain") for s in range(60)]
     observed = np.std([f.alpha for f in found], ddof=1)
     assert observed / np.mean([f.alpha_se for f in found]) == pytest.approx(1, abs=0.3)

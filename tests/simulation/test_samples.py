@@ -74,8 +74,8 @@ def test_samples_have_the_moments_of_the_population(name):
     groups = samples.draw_groups(rng, population, n, "random")
     for k in range(population.components):
         own = [g for g in groups if g.component == k]
-        share = np.array([g.count for g in own]) / sum(g.count for g in own)
-        assert abs(sum(g.count for g in own) / n - population.priors[k]) < 0.005
+        share = np.array([g.size for g in own]) / sum(g.size for g in own)
+        assert abs(sum(g.size for g in own) / n - population.priors[k]) < 0.005
         labels = np.array([g.label for g in own])
         mean = share @ labels
         np.testing.assert_allclose(mean, population.codes[k], atol=0.01)
@@ -96,15 +96,15 @@ def test_balanced_shares_are_exact_and_random_ones_are_not():
     population, rng = POPULATIONS["classes"], np.random.default_rng(0)
     count = lambda labels, n: np.bincount(  # noqa: E731
         [g.component for g in samples.draw_groups(rng, population, n, labels)],
-        [g.count for g in samples.draw_groups(np.random.default_rng(0), population, n, labels)],
+        [g.size for g in samples.draw_groups(np.random.default_rng(0), population, n, labels)],
     )
     exact = samples.draw_groups(rng, Population.classes(MEANS, priors=[0.5, 0.3, 0.2]), 11, "balanced")
-    assert [g.count for g in exact] == [6, 3, 2]
+    assert [g.size for g in exact] == [6, 3, 2]
     assert count("balanced", 1000).sum() == 1000
     opposite = samples.draw_groups(rng, POPULATIONS["opposite"], 11, "auto")
-    assert [g.count for g in opposite] == [6, 5]
+    assert [g.size for g in opposite] == [6, 5]
     plain_classes = Population.classes(MEANS)
-    drawn = {tuple(g.count for g in samples.draw_groups(rng, plain_classes, 30, "auto")) for _ in range(20)}
+    drawn = {tuple(g.size for g in samples.draw_groups(rng, plain_classes, 30, "auto")) for _ in range(20)}
     assert len(drawn) > 5
 
 

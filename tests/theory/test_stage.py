@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rmt_alpha import Covariance, Fit, Group, Population, TransferProblem, optimal_alpha, predict
+from rmt_alpha import Covariance, Fit, Group, Population, TransferProblem, compare, optimal_alpha, predict, simulate
 from rmt_alpha.theory.stage import train
 
 from .oracle import stage
@@ -74,6 +74,19 @@ def test_an_intercept_is_the_centred_population_with_one_sample_less():
     found = predict(Fit(population, n=40, gamma=0.2, intercept=True))
     np.testing.assert_allclose(found.mean, m + PRIORS @ codes, atol=1e-11)
     np.testing.assert_allclose(found.variance, V, atol=1e-11)
+
+
+@pytest.mark.parametrize("rank", [None, 1])
+def test_an_intercept_beside_unlike_covariances_agrees_with_drawn_data(rank):
+    """There the bias balances the residuals that training leaves, not the population's: Σ χ_k E_k = 0."""
+    p = 300
+    rng = np.random.default_rng(3)
+    lam = np.linspace(0.3, 2, p)
+    means = rng.standard_normal((3, p)) / np.sqrt(p) * np.array([[0.7], [1.4], [2.1]])
+    population = Population.classes(means, priors=[0.3, 0.5, 0.2], covariances=[0.3 * lam, 3 * lam[::-1], lam])
+    fit = Fit(population, n=270, gamma=0.1, starts=[means.T[::-1]], intercept=True, rank=rank)
+    z = compare(predict(fit, [0.0, 0.5]), simulate(fit, [0.0, 0.5], n_trials=40))
+    assert np.abs(z.mean).max() < 4.5 and np.abs(z.risk).max() < 4 and np.abs(z.accuracy).max() < 4
 
 
 def test_a_chain_of_regressions_is_that_of_the_second_derivation():

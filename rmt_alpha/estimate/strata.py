@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks as check
-from .classes import Mixture
+from .. import _checks as check
+from ..classes import Mixture
 
 NULL = 1e-9  # eigenvalues of a Gram matrix below this share of the largest are 0
 
