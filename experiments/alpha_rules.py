@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from rmt_alpha import TransferProblem, optimal_alpha, plotting, ridge_path
+from rmt_alpha import TransferProblem, optimal_alpha, plotting
+from rmt_alpha.training import ridge_path
 from rmt_alpha.estimate.ridge import LeaveOneOut, RidgePath
 from rmt_alpha.estimate.rules import Margins, by_leave_one_out, by_structure, interval, margins, structure
 from rmt_alpha.simulation.dense import bartlett, vectors

@@ -62,7 +62,7 @@ def words(collection: str, source: str, target: str) -> Transfer:
 
 def sentences(source: str, target: str) -> Transfer:
     """Reviews embedded by a small language model."""
-    from rmt_alpha.embed import embed
+    from rmt_alpha.data.embed import embed
 
     (a, y_a), (b, y_b) = some_texts("blitzer_text", source, 800), some_texts("blitzer_text", target, 800)
     return embed(a), y_a, embed(b), y_b

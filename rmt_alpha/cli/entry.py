@@ -23,6 +23,7 @@ from typing import Any, get_type_hints
 import tyro
 
 from .. import __version__
+from .choose import choose
 from .data import data
 from .explore import explore
 from .finetune import finetune
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
     "validate": validate,
     "map": phase_map,
     "sweep": sweep,
+    "choose": choose,
     "finetune": finetune,
     "data": data,
     "explore": explore,

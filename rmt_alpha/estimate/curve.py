@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from ..problem import Fit
+from ..theory.predict import predict
 from .classifier import AlphaRidgeClassifier, LeftOut
 from .strata import norm_strata, remove_mean_noise
 
@@ -127,12 +129,9 @@ def theory_accuracy(
     X: np.ndarray, signs: np.ndarray, w: np.ndarray, n: int, gamma: float, alpha: np.ndarray, n_strata: int = 1
 ) -> np.ndarray:
     """Predicted accuracy (A,) of training on n rows of the population that X (N, p), of classes ±1, was drawn from."""
-    from ..classes import ClassProblem  # here: the one place that asks theory
-    from ..theory.classes import predict_classes
-
     centre = (X[signs > 0].mean(axis=0) + X[signs < 0].mean(axis=0)) / 2
-    mixture = remove_mean_noise(norm_strata(X - centre, signs, n_strata), len(X), w)
-    return np.asarray(predict_classes(ClassProblem(w, mixture, int(n), float(gamma)), alpha).accuracy)
+    population = remove_mean_noise(norm_strata(X - centre, signs, n_strata), len(X), w)
+    return np.asarray(predict(Fit(population, n=int(n), gamma=float(gamma), starts=[w]), alpha).accuracy)
 
 
 def learning_curve(

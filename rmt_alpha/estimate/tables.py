@@ -34,7 +34,7 @@ def read_rows(
     if text is not None:
         if text not in frame:
             raise ValueError(f"{path} has no column {text!r} of texts; its columns are {_some(frame.columns)}.")
-        from ..embed import embed  # here: it needs the extra lm
+        from ..data.embed import embed  # here: it needs the extra lm
 
         vectors = embed([str(v) for v in frame[text]])
         return pd.DataFrame(vectors, columns=[f"e{i}" for i in range(vectors.shape[1])]), labels, []
