@@ -50,12 +50,16 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
         curve = data[(data.source == source) & (data.target == target)]
         mean, sd, shown = curve.accuracy_empirical, curve.accuracy_sd_of_a_split, curve[::2]
         ax.fill_between(curve.alpha, mean - sd, mean + sd, color="0.85", label=r"$\pm$ s.d. of a split")
-        plotting.simulation_points(ax, shown.alpha, shown.accuracy_empirical, None, 5, label="experiment (reviews)", markersize=3)
+        plotting.simulation_points(
+            ax, shown.alpha, shown.accuracy_empirical, None, 5, label="experiment (reviews)", markersize=3
+        )
         for i, kind in enumerate(KINDS):
             plotting.theory_line(ax, curve.alpha, curve[f"accuracy_{kind}"], 1 - i, label=f"theory, {LABELS[kind]}")
         off = ", ".join(f"{distance(curve, kind):.3f}" for kind in KINDS)
         ax.set(xlabel=r"$\alpha$", title=f"{source} $\\to$ {target}\n(RMS {off})")
     axes[0, 0].set_ylabel("accuracy")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    fig.suptitle(rf"$n={N_TARGET},\ \tilde\gamma={GAMMA_SOURCE:g},\ \gamma={GAMMA}$; RMS distance of isotropic, covariance-aware theory")
+    fig.suptitle(
+        rf"$n={N_TARGET},\ \tilde\gamma={GAMMA_SOURCE:g},\ \gamma={GAMMA}$; RMS distance of isotropic, covariance-aware theory"
+    )
     lab.picture(fig)

@@ -42,7 +42,8 @@ def run(lab: Lab) -> None:
     mean = distance.groupby(["view", "means"]).rms.mean()
     told = (f"{v} {' / '.join(f'{mean[v, m]:.4f}' for m in MEANS)}" for v in VIEWS)
     lab.remark(
-        f"RMS distance to the empirical curve over 12 transfers, means as estimated / with their sampling noise taken out: {'; '.join(told)} "
+        "RMS distance to the empirical curve over 12 transfers, means as estimated / with their sampling noise taken out: "
+        f"{'; '.join(told)} "
         f"(s.e. of the empirical curve {np.sqrt(np.mean(measured.accuracy_se**2)):.4f}). A covariance for each class explains "
         "nothing. One covariance looks better than it is: the noise in ‖μ̂‖² cancels part of its error. What the curve needs is that "
         "reviews differ in norm. Strata are cut on the rows that are also tested on: an explanation, not a forecast from 40 labels."
@@ -93,7 +94,13 @@ def draw(lab: Lab, curves: pd.DataFrame, measured: pd.DataFrame, distance: pd.Da
             ax.plot(values, np.full(len(values), place), "|", color=plotting.COLORS[i], markersize=5, alpha=0.6)
             label = {"label": f"means {means}"} if row == 0 else {}
             plotting.simulation_points(ax, [values.mean()], [place], None, i, **label)
-    ax.axvline(np.sqrt(np.mean(measured.accuracy_se**2)), color="grey", linewidth=0.7, linestyle=":", label="s.e. of experiment")
+    ax.axvline(
+        np.sqrt(np.mean(measured.accuracy_se**2)),
+        color="grey",
+        linewidth=0.7,
+        linestyle=":",
+        label="s.e. of experiment",
+    )
     ax.set(yticks=range(len(VIEWS)), yticklabels=VIEWS, xlabel="RMS distance, theory to experiment", xlim=(0, None))
     ax.set_title("12 transfers, and their mean")
     ax.invert_yaxis()
@@ -105,7 +112,9 @@ def draw(lab: Lab, curves: pd.DataFrame, measured: pd.DataFrame, distance: pd.Da
     lines = [(VIEWS[0], MEANS[0]), (VIEWS[1], MEANS[0]), (VIEWS[1], MEANS[1]), (VIEWS[4], MEANS[1])]
     for i, (view, means) in enumerate(lines):
         line = at(curves)[lambda t, v=view, m=means: (t.view == v) & (t.means == m)]
-        plotting.theory_line(ax, line.alpha, line.accuracy, i, label=f"theory, {view}" + (f", {means}" if view != VIEWS[0] else ""))
+        plotting.theory_line(
+            ax, line.alpha, line.accuracy, i, label=f"theory, {view}" + (f", {means}" if view != VIEWS[0] else "")
+        )
     title = rf"{SHOWN[0]} $\to$ {SHOWN[1]}, $n={N_TARGET},\ \tilde\gamma={GAMMA_SOURCE:g},\ \gamma={GAMMA}$"
     ax.set(xlabel=r"$\alpha$", ylabel="accuracy", title=title)
     fig.legend(*ax.get_legend_handles_labels(), loc="outside lower right")

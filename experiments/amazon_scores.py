@@ -31,8 +31,16 @@ def run(lab: Lab) -> None:
             density = np.histogram(s, edges)[0] / len(s) / np.diff(edges)
             law = {f"predicted_{name}": np.mean([getattr(t, name)[i] for t in theory]) for name in ("mean", "variance")}
             measured = {"density": density, "empirical_mean": s.mean(), "empirical_variance": s.var()}
-            known = {"source": source, "target": target, "n_target": N_TARGET, "gamma_source": GAMMA, "gamma_target": GAMMA}
-            frames.append(pd.DataFrame(known | {"alpha": alpha, "left": edges[:-1], "right": edges[1:]} | measured | law))
+            known = {
+                "source": source,
+                "target": target,
+                "n_target": N_TARGET,
+                "gamma_source": GAMMA,
+                "gamma_target": GAMMA,
+            }
+            frames.append(
+                pd.DataFrame(known | {"alpha": alpha, "left": edges[:-1], "right": edges[1:]} | measured | law)
+            )
     data = lab.table(pd.concat(frames))
     draw(lab, data)
     ratio = np.sqrt(data.empirical_variance / data.predicted_variance)

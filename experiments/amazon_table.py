@@ -15,7 +15,13 @@ from .lab import Lab
 SETTINGS = ((20, 1.0, 1.0), (40, 1.0, 1.0), (40, 2.0, 0.1))
 GRID = np.linspace(-4, 8, 61)
 RULES = ("alpha_0", "alpha_1", "isotropic", "covariance", "grid")
-LABELS = (r"$\alpha=0$", r"$\alpha=1$", r"$\alpha^*$, isotropic theory", r"$\alpha^*$, covariance-aware theory", "best on the grid")
+LABELS = (
+    r"$\alpha=0$",
+    r"$\alpha=1$",
+    r"$\alpha^*$, isotropic theory",
+    r"$\alpha^*$, covariance-aware theory",
+    "best on the grid",
+)
 
 
 def run(lab: Lab) -> None:
@@ -38,12 +44,21 @@ def run(lab: Lab) -> None:
             grid = np.array([t[2] for t in trials])
             best = grid.mean(axis=0).argmax()
             accuracy = np.column_stack([accuracy, grid[:, best]])
-            known = {"source": source, "target": target, "n_target": n, "gamma_source": gamma_source, "gamma_target": gamma}
+            known = {
+                "source": source,
+                "target": target,
+                "n_target": n,
+                "gamma_source": gamma_source,
+                "gamma_target": gamma,
+            }
             predicted = np.mean([t[1] for t in trials], axis=0)
             alphas = {"alpha_isotropic": predicted[0], "alpha_covariance": predicted[1], "alpha_grid": GRID[best]}
             row = known | alphas
             for rule, values in zip(RULES, accuracy.T, strict=True):
-                row |= {f"accuracy_{rule}": values.mean(), f"accuracy_{rule}_se": values.std(ddof=1) / np.sqrt(len(values))}
+                row |= {
+                    f"accuracy_{rule}": values.mean(),
+                    f"accuracy_{rule}_se": values.std(ddof=1) / np.sqrt(len(values)),
+                }
             rows.append(row)
     data = lab.table(published(pd.DataFrame(rows).sort_values(["n_target", "gamma_source", "source", "target"])))
     means = ", ".join(f"{rule} {100 * data[f'accuracy_{rule}'].mean():.2f}" for rule in RULES)
@@ -60,7 +75,9 @@ def published(data: pd.DataFrame) -> pd.DataFrame:
         return data
     other = pd.read_csv(path).replace({"source": {"book": "books"}, "target": {"book": "books"}})
     keys = ["source", "target", "n_target", "gamma_source", "gamma_target"]
-    columns = {f"acc_alpha_{k}": f"published_accuracy_alpha_{k}" for k in ("0", "1", "used")} | {"alpha_used": "published_alpha_used"}
+    columns = {f"acc_alpha_{k}": f"published_accuracy_alpha_{k}" for k in ("0", "1", "used")} | {
+        "alpha_used": "published_alpha_used"
+    }
     other = other[other.n_source == 2000].rename(columns=columns)[[*keys, *columns.values()]]
     other[[c for c in other if "accuracy" in c]] /= 100  # in the units of the rest
     return data.merge(other.drop_duplicates(keys), on=keys, how="left")

@@ -1,5 +1,7 @@
 """Three, five and eight classes: accuracy against α, and what α* gains over α = 1 and over no transfer."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +10,7 @@ from rmt_alpha import Fit, Population, compare, optimal_alpha, plotting, predict
 from .lab import Lab
 
 CLASSES = (3, 5, 8)
-SIZES = {"n_source": 600, "n_target": 100, "dim": 200, "gamma_source": 0.5, "gamma_target": 0.5}
+SIZES: dict[str, Any] = {"n_source": 600, "n_target": 100, "dim": 200, "gamma_source": 0.5, "gamma_target": 0.5}
 NORM, ALIGNMENT, LARGE = 3.0, 0.8, 5
 LINE, POINTS = np.linspace(-2, 5, 57), np.linspace(-2, 5, 8)
 

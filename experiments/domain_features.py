@@ -49,7 +49,9 @@ def run(lab: Lab) -> None:
     draw_curves(lab, curve, table)
     draw_table(lab, table)
     for n, part in table.groupby("n_target"):
-        means = ", ".join(f"{label} {100 * part[f'accuracy_{rule}'].mean():.2f}" for rule, label in zip(RULES, TOLD, strict=True))
+        means = ", ".join(
+            f"{label} {100 * part[f'accuracy_{rule}'].mean():.2f}" for rule, label in zip(RULES, TOLD, strict=True)
+        )
         distances = ", ".join(f"{kind} {root_mean_square(part[f'rms_{kind}']):.4f}" for kind in (*KINDS, "gaussian"))
         lab.remark(f"n = {n}: {means}; RMS {distances}.")
     lab.remark(
@@ -130,7 +132,12 @@ def draw_curves(lab: Lab, curve: pd.DataFrame, table: pd.DataFrame) -> None:
         here = curve[(curve.source == source) & (curve.target == target)]
         for i, n in enumerate(SIZES):
             part = here[here.n_target == n]
-            mean, sd, points, color = part.accuracy_empirical, part.accuracy_sd_of_a_split, part[::5], plotting.COLORS[i]
+            mean, sd, points, color = (
+                part.accuracy_empirical,
+                part.accuracy_sd_of_a_split,
+                part[::5],
+                plotting.COLORS[i],
+            )
             look = {"color": color, "alpha": 0.15, "linewidth": 0}
             ax.fill_between(part.alpha, mean - sd, mean + sd, **look, label=rf"$\pm$ s.d. of a split, $n={n}$")
             label = f"experiment, $n={n}$"
@@ -146,7 +153,9 @@ def draw_curves(lab: Lab, curve: pd.DataFrame, table: pd.DataFrame) -> None:
         ax.set_ylabel("accuracy")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     order = [j for i in range(len(SIZES)) for j in range(len(labels)) if labels[j].endswith(f"={SIZES[i]}$")]
-    fig.legend([handles[j] for j in order], [labels[j] for j in order], loc="outside lower center", ncols=3)  # a column per n
+    fig.legend(
+        [handles[j] for j in order], [labels[j] for j in order], loc="outside lower center", ncols=3
+    )  # a column per n
     lab.picture(fig, "curves")
 
 

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from rmt_alpha import TransferProblem, optimal_alpha, plotting
 from rmt_alpha.adapters import export, finetune
+from rmt_alpha.training import ridge_path
 
 from .amazon import split_rows
 from .domain_features import GAMMA, GAMMA_SOURCE, features

@@ -49,9 +49,11 @@ def draw(lab: Lab, data: pd.DataFrame, slopes: dict[str, float]) -> None:
     plotting.simulation_points(ax, data.dim, data.accuracy_sd, None, 1, label="simulation, s.d. of one draw")
     for i, (name, power) in enumerate((("difference", -1), ("accuracy_sd", -0.5))):
         guide = np.abs(data[name].iloc[0]) * (data.dim / data.dim.iloc[0]) ** power
-        plotting.theory_line(ax, data.dim, guide, i, label=f"slope {power:g} (fitted: {slopes[name]:.2f})".replace("-", "−"))
+        plotting.theory_line(
+            ax, data.dim, guide, i, label=f"slope {power:g} (fitted: {slopes[name]:.2f})".replace("-", "−")
+        )
     ax.set(xscale="log", yscale="log", xlabel="dimension $p$", ylabel="accuracy")
     ax.set_title(r"$N=5p,\ n=p,\ \beta=0.8,\ \mu=\mu_\perp=\tilde\gamma=1,\ \gamma=0.1,\ \alpha=1$")
-    ax.set_ylim(bottom=distance.min() / 1000)
+    ax.set_ylim(bottom=distance.min() / 300)
     ax.legend(loc="lower left")
     lab.picture(fig)

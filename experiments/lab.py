@@ -63,7 +63,9 @@ class Lab:
 
 def parameters(problem: TransferProblem) -> dict[str, Any]:
     """The problem's numbers as columns of a table; arrays must have the table's length."""
-    return {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem) if "loss" not in field.name}
+    return {
+        field.name: getattr(problem, field.name) for field in dataclasses.fields(problem) if "loss" not in field.name
+    }
 
 
 def scaled(problem: TransferProblem, factor: int) -> TransferProblem:

@@ -1,5 +1,7 @@
 """Flipped labels and unequal classes: accuracy and α*, with the threshold at zero or at its best."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -34,17 +36,20 @@ def run(lab: Lab) -> None:
         lab.check(compare(predict(make(LARGE, flip), POINTS), sim))
         found = {"alpha": POINTS, "accuracy": sim.accuracy, "accuracy_se": sim.accuracy_se}
         curve_points.append(pd.DataFrame(known | found))
-    swept = [(rate, s, 0.5, "zero", rate in RATES) for s in SOURCE_FLIPS for rate in np.linspace(0, 0.45, 46).round(2)]
+    swept: list[tuple[Any, ...]] = [
+        (rate, s, 0.5, "zero", rate in RATES) for s in SOURCE_FLIPS for rate in np.linspace(0, 0.45, 46).round(2)
+    ]
     swept += [(0.0, 0.0, prior, t, prior in PRIORS) for t in THRESHOLDS for prior in np.linspace(0.5, 0.9, 41).round(2)]
     for *case, threshold, simulated in swept:
         known, best = columns(*case, threshold), optimal_alpha(make(SMALL, *case), threshold=threshold)
         optima.append(known | {"optimal_alpha": best.alpha, "accuracy": best.accuracy})
         if simulated:
-            large, options = make(LARGE, *case), {"n_trials": trials, "seed": lab.seed, "threshold": threshold}
-            found, at_best = simulate_optimal_alpha(large, **options), simulate(large, best.alpha, **options)
-            lab.check((found.alpha - best.alpha) / found.alpha_se)
+            large = make(LARGE, *case)
+            options: Any = {"n_trials": trials, "seed": lab.seed, "threshold": threshold}
+            chosen, at_best = simulate_optimal_alpha(large, **options), simulate(large, best.alpha, **options)
+            lab.check((chosen.alpha - best.alpha) / chosen.alpha_se)
             lab.check((at_best.accuracy - best.accuracy) / at_best.accuracy_se)
-            values = {"optimal_alpha": found.alpha, "optimal_alpha_se": found.alpha_se}
+            values = {"optimal_alpha": chosen.alpha, "optimal_alpha_se": chosen.alpha_se}
             values |= {"accuracy": at_best.accuracy, "accuracy_se": at_best.accuracy_se}
             optimum_points.append(known | values)
     tables = {"curve": curves, "curve_simulation": curve_points}
@@ -73,7 +78,9 @@ def flipped(table: pd.DataFrame) -> pd.DataFrame:
 def draw(lab: Lab, curves: tuple[pd.DataFrame, ...], optima: tuple[pd.DataFrame, ...]) -> None:
     fig, axes = plotting.figure(columns=2, rows=2, height=2.2)
     flips = tuple(flipped(table) for table in optima)
-    priors = tuple(t[(t.target_flips == 0) & (t.source_flips == 0)].drop_duplicates(["prior", "threshold"]) for t in optima)
+    priors = tuple(
+        t[(t.target_flips == 0) & (t.source_flips == 0)].drop_duplicates(["prior", "threshold"]) for t in optima
+    )
     series(axes[0, 0], curves, "alpha", "accuracy", "target_flips", "target flips: {:g}")
     series(axes[0, 1], flips, "target_flips", "optimal_alpha", "source_flips", "source flips: {:g}")
     series(axes[1, 0], priors, "prior", "accuracy", "threshold", "threshold: {}")

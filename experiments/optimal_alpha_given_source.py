@@ -21,7 +21,9 @@ def run(lab: Lab) -> None:
             curves.append(pd.DataFrame(columns(dim, inner) | {"optimal_alpha": optimal_alpha(make(inner, dim)).alpha}))
         for inner in (0.2, 0.45, 0.7, 0.9):
             sim = simulate_optimal_alpha(make(inner, dim), n_trials=lab.trials(256), seed=lab.seed)
-            sims.append(pd.DataFrame(columns(dim, inner) | {"optimal_alpha": sim.alpha, "optimal_alpha_se": sim.alpha_se}))
+            sims.append(
+                pd.DataFrame(columns(dim, inner) | {"optimal_alpha": sim.alpha, "optimal_alpha_se": sim.alpha_se})
+            )
             big = make(inner, LARGE * dim, LARGE * N_TARGET)
             large = simulate_optimal_alpha(big, n_trials=lab.trials(256), seed=lab.seed)
             lab.check((large.alpha - optimal_alpha(big).alpha) / large.alpha_se)

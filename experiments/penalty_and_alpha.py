@@ -47,7 +47,9 @@ def run(lab: Lab) -> None:
     draw(lab, data, lab.table(pd.DataFrame(sims), "simulation"))
     spans = data.groupby(["noise", "source_ratio"])[[f"accuracy_{name}" for name in RULES]].agg(np.ptp)
     names = ("α = 1, γ = 0.1", "α*, γ = 0.1", "α = 1, best γ", "α*, best γ")
-    told = (f"{label} {100 * spans[c].min():.1f}–{100 * spans[c].max():.1f}" for label, c in zip(names, spans, strict=True))
+    told = (
+        f"{label} {100 * spans[c].min():.1f}–{100 * spans[c].max():.1f}" for label, c in zip(names, spans, strict=True)
+    )
     lab.remark(f"Accuracy best minus worst over γ̃ = 10⁻³ … 10³, in points, over the six panels: {', '.join(told)}.")
 
 

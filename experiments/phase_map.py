@@ -26,7 +26,9 @@ def run(lab: Lab) -> None:
         problem = make(plane)
         best = optimal_alpha(problem)
         accuracy = {f"accuracy_alpha_{a:g}": predict(problem, a).accuracy for a in (0.0, 1.0)}
-        grid = parameters(problem) | {"optimal_alpha": best.alpha} | accuracy | {"accuracy_optimal_alpha": best.accuracy}
+        grid = (
+            parameters(problem) | {"optimal_alpha": best.alpha} | accuracy | {"accuracy_optimal_alpha": best.accuracy}
+        )
         columns = {k: np.broadcast_to(v, problem.shape).ravel() for k, v in grid.items()}
         frames.append(pd.DataFrame({"plane": plane} | columns))
         coarse = scaled(make(plane, COARSE), 1000)

@@ -28,7 +28,12 @@ def run(lab: Lab) -> None:
     for scales in SCALES:
         for rule, (fit, alpha) in rules(make(scales, lab.seed)).items():
             known = {"scales": scales, "rule": rule, "n_target": N_TARGET, "dim": DIM, "outputs": OUTPUTS}
-            known |= {"gamma_target": GAMMA, "sigma": SIGMA, "true_rank": TRUE_RANK, "alpha": np.round(alpha, 6).tolist()}
+            known |= {
+                "gamma_target": GAMMA,
+                "sigma": SIGMA,
+                "true_rank": TRUE_RANK,
+                "alpha": np.round(alpha, 6).tolist(),
+            }
             curves += [known | {"rank": r, "risk": risk} for r, risk in enumerate(rank_path(fit, alpha).risk)]
             found = at_ranks(fit, alpha, range(1, OUTPUTS + 1), trials, lab.seed)
             sims += [known | {"rank": r, "risk": m.risk, "risk_se": m.risk_se} for r, m in found]
@@ -42,14 +47,21 @@ def run(lab: Lab) -> None:
     for scales in SCALES:
         at = data[(data.scales == scales) & (data["rank"] == TRUE_RANK)].set_index("rule").risk
         told.append(f"{scales}: {', '.join(f'{risk:.2f} with {rule}' for rule, risk in at.items())}")
-    lab.remark(f"Risk at rank {TRUE_RANK}, that of the new part: {'; '.join(told)}. z at {LARGE} times the size and ranks 1, {TRUE_RANK} and {OUTPUTS}.")
+    lab.remark(
+        f"Risk at rank {TRUE_RANK}, that of the new part: {'; '.join(told)}. "
+        f"z at {LARGE} times the size and ranks 1, {TRUE_RANK} and {OUTPUTS}."
+    )
 
 
 def make(scales: str, seed: int, size: int = 1) -> Fit:
     """W_s and the low rank are random; larger ones have the same norms."""
     rng, dim = np.random.default_rng([seed, OUTPUTS]), DIM * size
     W_s = rng.standard_normal((dim, OUTPUTS)) / np.sqrt(dim)
-    new = rng.standard_normal((dim, TRUE_RANK)) / np.sqrt(dim) @ np.random.default_rng(seed).standard_normal((TRUE_RANK, OUTPUTS))
+    new = (
+        rng.standard_normal((dim, TRUE_RANK))
+        / np.sqrt(dim)
+        @ np.random.default_rng(seed).standard_normal((TRUE_RANK, OUTPUTS))
+    )
     target = Population.linear(W_s * SCALES[scales] + new, SIGMA)
     return Fit(target, N_TARGET * size, GAMMA, starts=[W_s])
 
@@ -77,6 +89,7 @@ def draw(lab: Lab, data: pd.DataFrame, points: pd.DataFrame) -> None:
     axes[0, 0].set_ylabel("risk")
     plotting.legend(axes[0, 0], fig, ncols=5)
     fig.suptitle(
-        rf"$W_t=W_s\,\mathrm{{diag}}(c)+$ rank {TRUE_RANK} (dotted); $n={N_TARGET},\ p={DIM},\ q={OUTPUTS},\ \gamma={GAMMA},\ \sigma={SIGMA}$"
+        rf"$W_t=W_s\,\mathrm{{diag}}(c)+$ rank {TRUE_RANK} (dotted); $n={N_TARGET},\ p={DIM},\ q={OUTPUTS}$, "
+        rf"$\gamma={GAMMA},\ \sigma={SIGMA}$"
     )
     lab.picture(fig)

@@ -51,7 +51,9 @@ def run(lab: Lab) -> None:
     frame, rule = lab.table(pd.concat(curves)), lab.table(pd.DataFrame(points), "chosen")
     draw(lab, frame, rule)
     for (name, curve), point in zip(frame.groupby("transfer", sort=False), rule.itertuples(), strict=True):
-        off = ", ".join(f"{view} {np.sqrt(np.mean((theory(curve, view) - curve.accuracy_empirical) ** 2)):.4f}" for view in VIEWS)
+        off = ", ".join(
+            f"{view} {np.sqrt(np.mean((theory(curve, view) - curve.accuracy_empirical) ** 2)):.4f}" for view in VIEWS
+        )
         at = curve.set_index("alpha").accuracy_empirical
         lab.remark(
             f"{name}: RMS distance of theory to experiment over α: {off} (s.e. {np.sqrt(np.mean(curve.accuracy_empirical_se**2)):.4f}); "

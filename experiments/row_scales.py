@@ -1,7 +1,5 @@
 """One α per row of the weights, or one for all? Risk against the spread of the rows' true scales."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -18,7 +16,9 @@ RULES = {"one": r"$\alpha=1$", "best": r"one $\alpha^*$", "per_row": r"one $\alp
 def run(lab: Lab) -> None:
     rows, sims = [], []
     for spread in LINE:
-        rows += [columns(spread) | {"rule": rule, "risk": predict(fit, a).risk} for rule, fit, a in rules(spread, lab.seed)]
+        rows += [
+            columns(spread) | {"rule": rule, "risk": predict(fit, a).risk} for rule, fit, a in rules(spread, lab.seed)
+        ]
     for spread in POINTS:
         larger = {rule: fit for rule, fit, _ in rules(spread, lab.seed, LARGE)}
         for rule, fit, alpha in rules(spread, lab.seed):
@@ -46,7 +46,14 @@ def scales(spread: float) -> np.ndarray:
 
 
 def columns(spread: float) -> dict:
-    return {"n_target": N_TARGET, "dim": DIM, "outputs": OUTPUTS, "gamma_target": GAMMA, "sigma": SIGMA, "spread": spread}
+    return {
+        "n_target": N_TARGET,
+        "dim": DIM,
+        "outputs": OUTPUTS,
+        "gamma_target": GAMMA,
+        "sigma": SIGMA,
+        "spread": spread,
+    }
 
 
 def make(spread: float, seed: int, size: int = 1, per: str = "start") -> Fit:
@@ -75,7 +82,9 @@ def draw(lab: Lab, data: pd.DataFrame, points: pd.DataFrame, alphas: pd.DataFram
     right.plot(ends, ends, color="grey", linewidth=0.7, linestyle=":")
     plotting.theory_line(right, alphas.true_scale, alphas.optimal_alpha, 2)
     plotting.simulation_points(right, alphas.true_scale, alphas.simulated_alpha, alphas.simulated_alpha_se, 2)
-    right.axhline(alphas.optimal_alpha_for_all.iloc[0], color=plotting.COLORS[1], linestyle=plotting.DASHES[1], linewidth=1.2)
+    right.axhline(
+        alphas.optimal_alpha_for_all.iloc[0], color=plotting.COLORS[1], linestyle=plotting.DASHES[1], linewidth=1.2
+    )
     right.set(xlabel=r"true scale $c_j$ of the row", ylabel=r"$\alpha^*$", title=rf"$s={SHOWN}$")
     plotting.legend(left, fig, ncols=5)
     fig.suptitle(rf"$n={N_TARGET},\ p={DIM},\ q={OUTPUTS},\ \gamma={GAMMA},\ \sigma={SIGMA}$")

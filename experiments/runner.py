@@ -201,12 +201,12 @@ def markdown(outcomes: list[Outcome]) -> str:
     """The run as a page shows it: no seconds, which are the machine's."""
     total = sum(o.comparisons for o in outcomes)
     rows: list[tuple[Any, ...]] = [
-        ("experiment", "files", "comparisons", "largest abs z", "bound", "remark"),
+        ("experiment", "files", "comparisons", "largest abs z", "bound", "what it shows"),
         ("---",) * 6,
     ]
     for outcome in outcomes:
         files = ", ".join(f"[{f.removeprefix(outcome.name).lstrip('_.')}]({f})" for f in outcome.files)
-        remark = f"*{summary(outcome.name)}* {outcome.remark}".replace("|", "\\|").replace("\n", " ")
+        remark = f"{summary(outcome.name)}<br>{outcome.remark}".replace("|", "\\|").replace("\n", " ")
         rows.append((outcome.name, files, *cells(outcome, total), remark))
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 

@@ -67,5 +67,8 @@ def draw(lab: Lab, curve: pd.DataFrame, sample: pd.DataFrame, ratios: pd.DataFra
     ax.set_title(r"$N=p,\ n=p/2,\ \beta=0.6$")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left")
     fig.legend(*ax.get_legend_handles_labels(), loc="outside lower right")
-    fig.suptitle(r"(a) $\mu=\mu_\perp=1.2,\ \tilde\gamma=1,\ \gamma=0.1$; (b) $\mu=1.2,\ \mu_\perp=1,\ \tilde\gamma=0.3,\ \gamma=0.1$, from left $\alpha=-1,0,1,3$")
+    fig.suptitle(
+        r"(a) $\mu=\mu_\perp=1.2,\ \tilde\gamma=1,\ \gamma=0.1$; "
+        r"(b) $\mu=1.2,\ \mu_\perp=1,\ \tilde\gamma=0.3,\ \gamma=0.1$, from left $\alpha=-1,0,1,3$"
+    )
     lab.picture(fig)

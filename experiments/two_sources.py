@@ -11,7 +11,12 @@ DIM, GAMMA = 400, 0.5
 BETAS, RATIOS = np.linspace(-1, 1, 41), np.logspace(-1, 1.5, 41)
 FIRST = 0.7  # alignment of the first source, which has as many samples as there are dimensions
 PANELS = {
-    "share_source_2": ((0.1, 0.25, 0.5, 0.75, 0.9), 1, "share of source 2", r"in $|\alpha_1|\|\tilde w_1\|+|\alpha_2|\|\tilde w_2\|$"),
+    "share_source_2": (
+        (0.1, 0.25, 0.5, 0.75, 0.9),
+        1,
+        "share of source 2",
+        r"in $|\alpha_1|\|\tilde w_1\|+|\alpha_2|\|\tilde w_2\|$",
+    ),
     "gain_over_better": ((0, 0.25, 0.5, 1, 1.5, 2), 100, "gain over the better", "points"),
     "gain_over_pool": ((-0.25, 0, 0.5, 1, 2, 4, 6), 100, "gain over pooling", "points"),
 }
@@ -23,11 +28,24 @@ def run(lab: Lab) -> None:
         sources = pair(DIM, beta, RATIOS)
         best = optimal_alpha(onto(*sources))
         # In isotropic noise the score's variance is ‖w̃‖².
-        weight = np.abs(best.alpha) * np.stack(np.broadcast_arrays(*(np.sqrt(predict(s).variance) for s in sources)), -1)
+        weight = np.abs(best.alpha) * np.stack(
+            np.broadcast_arrays(*(np.sqrt(predict(s).variance) for s in sources)), -1
+        )
         alone = np.maximum(*(optimal_alpha(onto(s)).accuracy for s in sources))
         pooled = np.array([optimal_alpha(onto(pool(*pair(DIM, beta, ratio)))).accuracy for ratio in RATIOS])
-        known = {"dim": DIM, "n_target": DIM // 4, "n_source_1": DIM, "n_source_2": sources[1].n, "beta_1": FIRST, "beta_2": beta}
-        found = {"alpha_1": best.alpha[:, 0], "alpha_2": best.alpha[:, 1], "share_source_2": weight[:, 1] / weight.sum(-1)}
+        known = {
+            "dim": DIM,
+            "n_target": DIM // 4,
+            "n_source_1": DIM,
+            "n_source_2": sources[1].n,
+            "beta_1": FIRST,
+            "beta_2": beta,
+        }
+        found = {
+            "alpha_1": best.alpha[:, 0],
+            "alpha_2": best.alpha[:, 1],
+            "share_source_2": weight[:, 1] / weight.sum(-1),
+        }
         gains = {"gain_over_better": best.accuracy - alone, "gain_over_pool": best.accuracy - pooled}
         frames.append(pd.DataFrame(known | {"gamma_source": GAMMA, "gamma_target": GAMMA} | found | gains))
     data = lab.table(pd.concat(frames))

@@ -24,7 +24,9 @@ def run(lab: Lab) -> None:
     for n, part in cost.groupby("n_target"):
         one, best = part[part.groups == 1].iloc[0], part.loc[part.accuracy_estimated.idxmax()]
         gain = 100 * (best.accuracy_estimated - one.accuracy_estimated)
-        told.append(f"n = {n}: {best.groups:g} groups, {gain:+.1f} of {100 * (part.accuracy_oracle.max() - one.accuracy_oracle):.1f} points")
+        told.append(
+            f"n = {n}: {best.groups:g} groups, {gain:+.1f} of {100 * (part.accuracy_oracle.max() - one.accuracy_oracle):.1f} points"
+        )
     lab.remark(
         f"Best number of groups when α is estimated by leave-one-out, its gain over one α, and what the oracle has: {'; '.join(told)}."
     )

@@ -535,7 +535,10 @@ def _():
 def _():
     _rng = np.random.default_rng(6)
     _mean, _other, _third = _rng.standard_normal((3, 4000)) / np.sqrt(4000)
-    _task = lambda mean: Population.two_classes(mean, -mean)
+
+    def _task(mean):
+        return Population.two_classes(mean, -mean)
+
     _general = Fit(_task(_other), n=3000, gamma=1.0)
     _related = Fit(_task(_mean + 0.7 * _third), n=1000, gamma=1.0, starts=[_general], alpha=2.0)
     _side = Fit(_task(_mean - 0.5 * _other), n=2000, gamma=0.5)
@@ -846,7 +849,9 @@ def _():
         _y = np.repeat([-1.0, 1.0], 20)
         _X = _y[:, None] * signed_samples(_rng, 40, _mu_beta)
 
-        def _accuracy(a, W=ridge_path(_X, _y, 0.1, _source[:, None]).T):
+        _W = ridge_path(_X, _y, 0.1, _source[:, None]).T
+
+        def _accuracy(a, W=_W):
             return special.ndtr((W[0] + a * W[1]) @ _mu_beta / np.linalg.norm(W[0] + a * W[1]))
 
         _oracle = _accuracy(oracle)

@@ -31,7 +31,7 @@ DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)), (0,
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDE, NARROW = 5.5, 3.25  # inches: a page's text, a column of two
 SEQUENTIAL, DIVERGING = "cividis", "RdBu_r"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -62,19 +62,25 @@ STYLE: dict[str, Any] = {
     "figure.constrained_layout.use": True,
 }
 SHOWN = ("transfer", "plain", "gain", "alpha")
-POINTS = (-20, -10, -5, -2, -0.5, 0, 0.5, 2, 5, 10, 20)
-SCALES = (0.1, 0.3, 0.5, 0.8, 1, 1.25, 2, 3, 10)
+POINTS: tuple[float, ...] = (-20, -10, -5, -2, -0.5, 0, 0.5, 2, 5, 10, 20)
+SCALES: tuple[float, ...] = (0.1, 0.3, 0.5, 0.8, 1, 1.25, 2, 3, 10)
 
 
 @contextmanager
 def style() -> Iterator[None]:
     """The house style, for what is drawn inside the block."""
-    defaults = {k: v for k, v in mpl.rcParamsDefault.items() if not k.startswith(("backend", "interactive", "toolbar", "webagg"))}
-    with mpl.rc_context({**defaults, **STYLE}):  # type: ignore[arg-type]
+    settings: Any = {
+        k: v
+        for k, v in mpl.rcParamsDefault.items()
+        if not k.startswith(("backend", "interactive", "toolbar", "webagg"))
+    }
+    with mpl.rc_context({**settings, **STYLE}):
         yield
 
 
-def figure(columns: int = 1, rows: int = 1, *, width: float = WIDE, height: float = 2.2, **options: Any) -> tuple[Figure, Any]:
+def figure(
+    columns: int = 1, rows: int = 1, *, width: float = WIDE, height: float = 2.2, **options: Any
+) -> tuple[Figure, Any]:
     """A figure of `rows` × `columns` panels, lettered if there are several, and its axes, always as an array (rows, columns).
 
     `width` is that of the figure, `height` that of one row, in inches. It needs no window, whatever backend the user has.
@@ -96,12 +102,25 @@ def theory_line(ax: Axes, x: Any, y: Any, index: int = 0, **options: Any) -> Non
 
 def simulation_points(ax: Axes, x: Any, y: Any, se: Any, index: int = 0, **options: Any) -> None:
     """Simulated values with their standard errors."""
-    look = {"color": COLORS[index % 7], "marker": MARKERS[index % 7], "markerfacecolor": "white", "linestyle": "none", "elinewidth": 0.8}
+    look = {
+        "color": COLORS[index % 7],
+        "marker": MARKERS[index % 7],
+        "markerfacecolor": "white",
+        "linestyle": "none",
+        "elinewidth": 0.8,
+    }
     ax.errorbar(x, y, yerr=se, **{**look, **options})
 
 
-def legend(ax: Axes | None, below: Figure | None = None, *, theory: str | None = "theory", simulation: str | None = "simulation", **options: Any) -> None:
-    """A legend that also says what a line and what a point is, unless that is what they are called; below a figure's panels, or on the axes."""
+def legend(
+    ax: Axes | None,
+    below: Figure | None = None,
+    *,
+    theory: str | None = "theory",
+    simulation: str | None = "simulation",
+    **options: Any,
+) -> None:
+    """A legend that also says what a line and what a point is, if no entry does; below a figure's panels, or on the axes."""
     handles, labels = ax.get_legend_handles_labels() if ax is not None else ([], [])
     if theory is not None and theory not in labels:
         handles, labels = [*handles, Line2D([], [], color="black")], [*labels, theory]
@@ -114,12 +133,12 @@ def legend(ax: Axes | None, below: Figure | None = None, *, theory: str | None =
         ax.legend(handles, labels, **options)
 
 
-def color_bar(fig: Figure, filled: Any, axes: Any, label: str, **options: Any) -> None:
+def color_bar(fig: Any, filled: Any, axes: Any, label: str, **options: Any) -> None:
     """A colour bar for one map, or for several of the same levels."""
     fig.colorbar(filled, ax=axes, label=label, ticks=filled.levels, format=lambda v, _: _number(v), **options)
 
 
-def contour_map(ax: Axes, x: Any, y: Any, z: Any, levels: Sequence[float], label: str = "", **options: Any) -> Any:
+def contour_map(ax: Axes, x: Any, y: Any, z: Any, levels: Any, label: str = "", **options: Any) -> Any:
     """A filled map of z (len(y), len(x)), one colour between two levels, with labelled contours.
 
     Levels on both sides of 0 get colours that diverge from there, others colours whose luminance rises with z. Draws a colour bar if
@@ -129,7 +148,9 @@ def contour_map(ax: Axes, x: Any, y: Any, z: Any, levels: Sequence[float], label
     filled = ax.contourf(x, y, z, levels=levels, colors=colors, extend="both", **options)
     # Dark fields get white lines, bright ones black.
     between = np.array([(colors[i][:3] + colors[i + 1][:3]) / 2 for i in range(len(levels))]) @ (0.3, 0.6, 0.1)
-    lines = ax.contour(x, y, z, levels=levels, colors=["white" if v < 0.5 else "black" for v in between], linewidths=0.5)
+    lines = ax.contour(
+        x, y, z, levels=levels, colors=["white" if v < 0.5 else "black" for v in between], linewidths=0.5
+    )
     ax.clabel(lines, fmt=_number, fontsize=7)
     if label:
         color_bar(ax.figure, filled, ax, label)
@@ -142,7 +163,7 @@ def _number(value: float) -> str:
     return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _colors(levels: Sequence[float]) -> np.ndarray:
+def _colors(levels: Any) -> np.ndarray:
     """One colour per field between, below and above the levels: (len(levels) + 1, 4)."""
     field = np.arange(len(levels) + 1)
     if not levels[0] < 0 < levels[-1]:
@@ -157,7 +178,7 @@ def normal_density(x: Any, mean: Any, variance: Any) -> Any:
 
 
 @contextmanager
-def _axes(ax: Axes | None) -> Iterator[Axes]:
+def _axes(ax: Any) -> Iterator[Axes]:
     """The axes given, or those of a new figure of pyplot, which notebooks show and `ax.figure.savefig` writes."""
     with style():
         if ax is not None:
@@ -204,10 +225,14 @@ def plot_accuracy(
     """
     _one_alpha(problem)
     best = optimal_alpha(problem)
-    line = np.linspace(*_range(alpha, best.alpha), 201) if alpha is None or np.size(alpha) == 2 else np.asarray(alpha, dtype=float)
+    line = (
+        np.linspace(*_range(alpha, best.alpha), 201)
+        if alpha is None or np.size(alpha) == 2
+        else np.asarray(alpha, dtype=float)
+    )
     theory = predict(problem, line)
     quantity = "risk" if theory.accuracy is None else "accuracy"
-    found = _simulated(problem, line[[0, -1]], simulate, seed)
+    found = _simulated(problem, line, simulate, seed)
     with _axes(ax) as ax:
         theory_line(ax, line, getattr(theory, quantity), index, label=label or "theory")
         if found is not None:
@@ -216,7 +241,9 @@ def plot_accuracy(
         if marks:
             ax.axvline(1, color="grey", linewidth=0.7, linestyle=":")
             if np.isfinite(best.alpha) and line.min() <= best.alpha <= line.max():
-                ax.plot(best.alpha, getattr(best, quantity), "*", color="black", markersize=7, zorder=5, label=r"$\alpha^*$")
+                ax.plot(
+                    best.alpha, getattr(best, quantity), "*", color="black", markersize=7, zorder=5, label=r"$\alpha^*$"
+                )
         ax.set(xlabel=r"$\alpha$", ylabel=quantity)
         if legend:
             _legend(ax, found is not None)
@@ -224,7 +251,13 @@ def plot_accuracy(
 
 
 def plot_scores(
-    problem: Problem, alpha: float = 1.0, *, simulate: int = 1000, seed: int = 0, ax: Axes | None = None, legend: bool = True
+    problem: Problem,
+    alpha: float = 1.0,
+    *,
+    simulate: int = 1000,
+    seed: int = 0,
+    ax: Axes | None = None,
+    legend: bool = True,
 ) -> Axes:
     """The law of the score xᵀw_α of a fresh point, one curve per class: theory's normal density, and simulation's over trainings.
 
@@ -255,7 +288,11 @@ def plot_scores(
             if trainings is not None:
                 density = normal_density(points[:, None], *trainings[i])
                 simulation_points(ax, points, density.mean(1), density.std(1, ddof=1) / np.sqrt(simulate), i)
-        ax.set(xlabel=r"score $x^\top w_\alpha$", ylabel="density", title=rf"$\alpha={alpha:g}$" if np.ndim(alpha) == 0 else "")
+        ax.set(
+            xlabel=r"score $x^\top w_\alpha$",
+            ylabel="density",
+            title=rf"$\alpha={alpha:g}$" if np.ndim(alpha) == 0 else "",
+        )
         if legend:
             _legend(ax, trainings is not None)
     return ax
@@ -289,11 +326,15 @@ def plot_rank(
     'rank of the correction'
     """
     if not isinstance(fit, Fit):
-        raise TypeError(f"fit must be a Fit, got {type(fit).__name__}. A TransferProblem has one output, whose rank is 1.")
+        raise TypeError(
+            f"fit must be a Fit, got {type(fit).__name__}. A TransferProblem has one output, whose rank is 1."
+        )
     risk = rank_path(fit, alpha).risk
     ranks = np.arange(len(risk))
-    found = [] if isinstance(simulate, int) else list(simulate)
-    if simulate and not found:
+    found: list[Moments] = []
+    if not isinstance(simulate, int):
+        found = list(simulate)
+    elif simulate:
         from . import simulate as run
 
         found = [run(replace(fit, rank=int(r)), alpha, n_trials=simulate, seed=seed) for r in ranks[1:]]
@@ -308,7 +349,9 @@ def plot_rank(
     return ax
 
 
-def plot_phase_map(problem: TransferProblem, show: str = "transfer", *, ax: Axes | None = None, bar: bool = True) -> Axes:
+def plot_phase_map(
+    problem: TransferProblem, show: str = "transfer", *, ax: Axes | None = None, bar: bool = True
+) -> Axes:
     """Where transfer helps, in points of accuracy, over the two numbers of a problem that vary.
 
     | parameter | meaning |
@@ -332,13 +375,20 @@ def plot_phase_map(problem: TransferProblem, show: str = "transfer", *, ax: Axes
         z, levels, title = best.alpha, SCALES, r"$\alpha^*$"
     else:
         zero, one = predict(problem, 0.0).accuracy, predict(problem, 1.0).accuracy
-        levels, title = POINTS, {"transfer": r"$\alpha^*$ against $\alpha=0$", "plain": r"$\alpha=1$ against $\alpha=0$", "gain": r"$\alpha^*$ against $\alpha=1$"}[show]
+        levels, title = (
+            POINTS,
+            {
+                "transfer": r"$\alpha^*$ against $\alpha=0$",
+                "plain": r"$\alpha=1$ against $\alpha=0$",
+                "gain": r"$\alpha^*$ against $\alpha=1$",
+            }[show],
+        )
         z = 100 * {"transfer": best.accuracy - zero, "plain": one - zero, "gain": best.accuracy - one}[show]
     with _axes(ax) as ax:
         for name, values in (("x", at_x), ("y", at_y)):
             if values.min() > 0 and values.max() > 30 * values.min():
                 ax.set(**{f"{name}scale": "log"})
-        label = ("" if not bar else r"$\alpha^*$" if show == "alpha" else "points of accuracy")
+        label = "" if not bar else r"$\alpha^*$" if show == "alpha" else "points of accuracy"
         ax.mapped = contour_map(ax, at_x, at_y, z, levels, label)  # type: ignore[attr-defined]
         ax.set(xlabel=SYMBOLS[x_name], ylabel=SYMBOLS[y_name], title=title)
     return ax
@@ -359,13 +409,17 @@ SYMBOLS = {
 def varying(problem: TransferProblem) -> tuple[str, str]:
     """The names of the two numbers of a map: the one along the last axis, the one along the first."""
     if not isinstance(problem, TransferProblem):
-        raise TypeError(f"problem must be a TransferProblem, got {type(problem).__name__}. A map is over two of its numbers.")
+        raise TypeError(
+            f"problem must be a TransferProblem, got {type(problem).__name__}. A map is over two of its numbers."
+        )
     arrays = {name: np.shape(getattr(problem, name)) for name in SYMBOLS if np.size(getattr(problem, name)) > 1}
     across = [name for name, shape in arrays.items() if shape[-1] > 1]
     up = [name for name, shape in arrays.items() if shape[-1] == 1]
     if len(problem.shape) != 2 or len(across) != 1 or len(up) != 1:
         found = ", ".join(f"{name} {shape}" for name, shape in arrays.items()) or "none"
-        raise ValueError(f"problem must have one number of shape (k,) and one of shape (m, 1), got {found}. Write y[:, None] for the second.")
+        raise ValueError(
+            f"problem must have one number of shape (k,) and one of shape (m, 1), got {found}. Write y[:, None] for the second."
+        )
     return across[0], up[0]
 
 
@@ -373,7 +427,9 @@ def _one_alpha(problem: Problem) -> None:
     checked_problem(problem)
     n_alpha = problem.n_alpha if isinstance(problem, Fit) else 1
     if problem.shape or n_alpha != 1:
-        raise ValueError(f"problem must be scalar with one α, got shape {problem.shape} and {n_alpha} numbers α. Draw its cells one by one.")
+        raise ValueError(
+            f"problem must be scalar with one α, got shape {problem.shape} and {n_alpha} numbers α. Draw its cells one by one."
+        )
 
 
 def _range(alpha: Any, best: float) -> tuple[float, float]:
@@ -386,14 +442,14 @@ def _range(alpha: Any, best: float) -> tuple[float, float]:
     return min(ends) - margin, max(ends) + margin
 
 
-def _simulated(problem: Problem, ends: Any, trials: int | Moments, seed: int) -> Moments | None:
+def _simulated(problem: Problem, ends: np.ndarray, trials: int | Moments, seed: int) -> Moments | None:
     if isinstance(trials, Moments):
         return trials
     if not trials:
         return None
     from . import simulate
 
-    return simulate(problem, np.linspace(*ends, 11), n_trials=trials, seed=seed)
+    return simulate(problem, np.linspace(ends[0], ends[-1], 11), n_trials=trials, seed=seed)
 
 
 def _class_scores(problem: Problem, moments: Moments) -> list[tuple[Any, Any]]:

@@ -34,7 +34,9 @@ def test_it_writes_what_it_says(tmp_path):
     }
     table = pd.read_csv(tmp_path / "domain_features.csv")
     assert len(table) == 36 and not table.isna().any(axis=None)
-    assert (table.accuracy_grid >= table[["accuracy_alpha_0", "accuracy_alpha_1"]].max(axis=1) - 1e-9).all()  # both are on the grid
+    assert (
+        table.accuracy_grid >= table[["accuracy_alpha_0", "accuracy_alpha_1"]].max(axis=1) - 1e-9
+    ).all()  # both are on the grid
     few, many = (table[table.n_target == n] for n in (20, 500))
     none = few.accuracy_alpha_0.mean()
     assert few.accuracy_alpha_1.mean() > none and few.accuracy_auto.mean() > none
@@ -60,5 +62,7 @@ def test_the_rule_called_auto_is_the_classifier():
     w = ridge_path(X - X.mean(axis=0), y, 1.0)[:, 0]
     scores, auto = experiment.fine_tune(part, w, 50, np.random.default_rng(2))
     rows = np.random.default_rng(2).choice(len(part.pool_labels), 50, replace=False)
-    model = AlphaRidgeClassifier(w, gamma=experiment.GAMMA, fit_intercept=False).fit(part.pool[rows], part.pool_labels[rows])
+    model = AlphaRidgeClassifier(w, gamma=experiment.GAMMA, fit_intercept=False).fit(
+        part.pool[rows], part.pool_labels[rows]
+    )
     assert model.score(part.test, part.test_labels) == experiment.accuracies(scores, np.array([auto]))[0]
