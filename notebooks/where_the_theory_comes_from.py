@@ -29,7 +29,8 @@ with app.setup:
         simulate,
         simulate_optimal_alpha,
     )
-    from rmt_alpha.alpha_rules import alpha_auto, alpha_loo, alpha_plugin, leave_one_out
+    from rmt_alpha.estimate.ridge import RidgePath
+    from rmt_alpha.estimate.rules import by_leave_one_out, by_structure, margins, structure
     from rmt_alpha.theory import equivalents
     from rmt_alpha.theory.published import optimal_alpha_published, predict_published
 
@@ -769,12 +770,12 @@ def _(gamma):
         return _X[i] @ np.linalg.solve(X.T @ X / _n + gamma * np.eye(_p), X.T @ y / _n + _alpha * gamma * _anchor)
 
     _refitted = [_without(i) for i in range(_n)]
-    _loo = next(leave_one_out(_X, _y, _anchor[None], [gamma]))
+    _path, _at = RidgePath(_X, _y[:, None], _anchor[None, None], intercept=False), np.array([[_alpha]])
     mo.vstack(
         [
             equals("leave-one-out scores against 30 refits", _formula, _refitted, 1e-10),
-            equals("and the library's", _y * (_loo.margins[0] + _alpha * _loo.margins[1]), _refitted, 1e-10),
-            equals("and w_α from its weights", _loo.weights[0] + _alpha * _loo.weights[1], _w, 1e-10),
+            equals("and the library's", next(_path.leave_one_out([gamma])).at(_at)[0], _refitted, 1e-10),
+            equals("and w_α from its weights", _path.fit(gamma, _at)[0][0], _w, 1e-10),
         ]
     )
     return
@@ -828,7 +829,11 @@ def _():
     _problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     _mu, _mu_beta = np.zeros((2, 1000))
     _mu[0], _mu_beta[:2] = 0.8, (0.8 * 0.9, 0.8 * np.sqrt(1 - 0.81))
-    _rng, _rules = np.random.default_rng(8), {"leave-one-out": alpha_loo, "plug-in": alpha_plugin, "auto": alpha_auto}
+    _rng, _signs = np.random.default_rng(8), np.resize([1.0, -1.0], 40)
+    _rules = {
+        "leave-one-out": lambda loo, m: by_leave_one_out(m),
+        "auto": lambda loo, m: by_structure(structure(loo, m)),
+    }
     oracle = optimal_alpha(_problem).best
     found = {name: [] for name in _rules}
     losses = {name: [] for name in (*_rules, "α = 1", "α = 0")}
@@ -837,14 +842,17 @@ def _():
         if _trial % 20 == 0:
             _source = ridge_path(signed_samples(_rng, 5000, _mu), np.ones(5000), 5.0)[:, 0]
         _Z = signed_samples(_rng, 40, _mu_beta)
-        _loo = next(leave_one_out(_Z, np.ones(40), _source[None], [0.1]))
+        _path = RidgePath(_signs[:, None] * _Z, _signs[:, None], _source[None, None])
+        _loo = next(_path.leave_one_out([0.1], centred=True))
+        _m = margins(_loo.scores[:, 0], _signs > 0, _path.omega)
+        _zero, _one = (_path.fit(0.1, np.array([[a]]))[0][0] for a in (0.0, 1.0))
 
-        def _accuracy(a, W=_loo.weights):
+        def _accuracy(a, W=(_zero, _one - _zero)):
             return special.ndtr((W[0] + a * W[1]) @ _mu_beta / np.linalg.norm(W[0] + a * W[1]))
 
         _oracle = _accuracy(oracle)
         for _name, _rule in _rules.items():
-            found[_name].append(float(_rule(_loo)[0][0]))
+            found[_name].append(float(_rule(_loo, _m)[0]))
             losses[_name].append(_oracle - _accuracy(found[_name][-1]))
         losses["α = 1"].append(_oracle - _accuracy(1.0))
         losses["α = 0"].append(_oracle - _accuracy(0.0))
