@@ -5,10 +5,10 @@ import pandas as pd
 from scipy import special
 
 from rmt_alpha import TransferProblem, optimal_alpha, plotting
-from rmt_alpha.training import ridge_path
 from rmt_alpha.estimate.ridge import LeaveOneOut, RidgePath
 from rmt_alpha.estimate.rules import Margins, by_leave_one_out, by_structure, interval, margins, structure
-from rmt_alpha.simulation.dense import bartlett, vectors
+from rmt_alpha.simulation.samples import triangle
+from rmt_alpha.training import ridge_path
 
 from .lab import Lab
 
@@ -33,14 +33,16 @@ def trial(problem: TransferProblem, rng: np.random.Generator) -> tuple[LeaveOneO
 
     The classifier has an intercept, which is worth one row; the truth knows the middle of the classes.
     """
-    source, target, identity, _ = vectors(problem)
-    if problem.n_source > problem.dim:
-        # The p+1 rows have the Gram matrix of all N: the penalty is per sample, so it counts them.
-        X, y = bartlett(rng, problem.n_source, source, identity)
-        w = ridge_path(X, y, problem.gamma_source * problem.n_source / len(y))[:, 0]
+    source, target = np.zeros((2, problem.dim))
+    source[:2], target[:2] = problem.fit.starts[0].population.means[0], problem.fit.population.means[0]
+    n, p = problem.n_source, problem.dim
+    if n > p:
+        # p+1 rows with the Gram matrix of all n: the penalty is per sample, so it counts them.
+        X = np.vstack([np.sqrt(n) * source + rng.standard_normal(p), triangle(rng, n - 1, p)])
+        w = ridge_path(X, np.sqrt(n) * np.eye(1, p + 1)[0], problem.gamma_source * n / (p + 1))[:, 0]
     else:
-        y = rng.choice([-1.0, 1.0], problem.n_source)
-        w = ridge_path(y[:, None] * source + rng.standard_normal((len(y), problem.dim)), y, problem.gamma_source)[:, 0]
+        y = rng.choice([-1.0, 1.0], n)
+        w = ridge_path(y[:, None] * source + rng.standard_normal((n, p)), y, problem.gamma_source)[:, 0]
     y = rng.choice([-1.0, 1.0], problem.n_target)
     X = y[:, None] * target + rng.standard_normal((len(y), problem.dim))
     path = RidgePath(X, y[:, None], w[None, None])

@@ -112,7 +112,7 @@ def in_flags(text: str, words: Sequence[str]) -> str:
     """A message of the library in the words of the command line: `--n-source` where it says n_source.
 
     >>> in_flags("n_target must be whole, got 4.5. Use method='dense'.", ["simulate"])
-    "--n-target must be whole, got 4.5. Use --method dense."
+    '--n-target must be whole, got 4.5. Use --method dense.'
     """
     if not words or words[0] not in COMMANDS:
         return text

@@ -52,7 +52,7 @@ def phase_map(problem: Problem, **axes: Any) -> xarray.Dataset:
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> found = phase_map(problem, n_target=[40, 400], beta=[0.0, 0.5, 0.9])
     >>> found.alpha.sel(n_target=40).values.round(2)
-    array([0.  , 3.48, 7.47])
+    array([0.  , 4.1 , 7.47])
     """
     import xarray
 

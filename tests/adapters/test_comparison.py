@@ -220,7 +220,9 @@ def test_agreement_between_tasks_by_layer_and_module(monkeypatch):
 def test_p_values_of_agreement_are_uniform_where_there_is_none(monkeypatch):
     monkeypatch.setattr(alpha_statistics, "PERMUTATIONS", 99)
     monkeypatch.setattr(alpha_statistics, "SUMMARIES", ("sd",))
-    found = pd.concat(alpha_statistics.agreement(summaries(np.zeros((2, 6)), 1.0, seed), 7**9 + seed) for seed in range(200))
+    found = pd.concat(
+        alpha_statistics.agreement(summaries(np.zeros((2, 6)), 1.0, seed), 7**9 + seed) for seed in range(200)
+    )
     for p in (found.p, found.p_within):
         assert stats.kstest(p, "uniform").pvalue > 1e-3 and (p <= 0.05).mean() < 0.12
 

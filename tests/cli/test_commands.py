@@ -326,7 +326,7 @@ def test_right_data(answer, shelf, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "Expected one of {predict, optimal-alpha, simulate, validate, map, sweep, finetune, data, explore}. See"),
+        ("", f"Expected one of {{{', '.join(COMMANDS)}}}. See"),
         ("predikt", "finetune, data, explore, got 'predikt'. Did you mean 'predict'?"),
         ("xyzzy", "got 'xyzzy'. See rmt-alpha --help."),
         ("predict --beta 2", "--beta must lie in [-1, 1], got 2. It is a cosine."),
