@@ -88,29 +88,30 @@ def compared(source_X: np.ndarray, X: np.ndarray, y: np.ndarray, w: np.ndarray, 
 
 
 def draw(lab: Lab, curves: pd.DataFrame, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=3, rows=2, width=1.83, height=2.1, sharey="row")
+    fig, axes = plotting.figure(columns=3, rows=2, height=2.3, sharey="row")
     for column, (name, part) in enumerate(curves.groupby("transfer", sort=False)):
         ax = axes[0, column]
         ax.fill_between(part.alpha, 100 * part.low, 100 * part.high, color="0.88", lw=0, label="one sample, 90 % band")
         plotting.theory_line(ax, part.alpha, 100 * part.theory, 0, label="theory")
         few = part[::3]
-        plotting.simulation_points(ax, few.alpha, 100 * few.test, 100 * few.test_se, 1, markersize=3, label="test rows, mean")
+        plotting.simulation_points(
+            ax, few.alpha, 100 * few.test, 100 * few.test_se, 1, markersize=3, label="experiment (test rows)"
+        )
         low, high = (np.clip(part[c].iloc[0], ALPHA[0], ALPHA[-1]) for c in ("chosen_low", "chosen_high"))
-        ax.axvspan(low, high, color=plotting.COLORS[2], alpha=0.15, lw=0, label="95 % interval of α")
-        ax.axvline(part.chosen.iloc[0], color=plotting.COLORS[2], lw=1, label="chosen α")
-        ax.set_title(name, fontsize=8)
-        ax.set_xlabel("α")
+        ax.axvspan(low, high, color=plotting.COLORS[2], alpha=0.15, lw=0, label=r"95 % interval of $\alpha$")
+        ax.axvline(part.chosen.iloc[0], color=plotting.COLORS[2], lw=1, label=r"chosen $\alpha$")
+        ax.set(title=name.replace("→", r"$\to$").replace(", ", "\n"), xlabel=r"$\alpha$")
         ax = axes[1, column]
         mean = table[table.transfer == name].set_index("n_target")
         for i, method in enumerate(METHODS):
             ax.plot(mean.index, 100 * mean[method], color=plotting.COLORS[i], marker=plotting.MARKERS[i], ls=plotting.DASHES[i],
-                    ms=3, lw=1, label=method)  # fmt: skip
-        ax.set(xlabel="n target rows", xscale="log")
+                    ms=3, lw=1, label=method.replace("α", r"$\alpha$"))  # fmt: skip
+        ax.set(xlabel="$n$ target rows", xscale="log")
         ax.set_xticks(SIZES, [str(n) for n in SIZES])
         ax.minorticks_off()
     for ax in axes[:, 0]:
         ax.set_ylabel("accuracy (%)")
     for row in (0, 1):
         handles, labels = axes[row, 0].get_legend_handles_labels()
-        fig.legend(handles, labels, loc="outside lower center" if row else "outside upper center", ncols=4, fontsize=6.5)
+        fig.legend(handles, labels, loc="outside lower center" if row else "outside upper center", ncols=3)
     lab.picture(fig)

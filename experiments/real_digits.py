@@ -90,7 +90,7 @@ def experiment(X: np.ndarray, y: np.ndarray, w: np.ndarray, splits: int, seed: i
         train, test = draw_rows(y, np.random.default_rng([seed, trial]))
         scores = y[test, None] * (X[test] @ ridge_path(X[train], y[train], GAMMA, w[:, None]))
         measured[trial] = accuracies(scores, ALPHA)
-        alpha = AlphaRidgeClassifier(w, gamma=GAMMA, fit_intercept=False).fit(X[train], y[train]).alpha_
+        alpha = AlphaRidgeClassifier(w, gamma=GAMMA).fit(X[train], y[train]).alpha_
         chosen[trial] = alpha, accuracies(scores, np.array([alpha]))[0]
     return measured, chosen
 
