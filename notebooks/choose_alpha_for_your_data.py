@@ -16,7 +16,7 @@ with app.setup:
     from scipy import special
 
     from rmt_alpha import plotting
-    from rmt_alpha.commands.choose import draw_curve
+    from rmt_alpha.cli.choose import draw_curve
     from rmt_alpha.estimate import choose_alpha, scaling_rows
     from rmt_alpha.estimate.tables import read_rows
 

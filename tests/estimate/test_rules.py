@@ -18,7 +18,7 @@ def draws(index, count, seed=9):
 @pytest.mark.parametrize("index, count, bar", [(0, 60, 0.005), (2, 40, 0.004), (3, 40, 0.003), (4, 100, 0.007), (5, 150, 0.011)])
 def test_accuracy_near_the_best_alpha(index, count, bar):
     """Bars as docs/alpha_from_data.md gives them, and two standard errors of fewer draws than the experiment's."""
-    star = float(optimal_alpha(PROBLEMS[index]).best)
+    star = float(optimal_alpha(PROBLEMS[index]).alpha)
     gaps = [accuracy(c, M, star) - accuracy(c, M, float(by_structure(structure(loo, m))[0])) for loo, m, c, M in draws(index, count)]
     assert np.mean(gaps) < bar + 2 * np.std(gaps) / np.sqrt(count)
 
@@ -32,7 +32,7 @@ def test_it_beats_leave_one_out_at_small_n_and_rejects_a_useless_source():
 
 @pytest.mark.parametrize("index", range(6))
 def test_the_interval_covers(index):
-    star, count = float(optimal_alpha(PROBLEMS[index]).best), 60
+    star, count = float(optimal_alpha(PROBLEMS[index]).alpha), 60
     ends = [interval(structure(loo, m), draws=1000)[:, 0] for loo, m, *_ in draws(index, count, 11)]
     hits = np.mean([low <= star <= high for low, high in ends])
     assert hits > 0.95 - 3 * np.sqrt(0.95 * 0.05 / count)
@@ -42,7 +42,7 @@ def test_the_interval_covers(index):
 def test_both_rules_are_consistent_and_the_interval_shrinks():
     problem = TransferProblem(2000, 20000, 50, 1, 1, 0.6, 1, 1)
     loo, m, *_ = trial(problem, np.random.default_rng(0))
-    star = float(optimal_alpha(problem).best)
+    star = float(optimal_alpha(problem).alpha)
     low, high = interval(structure(loo, m))[:, 0]
     assert low < star < high and high - low < 0.5
     for alpha in (by_structure(structure(loo, m)), by_leave_one_out(m)):
