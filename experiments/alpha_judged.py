@@ -56,7 +56,14 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
         mean = data[data.kind == kind].groupby("n_target")[list(METHODS)].mean()
         for i, name in enumerate(list(METHODS)[1:]):
             gain = 100 * (mean["auto"] - mean[name])
-            ax.plot(gain.index, gain, color=plotting.COLORS[i], marker=plotting.MARKERS[i], ls=plotting.DASHES[i], label=name)
+            ax.plot(
+                gain.index,
+                gain,
+                color=plotting.COLORS[i],
+                marker=plotting.MARKERS[i],
+                ls=plotting.DASHES[i],
+                label=name,
+            )
         ax.axhline(0, color="black", lw=0.6)
         ax.set(xscale="log", xlabel="n target rows", title=kind, ylabel="gain of auto (points)")
         ax.set_yscale("symlog", linthresh=1)

@@ -27,9 +27,7 @@ RULES = {
 }
 
 
-def trial(
-    problem: TransferProblem, rng: np.random.Generator
-) -> tuple[LeaveOneOut, Margins, np.ndarray, np.ndarray]:
+def trial(problem: TransferProblem, rng: np.random.Generator) -> tuple[LeaveOneOut, Margins, np.ndarray, np.ndarray]:
     """One draw: what the target sample tells, and the exact mean c (2,) and covariance M (2, 2) of the margin.
 
     The classifier has an intercept, which is worth one row; the truth knows the middle of the classes.
@@ -82,7 +80,9 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
     ax = axes[0, 0]
     for i, name in enumerate(RULES):
         part = data[data.rule == name]
-        plotting.simulation_points(ax, part.problem + 0.15 * (i - 1.5), part.shortfall, part.shortfall_se, i, label=name)
+        plotting.simulation_points(
+            ax, part.problem + 0.15 * (i - 1.5), part.shortfall, part.shortfall_se, i, label=name
+        )
     ax.set(xlabel="problem", ylabel="accuracy below that of the best α", xticks=range(1, 7))
     ax.set_yscale("symlog", linthresh=0.01)
     ax.legend(ncols=2)

@@ -94,7 +94,9 @@ def draw(lab: Lab, curves: pd.DataFrame, table: pd.DataFrame) -> None:
         ax.fill_between(part.alpha, 100 * part.low, 100 * part.high, color="0.88", lw=0, label="one sample, 90 % band")
         plotting.theory_line(ax, part.alpha, 100 * part.theory, 0, label="theory")
         few = part[::3]
-        plotting.simulation_points(ax, few.alpha, 100 * few.test, 100 * few.test_se, 1, markersize=3, label="test rows, mean")
+        plotting.simulation_points(
+            ax, few.alpha, 100 * few.test, 100 * few.test_se, 1, markersize=3, label="test rows, mean"
+        )
         low, high = (np.clip(part[c].iloc[0], ALPHA[0], ALPHA[-1]) for c in ("chosen_low", "chosen_high"))
         ax.axvspan(low, high, color=plotting.COLORS[2], alpha=0.15, lw=0, label="95 % interval of α")
         ax.axvline(part.chosen.iloc[0], color=plotting.COLORS[2], lw=1, label="chosen α")
@@ -112,5 +114,7 @@ def draw(lab: Lab, curves: pd.DataFrame, table: pd.DataFrame) -> None:
         ax.set_ylabel("accuracy (%)")
     for row in (0, 1):
         handles, labels = axes[row, 0].get_legend_handles_labels()
-        fig.legend(handles, labels, loc="outside lower center" if row else "outside upper center", ncols=4, fontsize=6.5)
+        fig.legend(
+            handles, labels, loc="outside lower center" if row else "outside upper center", ncols=4, fontsize=6.5
+        )
     lab.picture(fig)

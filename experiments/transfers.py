@@ -33,7 +33,9 @@ def digits(a: int, b: int, c: int, d: int) -> Transfer:
 def mnist(a: int, b: int, c: int, d: int) -> Transfer:
     path = find("mnist/mnist.npz")
     if path is None:
-        raise DataUnavailableError("mnist/mnist.npz is not on this machine: set RMT_ALPHA_DATA to a folder that holds it.")
+        raise DataUnavailableError(
+            "mnist/mnist.npz is not on this machine: set RMT_ALPHA_DATA to a folder that holds it."
+        )
     with np.load(path) as data:
         X, y = data["x_train"].reshape(-1, 784) / 255.0, data["y_train"]
     return (*pair(X, y, a, b), *pair(X, y, c, d))

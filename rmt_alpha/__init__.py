@@ -5,6 +5,8 @@ from .class_moments import ClassOptimum as ClassOptimum
 from .classes import ClassProblem as ClassProblem
 from .classes import Mixture as Mixture
 from .convex import convex_path as convex_path
+from .estimate.strata import norm_strata as norm_strata
+from .estimate.strata import remove_mean_noise as remove_mean_noise
 from .geometry import Covariance as Covariance
 from .geometry import Geometry as Geometry
 from .losses import HuberHinge as HuberHinge
@@ -34,8 +36,6 @@ from .sources import Pool as Pool
 from .sources import Source as Source
 from .spread import SimulatedSpread as SimulatedSpread
 from .spread import Spread as Spread
-from .estimate.strata import norm_strata as norm_strata
-from .estimate.strata import remove_mean_noise as remove_mean_noise
 from .sweeps import sweep as sweep
 from .theory.classes import class_form as class_form
 from .theory.classes import optimal_alpha_classes as optimal_alpha_classes
