@@ -1,7 +1,6 @@
 """The notebooks run from top to bottom as scripts, and what they check holds."""
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys

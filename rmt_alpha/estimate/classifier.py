@@ -45,7 +45,9 @@ class LeftOut:
     def logits(self, alpha: np.ndarray) -> np.ndarray:
         """Left-out logits (A, K, n) at alpha (A, J, d)."""
         F = self.scores[0] + np.einsum("ajd,jdn->adn", alpha, self.scores[1:])
-        return left_out_logits(np.concatenate([-F, F], axis=1) if F.shape[1] == 1 else F, self.codes, self.omega, self.centred)
+        return left_out_logits(
+            np.concatenate([-F, F], axis=1) if F.shape[1] == 1 else F, self.codes, self.omega, self.centred
+        )
 
 
 class _AlphaRidge(BaseEstimator):
@@ -98,7 +100,9 @@ class _AlphaRidge(BaseEstimator):
     def _given_alpha(self, J: int, d: int) -> np.ndarray | None:
         """alpha (J, d) as the user gave it; None where it is to be chosen."""
         if self.per not in ("source", "output"):
-            raise ValueError(f"per={self.per!r} must be 'source' (one α per source) or 'output' (one per class or output).")
+            raise ValueError(
+                f"per={self.per!r} must be 'source' (one α per source) or 'output' (one per class or output)."
+            )
         if isinstance(self.alpha, str):
             if self.alpha not in RULES:
                 raise ValueError(f"alpha={self.alpha!r} is unknown; use one of {sorted(RULES)} or a finite number.")
@@ -158,7 +162,7 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
     >>> X = y[:, None] * mean + rng.standard_normal((40, 200))
     >>> model = AlphaRidgeClassifier(source=0.5 * mean, gamma=1.0).fit(X, y)
     >>> print(f"{model.alpha_:.2f}")
-    1.26
+    1.28
 
     | parameter | permitted |
     |---|---|
@@ -300,7 +304,13 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         return interval(structure(loo, m))[..., None]
 
     def _finish(
-        self, path: RidgePath, loo: LeaveOneOut, alpha: np.ndarray, codes: np.ndarray, threshold: float | str, unit: float
+        self,
+        path: RidgePath,
+        loo: LeaveOneOut,
+        alpha: np.ndarray,
+        codes: np.ndarray,
+        threshold: float | str,
+        unit: float,
     ) -> None:
         """Weights, intercepts with the threshold in them, and the law of probabilities."""
         binary = alpha.shape[1] == 1
@@ -317,7 +327,11 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         slope = float(law.slope)
         if binary:
             slope *= 2
-            lift = wanted[1] - wanted[0] if isinstance(threshold, str) else law.log_prior[1] - law.log_prior[0] - _logit(threshold)
+            lift = (
+                wanted[1] - wanted[0]
+                if isinstance(threshold, str)
+                else law.log_prior[1] - law.log_prior[0] - _logit(threshold)
+            )
             self._offset = np.array([0.0, law.log_prior[1] - law.log_prior[0] - lift])
             intercept = intercept - law.middle[1] + lift / slope
         else:
@@ -337,7 +351,7 @@ class AlphaRidge(RegressorMixin, _AlphaRidge):
     >>> w, X = rng.standard_normal(100), rng.standard_normal((40, 100))
     >>> model = AlphaRidge(source=0.5 * w).fit(X, X @ w + rng.standard_normal(40))
     >>> print(f"{model.alpha_:.2f}")
-    1.95
+    1.96
 
     Parameters as for `AlphaRidgeClassifier`; `source` weights are (p,), or (q, p) where y has q columns. The left-out error is quadratic
     in α, so the best is a regression of what the target alone leaves on the source's part; "auto" and "loo" are the same. The
@@ -372,7 +386,9 @@ class AlphaRidge(RegressorMixin, _AlphaRidge):
         path, unit = self._scaled(X, targets, starts, omega)
         best = None
         for loo in path.leave_one_out(self._gamma_grid(path, unit)):
-            alpha, bounds = (given, np.stack([given, given])) if given is not None else self._choose(loo, targets, path.omega)
+            alpha, bounds = (
+                (given, np.stack([given, given])) if given is not None else self._choose(loo, targets, path.omega)
+            )
             loss = float(np.sum((targets.T - loo.at(alpha)) ** 2 @ path.omega))
             if best is None or loss < best[0]:
                 best = loss, loo.gamma, alpha, bounds
@@ -425,13 +441,13 @@ def _distinct(X: Any, labels: np.ndarray, omega: np.ndarray) -> tuple[Any, np.nd
         X = sparse.csr_array(X)
         X.sum_duplicates()
         cuts = X.indptr
-        keys = [
-            X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in zip(cuts[:-1], cuts[1:], strict=True)
-        ]
+        keys = [X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
     else:
         keys = [row.tobytes() for row in np.ascontiguousarray(X)]
     place: dict[tuple[bytes, bytes], int] = {}
-    group = np.array([place.setdefault((key, label.tobytes()), len(place)) for key, label in zip(keys, labels, strict=True)])
+    group = np.array(
+        [place.setdefault((key, label.tobytes()), len(place)) for key, label in zip(keys, labels, strict=True)]
+    )
     if len(place) == len(group):
         return X, labels, omega
     first = np.unique(group, return_index=True)[1]
@@ -440,7 +456,9 @@ def _distinct(X: Any, labels: np.ndarray, omega: np.ndarray) -> tuple[Any, np.nd
 
 def _spread(X: Any) -> float:
     """Root mean square of the features around their means; ValueError where the rows do not differ."""
-    size = np.abs(X.data if sparse.issparse(X) else X).max() if X.shape[0] and (not sparse.issparse(X) or X.nnz) else 0.0
+    size = (
+        np.abs(X.data if sparse.issparse(X) else X).max() if X.shape[0] and (not sparse.issparse(X) or X.nnz) else 0.0
+    )
     if size > 0:
         Z = X / size
         mean = np.asarray(Z.mean(axis=0)).ravel()

@@ -60,7 +60,7 @@ def accuracy_curve(
     >>> X = y[:, None] * np.eye(1, 20)[0] + rng.standard_normal((100, 20))
     >>> curve = accuracy_curve(X, y, source=0.5 * np.eye(1, 20)[0], alpha=[0, 1, 2])
     >>> print(curve.accuracy.round(2), curve.difference.round(2))
-    [0.87 0.85 0.86] [-0.01  0.    0.  ]
+    [0.79 0.84 0.84] [-0.03  0.    0.  ]
     """
     model = AlphaRidgeClassifier(source, **options).fit(X, y)
     curve = curve_of(model, alpha, reference, level)
@@ -85,7 +85,9 @@ def curve_of(
     if alpha is None:
         chosen = float(np.mean(model.alpha_))
         reach = max(2.0, 1.5 * abs(chosen))
-        alpha = np.unique(np.append(np.linspace(min(0.0, chosen) - 0.4 * reach, max(0.0, chosen) + reach, 40), reference))
+        alpha = np.unique(
+            np.append(np.linspace(min(0.0, chosen) - 0.4 * reach, max(0.0, chosen) + reach, 40), reference)
+        )
     alpha = np.asarray(alpha, dtype=float)
     if alpha.ndim != 1 or alpha.size == 0 or not np.isfinite(alpha).all():
         raise ValueError(f"alpha must be a list of finite numbers, got {alpha!r}.")

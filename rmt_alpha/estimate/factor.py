@@ -52,9 +52,7 @@ class Factor:
             return self.U**2 @ K
         to_U = self.Vt.T / (self.s * np.sqrt(self.root.size))
         blocks = [slice(i, i + BLOCK) for i in range(0, self.root.size, BLOCK)]
-        return np.concatenate(
-            [(self.root[b, None] * (self.X[b] @ to_U - self.centre @ to_U)) ** 2 @ K for b in blocks]
-        )
+        return np.concatenate([(self.root[b, None] * (self.X[b] @ to_U - self.centre @ to_U)) ** 2 @ K for b in blocks])
 
     def _times_X(self, T: np.ndarray) -> np.ndarray:
         """T Ω^{1/2}(X − 1cᵀ), (m, p)."""

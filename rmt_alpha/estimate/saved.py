@@ -72,4 +72,6 @@ def load_classifier(path: str | Path) -> SavedClassifier:
         arrays = {k: np.asarray(data.pop(k)) for k in ("coef", "intercept", "classes", "offset")}
         return SavedClassifier(**arrays, **data)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a classifier that rmt_alpha saved ({error!r}). Choose the file again.") from error
+        raise ValueError(
+            f"{path} is not a classifier that rmt_alpha saved ({error!r}). Choose the file again."
+        ) from error

@@ -26,7 +26,9 @@ def read_rows(
     labels = None
     if label is not None:
         if label not in frame:
-            raise ValueError(f"{path} has no column {label!r}; its columns are {_some(frame.columns)}. Name it with --label.")
+            raise ValueError(
+                f"{path} has no column {label!r}; its columns are {_some(frame.columns)}. Name it with --label."
+            )
         if frame[label].isna().any():
             line = int(np.argmax(frame[label].isna())) + 1
             raise ValueError(f"{path} has no label in row {line}. Drop the row, or give it as unlabelled.")
