@@ -177,8 +177,8 @@ def test_an_impossible_link_is_explained_on_a_standing_page(visit, query):
 def centre(visit, alpha, low=-10.0, high=15.0):
     """The pixel of an α on the curve's picture, by its axis."""
     box = visit.page.evaluate(
-        """() => { const g = document.querySelector('[data-cell-name=curve_card] marimo-anywidget').shadowRoot.querySelector('svg .background');
-        const r = g.getBoundingClientRect(); return [r.left, r.width, r.top, r.height] }"""
+        """() => { const host = document.querySelector('[data-cell-name=curve_card] marimo-anywidget');
+        const r = host.shadowRoot.querySelector('svg .background').getBoundingClientRect(); return [r.left, r.width, r.top, r.height] }"""
     )
     return box[0] + box[1] * (alpha - low) / (high - low), box[2] + box[3] / 2
 
@@ -199,7 +199,7 @@ def test_dragging_on_the_curve_sets_alpha(visit):
     visit.shows("own", 8.0, tolerance=0.01)  # no longer
     alpha = visit.state().alpha
     assert alpha == pytest.approx(8.0, abs=0.06)
-    assert f"{100 * predict(State().problem(), alpha).accuracy:.1f}" in visit.picture("curve").inner_text()
+    assert f"{100 * predict(State().problem(), alpha).accuracy:.1f}" in visit.picture("curve").inner_html()
     visit.reads("alpha", alpha)
 
 
