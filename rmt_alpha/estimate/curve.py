@@ -130,10 +130,18 @@ def with_theory(curve: AccuracyCurve, X: Any, signs: np.ndarray, w: np.ndarray) 
 def theory_accuracy(
     X: np.ndarray, signs: np.ndarray, w: np.ndarray, n: int, gamma: float, alpha: np.ndarray, n_strata: int = 1
 ) -> np.ndarray:
-    """Predicted accuracy (A,) of training on n rows of the population that X (N, p), of classes ±1, was drawn from."""
-    centre = (X[signs > 0].mean(axis=0) + X[signs < 0].mean(axis=0)) / 2
-    population = remove_mean_noise(norm_strata(X - centre, signs, n_strata), len(X), w)
-    return np.asarray(predict(Fit(population, n=int(n), gamma=float(gamma), starts=[w]), alpha).accuracy)
+    """Predicted balanced accuracy (A,) of training with an intercept on n rows of the population that X (N, p), of classes ±1, came from.
+
+    The score is cut half-way between the classes' mean scores, as `AlphaRidgeClassifier` does with threshold "balanced".
+    """
+    population = remove_mean_noise(norm_strata(X, signs, n_strata), len(X), w)
+    law = predict(Fit(population, n=int(n), gamma=float(gamma), starts=[w], intercept=True), alpha)
+    mean, deviation = np.asarray(law.mean)[:, 0], np.sqrt(np.asarray(law.variance)[:, 0, 0])  # (K, A)
+    plus = np.array(population.classes_of) == 0
+    shares = [np.where(own, population.priors, 0) / np.sum(np.asarray(population.priors)[own]) for own in (plus, ~plus)]
+    middle = sum(share @ mean for share in shares) / 2
+    right = [share @ ndtr(side * (mean - middle) / deviation) for share, side in zip(shares, (1, -1), strict=True)]
+    return sum(right) / 2
 
 
 def learning_curve(
