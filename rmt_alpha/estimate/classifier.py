@@ -165,7 +165,7 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
 
     | parameter | permitted |
     |---|---|
-    | `source` | weights (p,), (K, p) for K > 2 classes; a fitted linear classifier or Pipeline that ends in one; a list of these; None is ridge |
+    | `source` | weights (p,), (K, p) for K > 2 classes; a fitted linear classifier or Pipeline; a list of these; None: ridge |
     | `alpha` | "auto", "loo" (left-out moments alone), a number, or one per source. Not peft's `lora_alpha` |
     | `gamma` | "loo", or a positive number in squared units of the features |
     | `threshold` | "accuracy" (the shares of classes count), "balanced" (not), or the probability that `classes_[1]` asks for |
