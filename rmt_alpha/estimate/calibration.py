@@ -1,6 +1,7 @@
 r"""Scores of rows that a fit has not seen → probabilities, for any number of classes.
 
-.. math:: P(k|x) ∝ π_k\,e^{β(f_k(x) - \mathrm{mid}_k)},\qquad β = \frac{\text{mean distance of two classes in } f_k - f_l}{\text{its variance within a class}}
+.. math:: P(k|x) ∝ π_k\,e^{β(f_k(x) - \mathrm{mid}_k)},\qquad
+          β = \frac{\text{mean distance of two classes in } f_k - f_l}{\text{its variance within a class}}
 
 the logistic law that equal Gaussian classes have; for two classes with f_1 = −f_0 it is Fisher's, exactly.
 """

@@ -82,7 +82,8 @@ def choose_alpha(
 
     Parameters: `source`, rows and labels (X (N, p), y (N,)) to train a ridge classifier on, or a fitted linear classifier, or weights (p,);
     `target`, (X (n, p), y (n,)) with the same features and labels; `unlabelled` (M, p), more rows of the target task, from which the
-    features are then scaled; `level` of the intervals of accuracies; `options` go to `AlphaRidgeClassifier`. Rows of a source are scaled by themselves and
+    features are then scaled; `level` of the intervals of accuracies; `options` go to `AlphaRidgeClassifier`. Rows of a
+    source are scaled by themselves and
     the target's by `scaling_rows`; a source that is a classifier gets features as they are. Raises ValueError.
 
     >>> rng, e = np.random.default_rng(0), np.eye(2, 300)

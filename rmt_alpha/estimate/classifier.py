@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Real
 from typing import Any
 
@@ -73,10 +74,8 @@ class _AlphaRidge(BaseEstimator):
 
     def _scaled(self, X: Any, targets: np.ndarray, starts: Starts, omega: np.ndarray) -> tuple[RidgePath, float]:
         """The path of X in units of its own spread, and that unit: a power of 2, so that units change no digit."""
-        unit = 2.0 ** np.round(np.log2(_spread(X)))
-        if not self.fit_intercept:
-            rms = _size(X)
-            unit = 2.0 ** np.round(np.log2(rms))
+        spread = _spread(X)  # refuses rows that do not differ
+        unit = float(2.0 ** np.round(np.log2(spread if self.fit_intercept else _size(X))))
         path = RidgePath(X / unit, targets, starts.weights * unit, starts.intercepts, omega, self.fit_intercept)
         return path, unit
 
@@ -166,10 +165,10 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
 
     | parameter | permitted |
     |---|---|
-    | `source` | weights (p,), (K, p) for K > 2 classes; a fitted linear classifier; a fitted Pipeline that ends in one (its transform is applied to X); a list of weights or classifiers; None is plain ridge |
+    | `source` | weights (p,), (K, p) for K > 2 classes; a fitted linear classifier or Pipeline; a list of these; None: ridge |
     | `alpha` | "auto", "loo" (left-out moments alone), a number, or one per source. Not peft's `lora_alpha` |
     | `gamma` | "loo", or a positive number in squared units of the features |
-    | `threshold` | "accuracy" (the classes' shares count), "balanced" (they do not), or for two classes the probability of `classes_[1]` above which it is predicted |
+    | `threshold` | "accuracy" (the shares of classes count), "balanced" (not), or the probability that `classes_[1]` asks for |
     | `per` | "source": one α per source; "output": one per source and class, for more than two |
     | `fit_intercept` | False: b = 0, and the middle of the classes is taken to be there |
     | `class_weight` | None, "balanced", or a dict, as in scikit-learn |
@@ -267,7 +266,7 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         if isinstance(value, str):
             if value in THRESHOLDS:
                 return value
-        elif binary and isinstance(value, Real) and not isinstance(value, bool) and 0 < value < 1:
+        elif binary and isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1:
             return float(value)
         more = ", or a probability between 0 and 1" if binary else "; with more than two classes there is no one number"
         raise ValueError(f"threshold={value!r} must be 'accuracy' or 'balanced'{more}.")
@@ -396,7 +395,9 @@ class AlphaRidge(RegressorMixin, _AlphaRidge):
         _, gamma, alpha, bounds = best
         self._keep(starts, alpha, bounds, gamma * unit**2)
         coef, intercept = path.fit(gamma, alpha)
-        self.coef_, self.intercept_ = (coef / unit, intercept) if y.ndim == 2 else (coef[0] / unit, float(intercept[0]))
+        several = y.ndim == 2
+        self.coef_: np.ndarray = coef / unit if several else coef[0] / unit
+        self.intercept_: Any = intercept if several else float(intercept[0])
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -441,7 +442,7 @@ def _distinct(X: Any, labels: np.ndarray, omega: np.ndarray) -> tuple[Any, np.nd
         X = sparse.csr_array(X)
         X.sum_duplicates()
         cuts = X.indptr
-        keys = [X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        keys = [X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in pairwise(cuts)]
     else:
         keys = [row.tobytes() for row in np.ascontiguousarray(X)]
     place: dict[tuple[bytes, bytes], int] = {}

@@ -18,8 +18,8 @@ def read_rows(
     """Features, labels (None where `label` is None), and the columns left out because they only number the rows.
 
     A CSV saved with its index has a column that looks like a feature and, where rows are sorted by class, predicts the label: columns of
-    distinct consecutive whole numbers, and any without a name, are left out. `text` names a column of texts to embed, in place of all others;
-    `ignore` a column to leave out.
+    distinct consecutive whole numbers, and any without a name, are left out. `text` names a column of texts to embed, in place of all
+    others; `ignore` a column to leave out.
     """
     frame = _frame(path, label)
     frame = frame.drop(columns=[ignore] if ignore in frame else [])

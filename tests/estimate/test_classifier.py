@@ -15,7 +15,10 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from rmt_alpha.estimate import AlphaRidge, AlphaRidgeClassifier
 
-SETTINGS = [{}, {"gamma": 1.0}, {"alpha": "loo"}, {"alpha": 1.0}, {"threshold": "balanced"}, {"fit_intercept": False}, {"per": "output"}, {"class_weight": "balanced"}]  # fmt: skip
+SETTINGS = [
+    {}, {"gamma": 1.0}, {"alpha": "loo"}, {"alpha": 1.0}, {"threshold": "balanced"}, {"fit_intercept": False},
+    {"per": "output"}, {"class_weight": "balanced"},
+]  # fmt: skip
 
 
 def data(n=60, p=90, seed=0, K=1, offset=0.0, share=0.5):
