@@ -38,8 +38,8 @@ def _row(name: str, element: Any, kind: str) -> str:
 
 
 def field(state: State, name: str, change: Change) -> Any:
-    """A field that takes any number, to any digit."""
-    return mo.ui.text(write(getattr(state, name)), debounce=150, on_change=lambda text: change(name)(read(text)), full_width=True)
+    """A field that takes any number, to any digit. Not debounced: one that waits says its old value after it was given a new one."""
+    return mo.ui.text(write(getattr(state, name)), debounce=False, on_change=lambda text: change(name)(read(text)), full_width=True)
 
 
 def fields(state: State, change: Change) -> dict[str, Any]:
