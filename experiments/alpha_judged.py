@@ -1,5 +1,7 @@
 """α chosen from data against other methods, on sixteen real transfers and twenty Gaussian problems that chose none of its constants."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -18,7 +20,7 @@ FEWEST = 2  # rows per class
 def run(lab: Lab) -> None:
     rows = []
     sets = [(name, "real", load) for name, load in JUDGING.items()]
-    sets += [(f"Gaussian {k}", "Gaussian", lambda k=k: gaussian(k)) for k in JUDGING_GAUSSIAN]
+    sets += [(f"Gaussian {k}", "Gaussian", partial(gaussian, k)) for k in JUDGING_GAUSSIAN]
     for name, kind, load in sets:
         rows += [{"transfer": name, "kind": kind} | row for row in judged(load(), lab.trials(40), lab.seed)]
     data = lab.table(pd.DataFrame(rows))

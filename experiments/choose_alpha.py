@@ -110,7 +110,7 @@ def draw(lab: Lab, curves: pd.DataFrame, table: pd.DataFrame) -> None:
         ax.set_xticks(SIZES, [str(n) for n in SIZES])
         ax.minorticks_off()
     for ax in axes[:, 0]:
-        ax.set_ylabel("accuracy (%)")
+        ax.set_ylabel("balanced accuracy (%)" if ax is axes[0, 0] else "accuracy (%)")
     for row in (0, 1):
         handles, labels = axes[row, 0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside lower center" if row else "outside upper center", ncols=3)

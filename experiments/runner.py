@@ -38,6 +38,11 @@ LEGEND = (
     "Student's law for the number of trials)."
 )
 
+UNITS = (
+    "In the data files accuracies and their differences are fractions (pictures show points or per cent), `…_se` is a standard "
+    "error, `…_sd` a standard deviation, and every parameter has its column."
+)
+
 
 class Outcome(NamedTuple):
     """What came of one experiment."""
@@ -101,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
             print(textwrap.fill(f"{outcome.name}: {outcome.remark}", width(), break_on_hyphens=False))
     else:  # a run of some leaves the page of all alone
         trials = "" if options.trials is None else f" --trials {options.trials}"
-        text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND}\n\n{markdown(outcomes)}"
+        text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND} {UNITS}\n\n{markdown(outcomes)}"
         linked = [f"[{name}]({name}.md)" if (options.out / f"{name}.md").exists() else name for name in ON_REQUEST]
         text += f"\nBy name only: {', '.join(linked)}.\n"
         (options.out / "README.md").write_text(text, encoding="utf-8")

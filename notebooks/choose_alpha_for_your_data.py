@@ -16,7 +16,7 @@ with app.setup:
     from scipy import special
 
     from rmt_alpha import plotting
-    from rmt_alpha.commands.choose import draw_curve
+    from rmt_alpha.cli.choose import draw_curve
     from rmt_alpha.estimate import choose_alpha, scaling_rows
     from rmt_alpha.estimate.tables import read_rows
 
@@ -45,8 +45,12 @@ def _():
 
 @app.cell
 def _():
-    source_path = mo.ui.text(value=str(mo.cli_args().get("source") or ""), placeholder="empty: the example", label="source")
-    target_path = mo.ui.text(value=str(mo.cli_args().get("target") or ""), placeholder="empty: the example", label="target")
+    source_path = mo.ui.text(
+        value=str(mo.cli_args().get("source") or ""), placeholder="empty: the example", label="source"
+    )
+    target_path = mo.ui.text(
+        value=str(mo.cli_args().get("target") or ""), placeholder="empty: the example", label="target"
+    )
     mo.hstack([source_path, target_path], justify="start")
     return source_path, target_path
 
@@ -178,14 +182,19 @@ def _(decision, example):
     if example:
         true = {"taken": example.accuracy(saved)}
         for _name, _value in (("1", 1.0), ("0", 0.0)):
-            _other = choose_alpha(*((f.drop(columns="label"), f["label"].to_numpy()) for f in example.frames.values()), alpha=_value)
+            _other = choose_alpha(
+                *((f.drop(columns="label"), f["label"].to_numpy()) for f in example.frames.values()), alpha=_value
+            )
             true[_name] = example.accuracy(_other.saved())
         print("True accuracy on fresh rows: " + ", ".join(f"{k} {v:.3f}" for k, v in true.items()))
         _fresh = np.random.default_rng(1)
         _yes = _fresh.random(40_000) < 0.3
         _x = (2 * _yes[:, None] - 1) * example.means["target"] + _fresh.standard_normal((40_000, 60)) @ example.root.T
         _hits = np.mean((saved.predict(example.offset + example.scale * _x) == "yes") == _yes)
-        agrees("the exact accuracy against 40 000 drawn rows", (true["taken"] - _hits) / np.sqrt(_hits * (1 - _hits) / 40_000))
+        agrees(
+            "the exact accuracy against 40 000 drawn rows",
+            (true["taken"] - _hits) / np.sqrt(_hits * (1 - _hits) / 40_000),
+        )
     mo.json({"alpha": saved.about["alpha"], "classes": list(map(str, saved.classes)), "weights": len(saved.coef[0])})
     return
 

@@ -120,14 +120,15 @@ def presets(controls, mo, put, states):
 
 
 @app.cell
-def pin(get, mo, page, pictures, put_pins):
+def pin(mo, page, pictures, put_pins):
     def keep(_):
         put_pins(lambda old: {**old, pictures.pin_name(page["good"], len(old)): page["good"]})
 
-    mo.hstack(
-        [mo.ui.button(label="Pin this curve", on_change=keep), mo.ui.button(label="Remove pins", on_change=lambda _: put_pins({}))],
-        justify="start",
-    )
+    pin_buttons = [  # kept, as the other controls are
+        mo.ui.button(label="Pin this curve", on_change=keep),
+        mo.ui.button(label="Remove pins", on_change=lambda _: put_pins({})),
+    ]
+    mo.hstack(pin_buttons, justify="start")
     return
 
 

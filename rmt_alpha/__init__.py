@@ -8,6 +8,7 @@ from .theory.low_rank import rank_path
 from .theory.optimum import optimal_alpha
 from .theory.penalty import optimal_penalty
 from .theory.predict import predict
+from .theory.spectrum import spectrum
 
 __all__ = [
     "Covariance",
@@ -30,6 +31,7 @@ __all__ = [
     "save",
     "simulate",
     "simulate_optimal_alpha",
+    "spectrum",
     "sweep",
 ]
 

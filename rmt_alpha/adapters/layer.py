@@ -168,13 +168,12 @@ class AlphaLoraLinear(Linear):
         adapters = self.merged_adapters
         delta = self._total_delta(adapters, base.weight.data)
         scale, kept = 1 + delta, self._caches.get("deleted rows")
-        safe = torch.where(scale.abs() < SMALL, torch.ones_like(scale), scale)
         exact = base.weight.data.to(delta.dtype) - self._low_rank(adapters, delta)
-        weight = (exact / transpose(safe, self.fan_in_fan_out)).to(base.weight.dtype)
+        weight = (exact / transpose(scale, self.fan_in_fan_out)).to(base.weight.dtype)
         bias = _bias(base)
         if bias is not None and self._scales_bias():
-            bias = (bias / safe.view(-1)).to(bias.dtype)
-        if kept is not None:
+            bias = (bias / scale.view(-1)).to(bias.dtype)
+        if kept is not None:  # in place of what a division by 0 gave, too
             small, rows, biases = kept
             transpose(weight, self.fan_in_fan_out)[small] = rows.to(weight.device, weight.dtype)
             if bias is not None and self._scales_bias():

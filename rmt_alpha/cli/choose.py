@@ -55,7 +55,9 @@ def choose(
     if unlabelled is not None:
         more, _, _ = read_rows(unlabelled, None, text, ignore=label)
         if list(more.columns) != list(X.columns):
-            raise ValueError(f"unlabelled has other columns than the target: {sorted(set(more.columns) ^ set(X.columns))[:5]}.")
+            raise ValueError(
+                f"unlabelled has other columns than the target: {sorted(set(more.columns) ^ set(X.columns))[:5]}."
+            )
     decision = choose_alpha(given, (X, y), more)
     picture, model = (out.with_name(out.name + suffix) for suffix in (".png", ".json"))
     draw(decision, picture)
@@ -126,6 +128,14 @@ def draw_curve(ax: Any, decision: Any) -> None:
     for i, (name, alpha) in enumerate((("α chosen", decision.alpha), ("α = 1", 1.0), ("α = 0", 0.0))):
         key = ("chosen", "1", "0")[i]
         value = 100 * decision.accuracy[key].value
-        ax.plot(alpha, value, plotting.MARKERS[i], color=plotting.COLORS[i + 1], ms=6, zorder=5, label=f"{name}: {value:.1f} %")
+        ax.plot(
+            alpha,
+            value,
+            plotting.MARKERS[i],
+            color=plotting.COLORS[i + 1],
+            ms=6,
+            zorder=5,
+            label=f"{name}: {value:.1f} %",
+        )
     ax.set(xlabel="α", ylabel="accuracy (%)", xlim=(curve.alpha[0], curve.alpha[-1]))
     ax.legend(fontsize=7)

@@ -1,6 +1,7 @@
 r"""Scores of rows that a fit has not seen → probabilities, for any number of classes.
 
-.. math:: P(k|x) ∝ π_k\,e^{β(f_k(x) - \mathrm{mid}_k)},\qquad β = \frac{\text{mean distance of two classes in } f_k - f_l}{\text{its variance within a class}}
+.. math:: P(k|x) ∝ π_k\,e^{β(f_k(x) - \mathrm{mid}_k)},\qquad
+          β = \frac{\text{mean distance of two classes in } f_k - f_l}{\text{its variance within a class}}
 
 the logistic law that equal Gaussian classes have; for two classes with f_1 = −f_0 it is Fisher's, exactly.
 """
@@ -39,7 +40,9 @@ def left_out_logits(F: np.ndarray, codes: np.ndarray, omega: np.ndarray, centred
     share = member.sum(axis=0)
     means = F @ (member / share)
     rest = share[codes] - omega
-    away = (F - means[..., codes]) * np.where(rest > 0, omega / np.where(rest > 0, rest, 1.0), 0.0)  # a mean's move, reversed
+    away = (F - means[..., codes]) * np.where(
+        rest > 0, omega / np.where(rest > 0, rest, 1.0), 0.0
+    )  # a mean's move, reversed
     own = np.eye(K)[:, codes]  # a class's own score moves its `own` mean, another's one of K − 1 others
     return logits + law.slope[..., None, None] * away / 2 * (own + (1 - own) / (K - 1))
 
@@ -76,5 +79,7 @@ def log_loss(F: np.ndarray, codes: np.ndarray, omega: np.ndarray, centred: bool 
     logits = calibration.logits(F) - calibration.log_prior[:, None]
     share = np.bincount(codes, omega)
     weight = omega / share[codes] / len(share)
-    return (logsumexp(logits, axis=-2) - np.take_along_axis(
-        logits, np.broadcast_to(codes, (*logits.shape[:-2], 1, codes.size)), axis=-2)[..., 0, :]) @ weight
+    return (
+        logsumexp(logits, axis=-2)
+        - np.take_along_axis(logits, np.broadcast_to(codes, (*logits.shape[:-2], 1, codes.size)), axis=-2)[..., 0, :]
+    ) @ weight

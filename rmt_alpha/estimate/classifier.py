@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Real
 from typing import Any
 
@@ -45,7 +46,9 @@ class LeftOut:
     def logits(self, alpha: np.ndarray) -> np.ndarray:
         """Left-out logits (A, K, n) at alpha (A, J, d)."""
         F = self.scores[0] + np.einsum("ajd,jdn->adn", alpha, self.scores[1:])
-        return left_out_logits(np.concatenate([-F, F], axis=1) if F.shape[1] == 1 else F, self.codes, self.omega, self.centred)
+        return left_out_logits(
+            np.concatenate([-F, F], axis=1) if F.shape[1] == 1 else F, self.codes, self.omega, self.centred
+        )
 
 
 class _AlphaRidge(BaseEstimator):
@@ -71,10 +74,8 @@ class _AlphaRidge(BaseEstimator):
 
     def _scaled(self, X: Any, targets: np.ndarray, starts: Starts, omega: np.ndarray) -> tuple[RidgePath, float]:
         """The path of X in units of its own spread, and that unit: a power of 2, so that units change no digit."""
-        unit = 2.0 ** np.round(np.log2(_spread(X)))
-        if not self.fit_intercept:
-            rms = _size(X)
-            unit = 2.0 ** np.round(np.log2(rms))
+        spread = _spread(X)  # refuses rows that do not differ
+        unit = float(2.0 ** np.round(np.log2(spread if self.fit_intercept else _size(X))))
         path = RidgePath(X / unit, targets, starts.weights * unit, starts.intercepts, omega, self.fit_intercept)
         return path, unit
 
@@ -98,7 +99,9 @@ class _AlphaRidge(BaseEstimator):
     def _given_alpha(self, J: int, d: int) -> np.ndarray | None:
         """alpha (J, d) as the user gave it; None where it is to be chosen."""
         if self.per not in ("source", "output"):
-            raise ValueError(f"per={self.per!r} must be 'source' (one α per source) or 'output' (one per class or output).")
+            raise ValueError(
+                f"per={self.per!r} must be 'source' (one α per source) or 'output' (one per class or output)."
+            )
         if isinstance(self.alpha, str):
             if self.alpha not in RULES:
                 raise ValueError(f"alpha={self.alpha!r} is unknown; use one of {sorted(RULES)} or a finite number.")
@@ -158,14 +161,14 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
     >>> X = y[:, None] * mean + rng.standard_normal((40, 200))
     >>> model = AlphaRidgeClassifier(source=0.5 * mean, gamma=1.0).fit(X, y)
     >>> print(f"{model.alpha_:.2f}")
-    1.26
+    1.28
 
     | parameter | permitted |
     |---|---|
-    | `source` | weights (p,), (K, p) for K > 2 classes; a fitted linear classifier; a fitted Pipeline that ends in one (its transform is applied to X); a list of weights or classifiers; None is plain ridge |
+    | `source` | weights (p,), (K, p) for K > 2 classes; a fitted linear classifier or Pipeline; a list of these; None: ridge |
     | `alpha` | "auto", "loo" (left-out moments alone), a number, or one per source. Not peft's `lora_alpha` |
     | `gamma` | "loo", or a positive number in squared units of the features |
-    | `threshold` | "accuracy" (the classes' shares count), "balanced" (they do not), or for two classes the probability of `classes_[1]` above which it is predicted |
+    | `threshold` | "accuracy" (the shares of classes count), "balanced" (not), or the probability that `classes_[1]` asks for |
     | `per` | "source": one α per source; "output": one per source and class, for more than two |
     | `fit_intercept` | False: b = 0, and the middle of the classes is taken to be there |
     | `class_weight` | None, "balanced", or a dict, as in scikit-learn |
@@ -263,7 +266,7 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         if isinstance(value, str):
             if value in THRESHOLDS:
                 return value
-        elif binary and isinstance(value, Real) and not isinstance(value, bool) and 0 < value < 1:
+        elif binary and isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1:
             return float(value)
         more = ", or a probability between 0 and 1" if binary else "; with more than two classes there is no one number"
         raise ValueError(f"threshold={value!r} must be 'accuracy' or 'balanced'{more}.")
@@ -300,7 +303,13 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         return interval(structure(loo, m))[..., None]
 
     def _finish(
-        self, path: RidgePath, loo: LeaveOneOut, alpha: np.ndarray, codes: np.ndarray, threshold: float | str, unit: float
+        self,
+        path: RidgePath,
+        loo: LeaveOneOut,
+        alpha: np.ndarray,
+        codes: np.ndarray,
+        threshold: float | str,
+        unit: float,
     ) -> None:
         """Weights, intercepts with the threshold in them, and the law of probabilities."""
         binary = alpha.shape[1] == 1
@@ -317,7 +326,11 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         slope = float(law.slope)
         if binary:
             slope *= 2
-            lift = wanted[1] - wanted[0] if isinstance(threshold, str) else law.log_prior[1] - law.log_prior[0] - _logit(threshold)
+            lift = (
+                wanted[1] - wanted[0]
+                if isinstance(threshold, str)
+                else law.log_prior[1] - law.log_prior[0] - _logit(threshold)
+            )
             self._offset = np.array([0.0, law.log_prior[1] - law.log_prior[0] - lift])
             intercept = intercept - law.middle[1] + lift / slope
         else:
@@ -337,7 +350,7 @@ class AlphaRidge(RegressorMixin, _AlphaRidge):
     >>> w, X = rng.standard_normal(100), rng.standard_normal((40, 100))
     >>> model = AlphaRidge(source=0.5 * w).fit(X, X @ w + rng.standard_normal(40))
     >>> print(f"{model.alpha_:.2f}")
-    1.95
+    1.96
 
     Parameters as for `AlphaRidgeClassifier`; `source` weights are (p,), or (q, p) where y has q columns. The left-out error is quadratic
     in α, so the best is a regression of what the target alone leaves on the source's part; "auto" and "loo" are the same. The
@@ -372,7 +385,9 @@ class AlphaRidge(RegressorMixin, _AlphaRidge):
         path, unit = self._scaled(X, targets, starts, omega)
         best = None
         for loo in path.leave_one_out(self._gamma_grid(path, unit)):
-            alpha, bounds = (given, np.stack([given, given])) if given is not None else self._choose(loo, targets, path.omega)
+            alpha, bounds = (
+                (given, np.stack([given, given])) if given is not None else self._choose(loo, targets, path.omega)
+            )
             loss = float(np.sum((targets.T - loo.at(alpha)) ** 2 @ path.omega))
             if best is None or loss < best[0]:
                 best = loss, loo.gamma, alpha, bounds
@@ -380,7 +395,9 @@ class AlphaRidge(RegressorMixin, _AlphaRidge):
         _, gamma, alpha, bounds = best
         self._keep(starts, alpha, bounds, gamma * unit**2)
         coef, intercept = path.fit(gamma, alpha)
-        self.coef_, self.intercept_ = (coef / unit, intercept) if y.ndim == 2 else (coef[0] / unit, float(intercept[0]))
+        several = y.ndim == 2
+        self.coef_: np.ndarray = coef / unit if several else coef[0] / unit
+        self.intercept_: Any = intercept if several else float(intercept[0])
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -425,13 +442,13 @@ def _distinct(X: Any, labels: np.ndarray, omega: np.ndarray) -> tuple[Any, np.nd
         X = sparse.csr_array(X)
         X.sum_duplicates()
         cuts = X.indptr
-        keys = [
-            X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in zip(cuts[:-1], cuts[1:], strict=True)
-        ]
+        keys = [X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in pairwise(cuts)]
     else:
         keys = [row.tobytes() for row in np.ascontiguousarray(X)]
     place: dict[tuple[bytes, bytes], int] = {}
-    group = np.array([place.setdefault((key, label.tobytes()), len(place)) for key, label in zip(keys, labels, strict=True)])
+    group = np.array(
+        [place.setdefault((key, label.tobytes()), len(place)) for key, label in zip(keys, labels, strict=True)]
+    )
     if len(place) == len(group):
         return X, labels, omega
     first = np.unique(group, return_index=True)[1]
@@ -440,7 +457,9 @@ def _distinct(X: Any, labels: np.ndarray, omega: np.ndarray) -> tuple[Any, np.nd
 
 def _spread(X: Any) -> float:
     """Root mean square of the features around their means; ValueError where the rows do not differ."""
-    size = np.abs(X.data if sparse.issparse(X) else X).max() if X.shape[0] and (not sparse.issparse(X) or X.nnz) else 0.0
+    size = (
+        np.abs(X.data if sparse.issparse(X) else X).max() if X.shape[0] and (not sparse.issparse(X) or X.nnz) else 0.0
+    )
     if size > 0:
         Z = X / size
         mean = np.asarray(Z.mean(axis=0)).ravel()

@@ -60,7 +60,7 @@ def accuracy_curve(
     >>> X = y[:, None] * np.eye(1, 20)[0] + rng.standard_normal((100, 20))
     >>> curve = accuracy_curve(X, y, source=0.5 * np.eye(1, 20)[0], alpha=[0, 1, 2])
     >>> print(curve.accuracy.round(2), curve.difference.round(2))
-    [0.87 0.85 0.86] [-0.01  0.    0.  ]
+    [0.79 0.84 0.84] [-0.03  0.    0.  ]
     """
     model = AlphaRidgeClassifier(source, **options).fit(X, y)
     curve = curve_of(model, alpha, reference, level)
@@ -85,7 +85,9 @@ def curve_of(
     if alpha is None:
         chosen = float(np.mean(model.alpha_))
         reach = max(2.0, 1.5 * abs(chosen))
-        alpha = np.unique(np.append(np.linspace(min(0.0, chosen) - 0.4 * reach, max(0.0, chosen) + reach, 40), reference))
+        alpha = np.unique(
+            np.append(np.linspace(min(0.0, chosen) - 0.4 * reach, max(0.0, chosen) + reach, 40), reference)
+        )
     alpha = np.asarray(alpha, dtype=float)
     if alpha.ndim != 1 or alpha.size == 0 or not np.isfinite(alpha).all():
         raise ValueError(f"alpha must be a list of finite numbers, got {alpha!r}.")
@@ -128,10 +130,18 @@ def with_theory(curve: AccuracyCurve, X: Any, signs: np.ndarray, w: np.ndarray) 
 def theory_accuracy(
     X: np.ndarray, signs: np.ndarray, w: np.ndarray, n: int, gamma: float, alpha: np.ndarray, n_strata: int = 1
 ) -> np.ndarray:
-    """Predicted accuracy (A,) of training on n rows of the population that X (N, p), of classes ±1, was drawn from."""
-    centre = (X[signs > 0].mean(axis=0) + X[signs < 0].mean(axis=0)) / 2
-    population = remove_mean_noise(norm_strata(X - centre, signs, n_strata), len(X), w)
-    return np.asarray(predict(Fit(population, n=int(n), gamma=float(gamma), starts=[w]), alpha).accuracy)
+    """Predicted balanced accuracy (A,) of training with an intercept on n rows of the population that X (N, p), of classes ±1, came from.
+
+    The score is cut half-way between the classes' mean scores, as `AlphaRidgeClassifier` does with threshold "balanced".
+    """
+    population = remove_mean_noise(norm_strata(X, signs, n_strata), len(X), w)
+    law = predict(Fit(population, n=int(n), gamma=float(gamma), starts=[w], intercept=True), alpha)
+    mean, deviation = np.asarray(law.mean)[:, 0], np.sqrt(np.asarray(law.variance)[:, 0, 0])  # (K, A)
+    plus = np.array(population.classes_of) == 0
+    shares = [np.where(own, population.priors, 0) / np.sum(np.asarray(population.priors)[own]) for own in (plus, ~plus)]
+    middle = sum(share @ mean for share in shares) / 2
+    right = [share @ ndtr(side * (mean - middle) / deviation) for share, side in zip(shares, (1, -1), strict=True)]
+    return sum(right) / 2
 
 
 def learning_curve(

@@ -31,6 +31,7 @@ class Factor:
         """T U, (m, r), of rows T (m, n)."""
         if self.U is not None:
             return T @ self.U
+        assert self.Vt is not None
         return self._times_X(T) @ self.Vt.T / (self.s * np.sqrt(self.root.size))
 
     def rows(self, A: np.ndarray) -> np.ndarray:
@@ -50,11 +51,10 @@ class Factor:
         """Σ_r U_ir² K_rg, (n, g): the diagonals of U diag(K_g) Uᵀ."""
         if self.U is not None:
             return self.U**2 @ K
+        assert self.Vt is not None
         to_U = self.Vt.T / (self.s * np.sqrt(self.root.size))
         blocks = [slice(i, i + BLOCK) for i in range(0, self.root.size, BLOCK)]
-        return np.concatenate(
-            [(self.root[b, None] * (self.X[b] @ to_U - self.centre @ to_U)) ** 2 @ K for b in blocks]
-        )
+        return np.concatenate([(self.root[b, None] * (self.X[b] @ to_U - self.centre @ to_U)) ** 2 @ K for b in blocks])
 
     def _times_X(self, T: np.ndarray) -> np.ndarray:
         """T Ω^{1/2}(X − 1cᵀ), (m, p)."""

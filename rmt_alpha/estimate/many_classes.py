@@ -30,7 +30,8 @@ def by_likelihood(
     spread = loo.scores.std(axis=-1)
     for _ in range(1 if len(groups) == 1 else SWEEPS if groups else 0):
         for j, ks in groups:
-            unit = np.linalg.norm(spread[0, ks]) / max(np.linalg.norm(spread[1 + j, ks]), 1e-300)
+            own, start = (float(np.linalg.norm(spread[k, ks])) for k in (0, 1 + j))
+            unit = own / max(start, 1e-300)
             grid = unit * np.tan(ANGLES)
             scores = np.repeat(loo.at(_without(alpha, j, ks))[None], grid.size, axis=0)
             scores[:, ks] += grid[:, None, None] * loo.scores[1 + j, ks]

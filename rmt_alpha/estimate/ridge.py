@@ -25,7 +25,8 @@ class LeaveOneOut:
     """One γ: scores of the rows by fits that have not seen them; J starts, d outputs, n rows.
 
     scores (1+J, d, n): at α = 0, and the slope in each α_j.  leverage (n,): 1 − B_ii, next to that of an intercept alone.
-    noise: mean square over i of the weights −B_ij/B_ii by which row i's score hangs on other targets, their mean taken off.  alignment (d, J, 1+J): w_jᵀv for v = w_0, u_1 … u_J (the weights' base and slopes).
+    noise: mean square over i of the weights −B_ij/B_ii by which row i's score hangs on other targets, their mean taken off.
+    alignment (d, J, 1+J): w_jᵀv for v = w_0, u_1 … u_J (the weights' base and slopes).
     dim: p.
     """
 

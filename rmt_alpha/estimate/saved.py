@@ -69,7 +69,9 @@ def load_classifier(path: str | Path) -> SavedClassifier:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
         if data.pop("format") != FORMAT:
             raise KeyError("format")
-        arrays = {k: np.asarray(data.pop(k)) for k in ("coef", "intercept", "classes", "offset")}
+        arrays: dict[str, Any] = {k: np.asarray(data.pop(k)) for k in ("coef", "intercept", "classes", "offset")}
         return SavedClassifier(**arrays, **data)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a classifier that rmt_alpha saved ({error!r}). Choose the file again.") from error
+        raise ValueError(
+            f"{path} is not a classifier that rmt_alpha saved ({error!r}). Choose the file again."
+        ) from error

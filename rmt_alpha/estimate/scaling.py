@@ -42,9 +42,7 @@ def scaling_rows(target: Any, source: Any = None, unlabelled: Any = None) -> Sca
     if source is None:
         return Scaling(mean, _positive(variance), "the target's own rows")
     other = np.asarray(source, dtype=float).var(axis=0)
-    return Scaling(
-        mean, _positive((n * variance + PRIOR_ROWS * other) / (n + PRIOR_ROWS)), "the target and the source"
-    )
+    return Scaling(mean, _positive((n * variance + PRIOR_ROWS * other) / (n + PRIOR_ROWS)), "the target and the source")
 
 
 def _positive(variance: np.ndarray) -> np.ndarray:

@@ -82,7 +82,9 @@ def _one(
         )
     wanted = f"({p},)" if d == 1 else f"({d}, {p})"
     if w.ndim not in (1, 2) or w.size != d * p or w.shape[-1] != p:
-        raise ValueError(f"{what} has shape {w.shape}; it must be {wanted}, one weight per feature of X. Train the source on the same features.")
+        raise ValueError(
+            f"{what} has shape {w.shape}; it must be {wanted}, one weight per feature of X. Train the source on the same features."
+        )
     if not np.isfinite(w).all() or not np.any(w):
         raise ValueError(f"{what} must be finite and not all 0. Drop the empty or failed source.")
     return w.reshape(d, p), np.broadcast_to(np.ravel(b), d) if np.size(b) in (1, d) else np.zeros(d)

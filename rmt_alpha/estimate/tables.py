@@ -18,15 +18,17 @@ def read_rows(
     """Features, labels (None where `label` is None), and the columns left out because they only number the rows.
 
     A CSV saved with its index has a column that looks like a feature and, where rows are sorted by class, predicts the label: columns of
-    distinct consecutive whole numbers, and any without a name, are left out. `text` names a column of texts to embed, in place of all others;
-    `ignore` a column to leave out.
+    distinct consecutive whole numbers, and any without a name, are left out. `text` names a column of texts to embed, in place of all
+    others; `ignore` a column to leave out.
     """
     frame = _frame(path, label)
     frame = frame.drop(columns=[ignore] if ignore in frame else [])
     labels = None
     if label is not None:
         if label not in frame:
-            raise ValueError(f"{path} has no column {label!r}; its columns are {_some(frame.columns)}. Name it with --label.")
+            raise ValueError(
+                f"{path} has no column {label!r}; its columns are {_some(frame.columns)}. Name it with --label."
+            )
         if frame[label].isna().any():
             line = int(np.argmax(frame[label].isna())) + 1
             raise ValueError(f"{path} has no label in row {line}. Drop the row, or give it as unlabelled.")

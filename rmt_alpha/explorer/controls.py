@@ -17,7 +17,6 @@ PARTS = {name: (p.symbol, p.meaning.split(",")[0].split(";")[0]) for name, p in 
 PARTS |= {"alpha": ("α", "your scale"), "alpha_low": ("α", "curve from"), "alpha_high": ("α", "curve to")}
 PARTS |= {"trials": ("", "simulated trainings"), "simulate": ("", "simulation"), "published": ("", "the published code's form")}
 PARTS |= {"map_x": ("", "map across"), "map_y": ("", "map up"), "map_shows": ("", "map shows"), "preset": ("", "preset")}
-PARTS |= {"classes": ("K", "classes"), "rank": ("r", "rank of the correction")}
 SPANS = {"alpha": (-10.0, 20.0), "alpha_low": (-50.0, 0.0), "alpha_high": (1.0, 50.0), "mu": (0.0, 4.0), "mu_orth": (0.0, 4.0)}
 SLIDERS = (*NUMBERS, "alpha", "alpha_low", "alpha_high")
 
@@ -39,8 +38,8 @@ def _row(name: str, element: Any, kind: str) -> str:
 
 
 def field(state: State, name: str, change: Change) -> Any:
-    """A field that takes any number, to any digit."""
-    return mo.ui.text(write(getattr(state, name)), debounce=150, on_change=lambda text: change(name)(read(text)), full_width=True)
+    """A field that takes any number, to any digit. Not debounced: one that waits says its old value after it was given a new one."""
+    return mo.ui.text(write(getattr(state, name)), debounce=False, on_change=lambda text: change(name)(read(text)), full_width=True)
 
 
 def fields(state: State, change: Change) -> dict[str, Any]:
@@ -70,7 +69,7 @@ def options(state: State, change: Change) -> dict[str, Any]:
     """What to show."""
     names = {f"{p.symbol} {PARTS[name][1]}": name for name, p in PARAMETERS.items()}
     choices = {"map_x": names, "map_y": names, "map_shows": {label: name for name, label in MAPS.items()}}
-    made = {name: mo.ui.switch(getattr(state, name) is True, on_change=change(name)) for name in ("simulate", "published")}
+    made: dict[str, Any] = {name: mo.ui.switch(getattr(state, name) is True, on_change=change(name)) for name in ("simulate", "published")}
     made["trials"] = field(state, "trials", change)
     for name, values in choices.items():
         label = next((label for label, value in values.items() if value == getattr(state, name)), None)

@@ -12,10 +12,14 @@ async function render({ model, el }) {
   el.append(box);
   let view = null;
 
-  let waiting = null;
+  let waiting = null, last = null;
   const answer = (picked) => {
-    model.set("picked", picked);
-    waiting ??= setTimeout(() => { waiting = null; model.save_changes(); }, 50);
+    last = picked; // set when it is sent: what Python says in between would undo it
+    waiting ??= setTimeout(() => {
+      waiting = null;
+      model.set("picked", last);
+      model.save_changes();
+    }, 50);
   };
   let pending = false; // one message changes several traits, each with an event of its own
   const update = () => {

@@ -41,9 +41,8 @@ class Picture(anywidget.AnyWidget):
         """What is on the screen, as "svg", "pdf" or "png"."""
         spec = {**self.spec, "width": 640, "background": "white", "datasets": {k: _rows(v) for k, v in self.tables.items()}}
         spec["params"] = [{**p, "value": self.signals.get(p["name"], p["value"])} for p in spec.get("params", [])]
-        made = {"svg": vl_convert.vegalite_to_svg, "pdf": vl_convert.vegalite_to_pdf, "png": vl_convert.vegalite_to_png}[kind](
-            spec, vl_version=VEGA_LITE, **({"scale": 2} if kind == "png" else {})
-        )
+        write = getattr(vl_convert, f"vegalite_to_{kind}")
+        made: Any = write(spec, vl_version=VEGA_LITE, **({"scale": 2} if kind == "png" else {}))
         return made.encode() if isinstance(made, str) else made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from html import escape
 from typing import Any
@@ -31,7 +32,7 @@ CONFIG = {
         "labelColor": INK, "titleColor": INK, "domainColor": INK, "tickColor": INK, "gridColor": INK, "gridOpacity": 0.13,
         "labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": "normal",
     },
-    "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 400},
+    "legend": {"labelColor": INK, "titleColor": INK, "labelLimit": 400, "titleFontWeight": "normal"},
     "text": {"color": INK, "fontSize": 12.5},
 }  # fmt: skip
 MINUS = "\N{MINUS SIGN}"
@@ -67,7 +68,8 @@ def curve_spec(low: float, high: float) -> dict[str, Any]:
     """Accuracy against α: theory, simulation, the marks, what was pinned, the α to drag, and what the pointer is over."""
     x = _q("alpha", "α", scale={"domain": [low, high], "nice": False})
     y = _q("accuracy", "accuracy", scale={"zero": False, "nice": False, "padding": 26}, axis={"format": ".0%", "tickCount": 6})
-    color = {"field": "series", "type": "nominal", "sort": None, "title": None, "scale": {"range": COLORS}, "legend": {**LEGEND, "symbolType": "stroke"}}
+    legend = {**LEGEND, "symbolType": "stroke"}
+    color = {"field": "series", "type": "nominal", "sort": None, "title": None, "scale": {"range": COLORS}, "legend": legend}
     on_curve = f"<= {(high - low) / (CURVE - 1) / 2 * 1.0001}"
     own = [{"filter": f"datum.series == 'theory' && abs(datum.alpha - alpha) {on_curve}"}]
     under = [{"filter": f"hover != null && abs(datum.alpha - hover) {on_curve}"}]
@@ -144,22 +146,22 @@ def _labels(shown: Curve) -> dict[str, list[Any]]:
         said = name if inside else f"{name} →" if a == high else f"← {name}"
         y = float(np.interp(a, shown.alpha, shown.theory.accuracy))
         px, py, wide = 700 * (a - low) / (high - low), 280 * (1 - (y - floor) / room), 7.5 * len(said)
-        places = [(side, dy, align) for dy in (0, -18, 18, -32, 32, -48, 48) for side, align in ((11, "left"), (-11, "right"))]
-        for dx, dy, align in places:
+        for dx, dy in itertools.product((11, -11), (0, -18, 18, -32, 32, -48, 48)):
             box = (px + (dx if dx > 0 else dx - wide), px + (dx + wide if dx > 0 else dx), py + dy - 8, py + dy + 8)
             over = any(box[0] < b[1] and b[0] < box[1] and box[2] < b[3] and b[2] < box[3] for b in boxes)
             over |= bool(np.any((line[0] > box[0]) & (line[0] < box[1]) & (line[1] > box[2]) & (line[1] < box[3])))
             if box[0] > 0 and box[1] < 700 and box[2] > -12 and not over:
                 break
         boxes += [box, (px - 8, px + 8, py - 8, py + 8)]
-        rows.append((a, y, said, shape if inside else "stroke", dx, dy, align))
+        rows.append((a, y, said, shape if inside else "stroke", dx, dy, "left" if dx > 0 else "right"))
     names = ("alpha", "accuracy", "said", "shape", "dx", "dy", "align")
     return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 def scores_spec() -> dict[str, Any]:
     """The two classes' score densities at four α, each in its standard deviations, so that they compare."""
-    color = {"field": "class", "type": "nominal", "title": "shaded: wrong", "scale": {"domain": ["y = −1", "y = +1"], "range": [ORANGE, BLUE]}}
+    scale = {"domain": ["y = −1", "y = +1"], "range": [ORANGE, BLUE]}
+    color = {"field": "class", "type": "nominal", "title": "shaded: wrong", "scale": scale}
     x = _q("x", "score, in its standard deviations", scale={"nice": False})
     y = {**_q("y"), "axis": None}
     curve = {"x": x, "y": y, "color": {**color, "legend": LEGEND}, "detail": {"field": "row"}}
@@ -209,8 +211,8 @@ def map_spec(state: State) -> dict[str, Any]:
 
     tip = [_q(name, SYMBOLS[name], format=".4~g") for name in (state.map_x, state.map_y)] + [_q("z", MAPS[state.map_shows], format=".3~f")]
     x, y = at(state.map_x, state.map_x), at(state.map_y, state.map_y)
-    cell = {"x": {**x, "field": "x0"}, "x2": {"field": "x1"}, "y": {**y, "field": "y0"}, "y2": {"field": "y1"}, "color": color, "tooltip": tip}
-    cell["stroke"] = color  # closes the hairline between neighbours
+    cell: dict[str, Any] = {"x": {**x, "field": "x0"}, "x2": {"field": "x1"}, "y": {**y, "field": "y0"}, "y2": {"field": "y1"}}
+    cell |= {"tooltip": tip, "color": color, "stroke": color}  # closes the hairline between neighbours
     here = {"data": {"name": "here"}, "encoding": {"x": x, "y": y}}
     ring = {"type": "point", "size": 160, "opacity": 1, "tooltip": None}
     return _spec(
@@ -227,7 +229,8 @@ def map_tables(state: State, shown: Plane) -> Tables:
     (x0, x, x1), (y0, y, y1) = _cells(shown.x, is_log_axis(state.map_x)), _cells(shown.y, is_log_axis(state.map_y))
     nx, ny = len(x), len(y)
     columns = {"x0": np.tile(x0, ny), state.map_x: np.tile(x, ny), "x1": np.tile(x1, ny)}
-    columns |= {"y0": np.repeat(y0, nx), state.map_y: np.repeat(y, nx), "y1": np.repeat(y1, nx), "z": shown.columns[state.map_shows].ravel()}
+    columns |= {"y0": np.repeat(y0, nx), state.map_y: np.repeat(y, nx), "y1": np.repeat(y1, nx)}
+    columns["z"] = shown.columns[state.map_shows].ravel()
     here = {name: [float(np.clip(getattr(state, name), *at[[0, -1]]))] for name, at in ((state.map_x, x), (state.map_y, y))}
     return {"map": {name: column.tolist() for name, column in columns.items()}, "here": here}
 

@@ -88,7 +88,9 @@ def simulated(state: State) -> Simulated:
     simulate(problem, alpha, n_trials=PROBE, method="chain")
     seconds = (time.perf_counter() - start) * int(state.trials) / PROBE
     if seconds > LONGEST:
-        raise ValueError(f"trials must be few enough for {LONGEST:g} s, got {state.trials:g} (about {seconds:.0f} s). Take fewer, or larger penalties.")
+        raise ValueError(
+            f"trials must be few enough for {LONGEST:g} s, got {state.trials:g} (about {seconds:.0f} s). Take fewer, or larger penalties."
+        )
     drawn = simulate(problem, alpha, n_trials=int(state.trials), method="chain")
     theory = predict(problem, alpha)
     distance = float(np.max(np.abs(drawn.accuracy - theory.accuracy)))

@@ -55,7 +55,7 @@ def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None
 
 
 class Guard:
-    """Refuses every request and websocket of another host or origin than the page's own, shares no answer with other origins, and keeps the page's folder to itself."""
+    """Refuses requests and websockets of any host or origin but the page's own; gives away no answer to others, and no path."""
 
     def __init__(self, app: Any, port: int):
         self.app, self.hosts = app, {f"{name}:{port}".encode() for name in NAMES}

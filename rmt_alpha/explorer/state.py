@@ -21,7 +21,6 @@ MAPS = {
 }
 IMPOSSIBLE = (ValueError, TypeError, ArithmeticError)  # what the library raises on numbers that cannot be
 MOST_TRIALS = 20_000  # a page answers in seconds; more belong to the command line
-MOST_CLASSES = 6
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,6 @@ class State(Numbers):
     map_x: Any = "beta"
     map_y: Any = "n_target"
     map_shows: Any = "gain_over_1"
-    classes: Any = 3
-    rank: Any = 1
 
     @classmethod
     def from_query(cls, query: Mapping[str, Any]) -> State:
@@ -72,8 +69,6 @@ class State(Numbers):
         check.choice("map_shows", self.map_shows, tuple(MAPS))
         if self.map_x == self.map_y:
             raise ValueError(f"map_y must be another parameter than map_x, got {self.map_y!r} twice. Choose two.")
-        check.number("classes", check.size("classes", self.classes, low=2), high=MOST_CLASSES, remedy="Larger K is for the library.")
-        check.number("rank", check.size("rank", self.rank), high=self.classes, remedy="That is full rank.")
 
 
 def settle(state: State, good: State) -> tuple[State, dict[str, str]]:
@@ -125,8 +120,10 @@ def _presets() -> dict[str, State]:
         add(f"maps over the penalties: β = {beta}", 2000, 40, 400, 1, 1, beta, 1, 1, alpha_low=-5.0, alpha_high=10.0, **penalties)
     for beta in (0.3, 0.8):
         add(f"score densities: β = {beta}", 5000, 200, 400, 1.5, 1, beta, 1, 1, alpha=10.0, alpha_low=-5.0, alpha_high=12.0)
-    for N, n, p, alpha, beta, mu, mu_orth in ((1000, 200, 100, 0.5, 0.3, 1, 1.5), (1000, 100, 200, 0.5, 0.3, 2, 1.5), (5000, 500, 100, 10, 0.8, 1.5, 1)):
-        add(f"moments against γ: N = {N}, n = {n}, p = {p}", N, n, p, mu, mu_orth, beta, 1, 1, alpha=float(alpha), alpha_low=-5.0, alpha_high=12.0, **penalties)
+    moments = ((1000, 200, 100, 0.5, 0.3, 1, 1.5), (1000, 100, 200, 0.5, 0.3, 2, 1.5), (5000, 500, 100, 10, 0.8, 1.5, 1))
+    for N, n, p, alpha, beta, mu, mu_orth in moments:
+        shown = {"alpha": float(alpha), "alpha_low": -5.0, "alpha_high": 12.0, **penalties}
+        add(f"moments against γ: N = {N}, n = {n}, p = {p}", N, n, p, mu, mu_orth, beta, 1, 1, **shown)
     add("phase map over β and n", 800, 200, 400, 1, 1, 0.5, 0.5, 0.5, alpha_low=-4.0, alpha_high=5.0, alpha=2.0)
     return made
 

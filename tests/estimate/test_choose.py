@@ -8,7 +8,12 @@ import pytest
 
 from rmt_alpha.cli import main
 from rmt_alpha.estimate import (
-    AlphaRidgeClassifier, accuracy_curve, choose_alpha, learning_curve, load_classifier, scaling_rows,
+    AlphaRidgeClassifier,
+    accuracy_curve,
+    choose_alpha,
+    learning_curve,
+    load_classifier,
+    scaling_rows,
 )  # fmt: skip
 from rmt_alpha.estimate.tables import read_rows
 
@@ -151,7 +156,9 @@ def test_all_kinds_of_files_say_the_same(files, capsys):
 
 
 def test_columns_that_number_the_rows_are_no_features(tmp_path):
-    frame = pd.DataFrame({"id": np.random.default_rng(0).permutation(20) + 100, "year": [2000, 2001] * 10, "a": np.arange(20) / 3})
+    frame = pd.DataFrame(
+        {"id": np.random.default_rng(0).permutation(20) + 100, "year": [2000, 2001] * 10, "a": np.arange(20) / 3}
+    )
     frame["label"] = [0, 1] * 10
     frame.to_csv(tmp_path / "x.csv")
     X, y, left_out = read_rows(str(tmp_path / "x.csv"))

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
@@ -16,7 +15,10 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from rmt_alpha.estimate import AlphaRidge, AlphaRidgeClassifier
 
-SETTINGS = [{}, {"gamma": 1.0}, {"alpha": "loo"}, {"alpha": 1.0}, {"threshold": "balanced"}, {"fit_intercept": False}, {"per": "output"}, {"class_weight": "balanced"}]  # fmt: skip
+SETTINGS = [
+    {}, {"gamma": 1.0}, {"alpha": "loo"}, {"alpha": 1.0}, {"threshold": "balanced"}, {"fit_intercept": False},
+    {"per": "output"}, {"class_weight": "balanced"},
+]  # fmt: skip
 
 
 def data(n=60, p=90, seed=0, K=1, offset=0.0, share=0.5):
@@ -94,7 +96,9 @@ def test_without_source_it_is_ridge_up_to_the_threshold():
 def test_unequal_classes_are_no_loss_and_the_threshold_obeys():
     X, y, W = data(n=2200, p=60, share=0.1, seed=1)
     train, test = slice(0, 200), slice(200, None)
-    fit = {t: AlphaRidgeClassifier(W[0], threshold=t).fit(X[train], y[train]) for t in ("accuracy", "balanced", 0.1, 0.9)}
+    fit = {
+        t: AlphaRidgeClassifier(W[0], threshold=t).fit(X[train], y[train]) for t in ("accuracy", "balanced", 0.1, 0.9)
+    }
     accuracy = fit["accuracy"].score(X[test], y[test])
     assert accuracy > np.mean(y[test] < 0) + 0.005  # above the majority class
     caught = {t: np.mean(m.predict(X[test])[y[test] > 0] == 1) for t, m in fit.items()}
@@ -195,7 +199,9 @@ def test_a_pipeline_as_source_brings_its_transform_and_its_intercept():
     other, labels, _ = data(seed=1, n=200, offset=5.0)
     pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(other, labels)
     model = AlphaRidgeClassifier(pipeline, alpha=1.0, gamma=1e12, fit_intercept=False, threshold="balanced").fit(X, y)
-    np.testing.assert_allclose(model.decision_function(X), pipeline.decision_function(X), atol=1e-5)  # a = 0: the source itself
+    np.testing.assert_allclose(
+        model.decision_function(X), pipeline.decision_function(X), atol=1e-5
+    )  # a = 0: the source itself
     chosen = AlphaRidgeClassifier(pipeline).fit(X, y)
     inside = AlphaRidgeClassifier(pipeline[-1].coef_[0]).fit(pipeline[0].transform(X), y)
     assert chosen.alpha_ == pytest.approx(inside.alpha_) and chosen.n_features_in_ == 90

@@ -8,7 +8,11 @@ from scipy import sparse
 
 from rmt_alpha.estimate.ridge import RidgePath
 
-CASES = list(itertools.product([(15, 40), (40, 15), (20, 20), (21, 20)], [True, False], [0.3, 50.0], [False, True], [False, True]))
+CASES = list(
+    itertools.product(
+        [(15, 40), (40, 15), (20, 20), (21, 20)], [True, False], [0.3, 50.0], [False, True], [False, True]
+    )
+)
 
 
 def refit(X, t, starts, intercepts, alpha, gamma, omega, n, intercept):

@@ -7,7 +7,14 @@ from experiments.alpha_rules import PROBLEMS, accuracy, trial
 from rmt_alpha import TransferProblem, optimal_alpha
 from rmt_alpha.estimate.ridge import RidgePath
 from rmt_alpha.estimate.rules import (
-    _helpful_mean, _positive_mean, by_leave_one_out, by_structure, interval, margins, separation, structure,
+    _helpful_mean,
+    _positive_mean,
+    by_leave_one_out,
+    by_structure,
+    interval,
+    margins,
+    separation,
+    structure,
 )  # fmt: skip
 
 
@@ -15,10 +22,12 @@ def draws(index, count, seed=9):
     return [trial(PROBLEMS[index], np.random.default_rng([seed, index, r])) for r in range(count)]
 
 
-@pytest.mark.parametrize("index, count, bar", [(0, 60, 0.005), (2, 40, 0.004), (3, 40, 0.003), (4, 100, 0.007), (5, 150, 0.011)])
+@pytest.mark.parametrize(
+    "index, count, bar", [(0, 60, 0.005), (2, 40, 0.004), (3, 40, 0.003), (4, 100, 0.007), (5, 150, 0.011)]
+)
 def test_accuracy_near_the_best_alpha(index, count, bar):
     """Bars as docs/alpha_from_data.md gives them, and two standard errors of fewer draws than the experiment's."""
-    star = float(optimal_alpha(PROBLEMS[index]).best)
+    star = float(optimal_alpha(PROBLEMS[index]).alpha)
     gaps = [accuracy(c, M, star) - accuracy(c, M, float(by_structure(structure(loo, m))[0])) for loo, m, c, M in draws(index, count)]
     assert np.mean(gaps) < bar + 2 * np.std(gaps) / np.sqrt(count)
 
@@ -32,7 +41,7 @@ def test_it_beats_leave_one_out_at_small_n_and_rejects_a_useless_source():
 
 @pytest.mark.parametrize("index", range(6))
 def test_the_interval_covers(index):
-    star, count = float(optimal_alpha(PROBLEMS[index]).best), 60
+    star, count = float(optimal_alpha(PROBLEMS[index]).alpha), 60
     ends = [interval(structure(loo, m), draws=1000)[:, 0] for loo, m, *_ in draws(index, count, 11)]
     hits = np.mean([low <= star <= high for low, high in ends])
     assert hits > 0.95 - 3 * np.sqrt(0.95 * 0.05 / count)
@@ -42,7 +51,7 @@ def test_the_interval_covers(index):
 def test_both_rules_are_consistent_and_the_interval_shrinks():
     problem = TransferProblem(2000, 20000, 50, 1, 1, 0.6, 1, 1)
     loo, m, *_ = trial(problem, np.random.default_rng(0))
-    star = float(optimal_alpha(problem).best)
+    star = float(optimal_alpha(problem).alpha)
     low, high = interval(structure(loo, m))[:, 0]
     assert low < star < high and high - low < 0.5
     for alpha in (by_structure(structure(loo, m)), by_leave_one_out(m)):
@@ -57,7 +66,9 @@ def test_consistent_off_the_gaussian_model(noise):
     y = np.resize([-1.0, 1.0], n)
 
     def rows(count, y):
-        z = rng.standard_normal((count, p)) + 2.0 * np.sign(rng.standard_normal((count, 1))) * (np.eye(p)[0] + np.eye(p)[1])
+        z = rng.standard_normal((count, p)) + 2.0 * np.sign(rng.standard_normal((count, 1))) * (
+            np.eye(p)[0] + np.eye(p)[1]
+        )
         if noise == "heavy":
             z *= np.sqrt(3 / rng.chisquare(5, (count, 1)))
         return y[:, None] * mean + z
@@ -81,7 +92,10 @@ def test_margins_are_class_balanced_and_weighted():
     whole = margins(np.repeat(scores, counts, axis=1), np.repeat(positive, counts), np.ones(counts.sum()))
     weighted = margins(scores, positive, counts.astype(float))
     np.testing.assert_allclose(weighted.mean, whole.mean)
-    mids = (scores[:, positive] @ counts[positive] / counts[positive].sum() + scores[:, ~positive] @ counts[~positive] / counts[~positive].sum()) / 2
+    mids = (
+        scores[:, positive] @ counts[positive] / counts[positive].sum()
+        + scores[:, ~positive] @ counts[~positive] / counts[~positive].sum()
+    ) / 2
     direct = [scores[:, positive] - mids[:, None], -(scores[:, ~positive] - mids[:, None])]
     mean = sum(part @ counts[c] / counts[c].sum() / 2 for part, c in zip(direct, (positive, ~positive), strict=True))
     np.testing.assert_allclose(whole.mean, mean)
@@ -92,7 +106,11 @@ def test_margins_are_class_balanced_and_weighted():
 
 def test_leave_one_out_maximises_the_separation():
     rng = np.random.default_rng(3)
-    m = margins(rng.standard_normal((3, 50)) + np.array([[0.4], [0.3], [0.1]]) * np.resize([-1, 1], 50), np.arange(50) % 2 == 1, np.ones(50))
+    m = margins(
+        rng.standard_normal((3, 50)) + np.array([[0.4], [0.3], [0.1]]) * np.resize([-1, 1], 50),
+        np.arange(50) % 2 == 1,
+        np.ones(50),
+    )
     alpha = by_leave_one_out(m)
     assert all(separation(m, alpha) >= separation(m, alpha + 0.05 * rng.standard_normal(2)) for _ in range(20))
 

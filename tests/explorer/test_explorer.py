@@ -329,5 +329,5 @@ def test_the_command_line_is_not_needed():
     import subprocess
     import sys
 
-    code = "import sys, rmt_alpha.explorer.serve, rmt_alpha.explorer.controls; print([m for m in sys.modules if m.startswith(('rmt_alpha.c', 'tyro'))])"
+    code = "import sys; from rmt_alpha.explorer import controls, serve; print([m for m in sys.modules if m in ('rmt_alpha.cli', 'tyro')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
