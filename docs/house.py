@@ -1,6 +1,6 @@
-"""Draw the rooms of the house from the code's imports: `python docs/house.py > docs/house.md` (a test compares them).
+"""The rooms of the house, from the code: `python docs/house.py` draws docs/house.svg and fills the table in CONTRIBUTING.md.
 
-An arrow points to what is imported; one that a path of others implies is left out. One-liners are the packages' docstrings.
+An arrow points down to what is imported; one that a path of others implies is left out. One-liners are the packages' docstrings.
 """
 
 import ast
@@ -8,19 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "rmt_alpha"
-PAGE = """# The house
-
-Rooms of `rmt_alpha/`, and which imports which (arrows that others imply are left out):
-
-```{{mermaid}}
-graph TD
-{arrows}
-```
-
-| room | what |
-|---|---|
-{rooms}
-"""
+GUIDE = ROOT / "CONTRIBUTING.md"
+PICTURE = ROOT / "docs" / "house.svg"
+FIRST, LAST = "<!-- rooms: written by docs/house.py -->\n", "<!-- end of rooms -->\n"
+BOX, GAP, LEVEL = (96, 26), 14, 74
 
 
 def rooms() -> dict[str, str]:
@@ -70,19 +61,65 @@ def reach(table: dict[str, set[str]], start: str, without: tuple[str, str]) -> s
     return seen
 
 
-def page() -> str:
-    """The page."""
-    known = rooms()
-    table = imports(set(known))
-    arrows = [
-        f"    {a} --> {b}"
-        for a in sorted(table)
-        for b in sorted(table[a])
-        if b not in reach(table, a, without=(a, b))
+def arrows(table: dict[str, set[str]]) -> list[tuple[str, str]]:
+    """Imports that no others imply."""
+    return [(a, b) for a in sorted(table) for b in sorted(table[a]) if b not in reach(table, a, without=(a, b))]
+
+
+def picture(table: dict[str, set[str]]) -> str:
+    """The drawing, as SVG: each room one level above the highest that it imports."""
+    level: dict[str, int] = {}
+    while len(level) < len(table):
+        ready = [room for room in table if room not in level and table[room] <= set(level)]
+        if not ready:
+            raise ValueError(f"imports go in a circle among {sorted(set(table) - set(level))}")
+        level |= {room: 1 + max((level[other] for other in table[room]), default=-1) for room in ready}
+    rows = [sorted(room for room in table if level[room] == k) for k in range(max(level.values()), -1, -1)]
+    width = max(map(len, rows)) * (BOX[0] + GAP) + GAP
+    place = {}
+    for k, row in enumerate(rows):
+        left = (width - len(row) * (BOX[0] + GAP) + GAP) / 2
+        place |= {room: (left + i * (BOX[0] + GAP), GAP + k * LEVEL) for i, room in enumerate(row)}
+    height = GAP + (len(rows) - 1) * LEVEL + BOX[1] + GAP
+    lines = [
+        f'<path d="M{place[a][0] + BOX[0] / 2:g} {place[a][1] + BOX[1]:g} L{place[b][0] + BOX[0] / 2:g} {place[b][1] - 2:g}"/>'
+        for a, b in arrows(table)
     ]
-    lines = [f"| `{name}` | {text} |" for name, text in known.items()]
-    return PAGE.format(arrows="\n".join(arrows), rooms="\n".join(lines))
+    boxes = [
+        f'<rect x="{x:g}" y="{y:g}" width="{BOX[0]}" height="{BOX[1]}" rx="4"/>'
+        f'<text x="{x + BOX[0] / 2:g}" y="{y + 17:g}">{room}</text>'
+        for room, (x, y) in place.items()
+    ]
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}">',
+            "<style>rect { fill: #e8f1f8; stroke: #0072B2 } text { font: 13px sans-serif; text-anchor: middle }",
+            "path { stroke: #666; stroke-width: 1.2; marker-end: url(#tip) }</style>",
+            '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+            '<polygon points="0 0, 8 4, 0 8" fill="#666"/></marker>',
+            '<rect width="100%" height="100%" style="fill: white; stroke: none"/>',
+            *lines,
+            *boxes,
+            "</svg>\n",
+        ]
+    )
+
+
+def guide(text: str, known: dict[str, str]) -> str:
+    """The contributors' guide with the table of rooms as it is."""
+    before, _, rest = text.partition(FIRST)
+    _, _, after = rest.partition(LAST)
+    table = "".join(f"| `{name}` | {line} |\n" for name, line in known.items())
+    return f"{before}{FIRST}| room | what |\n|---|---|\n{table}{LAST}{after}"
+
+
+def drawn() -> tuple[str, str]:
+    """What the picture and the guide have to be."""
+    known = rooms()
+    return picture(imports(set(known))), guide(GUIDE.read_text(encoding="utf-8"), known)
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    svg, text = drawn()
+    PICTURE.write_text(svg, encoding="utf-8")
+    GUIDE.write_text(text, encoding="utf-8")
