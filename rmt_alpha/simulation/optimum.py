@@ -54,7 +54,7 @@ def simulate_optimal_alpha(
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> found = simulate_optimal_alpha(problem, n_trials=1000)
     >>> print(f"{found.alpha:.1f} ± {found.alpha_se:.1f}, theory {optimal_alpha(problem).alpha:.1f}")
-    7.6 ± 0.1, theory 7.5
+    7.5 ± 0.1, theory 7.5
     """
     n_trials, workers, setting = prepare(
         problem, n_trials, seed, method, dense.Conditions(noise, labels, backend, threshold), workers

@@ -193,11 +193,22 @@ def moments(fit: Fit, alpha: Any, threshold: str = "zero") -> Moments:
 
 
 def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moments:
-    """The moments at every rank r = 0 … q, from one solve: risk and accuracy (q + 1, …), shaped like α behind the rank.
+    """The moments at every rank r = 0 … q of the correction, from one solve.
 
-    >>> W = np.vstack([np.eye(3), np.zeros((57, 3))])
+    | parameter | meaning |
+    |---|---|
+    | `fit` | a scalar `Fit` with squared loss |
+    | `alpha`, `threshold` | as for `predict` |
+
+    Returns `Moments` whose risk and accuracy are (q + 1, …): the rank first, then the shape of α. Warns with `TieWarning` where two
+    directions tie at a rank. Raises ValueError or TypeError, naming the parameter. (theory.md, section 10.)
+
+    >>> W = np.vstack([np.diag([3.0, 2.0, 1.0]), np.zeros((57, 3))])
     >>> fit = Fit(Population.linear(1.5 * W, 0.5), n=90, gamma=0.1, starts=[W])
-    >>> rank_path(fit, 1.0).risk.round(2), rank_path(fit, 1.5).risk.round(2)
+    >>> rank_path(fit, 1.0).risk.round(2)
+    array([4.25, 2.34, 1.6 , 1.56])
+    >>> rank_path(fit, 1.4).risk.round(2)
+    array([0.89, 1.01, 1.17, 1.37])
     """
     from .predict import checked_alpha
 

@@ -41,7 +41,7 @@ def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noi
     array([0.5493, 0.6678, 0.7311])
     >>> mu = np.full(100, 0.1)
     >>> print(f"{predict(Fit(Population.two_classes(mu, -mu), n=200, gamma=1.0)).accuracy:.4f}")
-    0.7518
+    0.7812
     """
     alpha = checked_alpha(problem, alpha)
     check.choice("noise", noise, tuple(localised.CHARACTERISTIC))
