@@ -81,7 +81,7 @@ class Fit(Meaning):
 
     The class labels of training samples are balanced, or drawn at random: that makes no difference to the limit without an intercept.
     Arrays in a fit and its starts broadcast; so do results. Fits are equal if everything in them is, to 12 digits. A fit that is listed
-    twice is trained twice, on data of its own, except as `Group`s of one object. Raises ValueError or TypeError, naming the parameter.
+    twice is trained twice, on data of its own, except as groups (`Group`) of one object. Raises ValueError or TypeError, naming the parameter.
 
     >>> e = np.eye(3, 300)
     >>> opposite = lambda mean: Population.two_classes(mean, -mean)
