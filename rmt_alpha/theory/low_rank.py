@@ -1,6 +1,7 @@
 r"""Low rank, LoRA's own constraint, in closed form: rank(A) ≤ r with the same penalty.
 
-At any finite size, with S = XXᵀ/n + γ, Â the unrestricted correction and G = ÂᵀSÂ (q × q), the minimiser is (Eckart–Young in the metric S)
+At any finite size, with S = XXᵀ/n + γ, Â the unrestricted correction and G = ÂᵀSÂ (q × q), the minimiser is
+(Eckart–Young in the metric S)
 
 .. math:: A_r = \hat A\, U_r U_r^T, \qquad U_r \text{ the } r \text{ leading eigenvectors of } G.
 
@@ -8,9 +9,10 @@ With q fixed as n, p → ∞, G is deterministic,
 
 .. math:: G = E[y'y'^T] - (γ/κ)^2 \sum_k \frac{χ_k^2}{π_k} S_k - γ E[\hat A^T \hat A], \qquad y' = y - a^T x,
 
-(the residual of the start, less the training residual, less the penalty), and W_r = a + (W − a)P with P = U_rU_rᵀ is a linear image of the weights of `stage`.
-Everything is a form in α: one solve serves every α and every rank. Where two eigenvalues of G meet the leading space is not defined, at any size;
-results at such a rank come with a `TieWarning`. (theory.md, section 10.)
+(the residual of the start, less the training residual, less the penalty), and W_r = a + (W − a)P with P = U_rU_rᵀ is
+a linear image of the weights of `stage`. Everything is a form in α: one solve serves every α and every rank. Where
+two eigenvalues of G meet the leading space is not defined, at any size; results at such a rank come with a
+`TieWarning`. (theory.md, section 10.)
 """
 
 from __future__ import annotations
@@ -200,8 +202,9 @@ def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moment
     | `fit` | a scalar `Fit` with squared loss |
     | `alpha`, `threshold` | as for `predict` |
 
-    Returns `Moments` whose risk and accuracy are (q + 1, …): the rank first, then the shape of α. Warns with `TieWarning` where two
-    directions tie at a rank. Raises ValueError or TypeError, naming the parameter. (theory.md, section 10.)
+    Returns `Moments` whose risk and accuracy are (q + 1, …): the rank first, then the shape of α. Warns with
+    `TieWarning` where two directions tie at a rank. Raises ValueError or TypeError, naming the parameter. (theory.md,
+    section 10.)
 
     >>> W = np.vstack([np.diag([3.0, 2.0, 1.0]), np.zeros((57, 3))])
     >>> fit = Fit(Population.linear(1.5 * W, 0.5), n=90, gamma=0.1, starts=[W])
