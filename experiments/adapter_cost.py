@@ -54,9 +54,9 @@ def run(lab: Lab) -> None:
 
 def prepared(method: str) -> Any:
     torch.manual_seed(0)
-    recipe = Recipe(every=EVERY, steps=10_000, batch_size=BATCH)
+    recipe = Recipe(every=EVERY, steps=10_000, batch_size=BATCH).under("honest")
     model, _ = load_model(MODEL, ("no", "yes"))
-    model = METHODS[method].adapt(model, recipe, False).train()
+    model = METHODS[method].adapt(model, recipe).train()
     ids = torch.randint(1000, 2000, (BATCH, LENGTH), generator=torch.Generator().manual_seed(0))
     batch = dict(input_ids=ids, attention_mask=torch.ones_like(ids), labels=torch.arange(BATCH) % 2)
     return model, trainer(model, method, recipe, lambda model, batch: model(**batch).loss), batch
@@ -91,7 +91,7 @@ def memory(method: str) -> tuple[float, int]:
 
 
 def draw(lab: Lab, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=2, width=2.6, height=2.8, sharey=True)
+    fig, axes = plotting.figure(columns=2, height=2.8, sharey=True)
     place = range(len(table))
     axes[0, 0].errorbar(table.time_ratio, place, xerr=[table.time_ratio - table.low, table.high - table.time_ratio],
                         color=plotting.COLORS[0], marker="o", linestyle="none", elinewidth=0.9)  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from rmt_alpha import plotting
-from rmt_alpha.adapters import finetune, row_scales
+from rmt_alpha.adapters import finetune, row_deltas, row_scales
 from rmt_alpha.adapters.batches import Tokens, scores
 from rmt_alpha.adapters.tasks import load_task
 
@@ -27,12 +27,12 @@ def run(lab: Lab) -> None:
         asked = job("sst2", "alpha-lora", seed, LARGE, lr=rate)
         done = finetune(**asked, folder=store() / f"neighbourhood-seed{seed}", progress=False)  # with its checkpoint
         rows = Tokens(done.tokenizer, LARGE["max_length"])(load_task("sst2").dev[np.arange(300)])
-        learned = {name: scale.detach().clone() for name, scale in row_scales(done.model).items()}
+        learned = {name: scale for name, scale in row_scales(done.model).items()}
 
         def accuracy(a: float, b: float, done=done, rows=rows, learned=learned) -> float:
             with torch.no_grad():
-                for name, scale in row_scales(done.model).items():
-                    scale.copy_(a * learned[name] + b)
+                for name, delta in row_deltas(done.model).items():
+                    delta.copy_((a * learned[name] + b - 1).view_as(delta))
                 return scores(done.model, rows, nullcontext)[1]
 
         slices += [{"seed": seed, "slice": "a α", "at": a, "accuracy": accuracy(a, 0)} for a in FACTORS]
@@ -54,7 +54,7 @@ def run(lab: Lab) -> None:
 
 
 def draw(lab: Lab, table: pd.DataFrame, field: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=3, width=2.5, height=2.5)
+    fig, axes = plotting.figure(columns=3, height=2.5)
     for ax, (names, label) in zip(axes[0], ((("a α", "a α + 1 − a"), "a"), (("α + b",), "b")), strict=False):
         for i, name in enumerate(names):
             wide = table[table.slice == name].pivot(index="at", columns="seed", values="accuracy")

@@ -10,7 +10,8 @@ pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 
 from rmt_alpha.data import DataUnavailableError  # noqa: E402
-from rmt_alpha.embed import BUNDLED, embed  # noqa: E402
+from rmt_alpha.data.embed import embed  # noqa: E402
+from rmt_alpha.data.pretrained import BUNDLED, PACKAGES, locate  # noqa: E402
 
 # transformers and its dependencies warn of their own future
 pytestmark = pytest.mark.filterwarnings("default")
@@ -20,7 +21,7 @@ TEXTS = ["This film was wonderful.", "I loved this movie!", "The blender broke a
 
 @pytest.fixture(scope="module", autouse=True)
 def bundled():
-    if importlib.util.find_spec(BUNDLED) is None:
+    if importlib.util.find_spec(PACKAGES[BUNDLED]) is None:
         pytest.skip(REASON)
 
 
@@ -48,22 +49,69 @@ def test_long_texts_are_cut_where_the_authors_cut_them(vectors, tmp_path):
 
 def test_agrees_with_the_authors_library(vectors):
     library = pytest.importorskip("sentence_transformers", reason="the second opinion is not installed")
-    from rmt_alpha.embed import _folder
-
-    model = library.SentenceTransformer(str(_folder(None)), device="cpu")
+    model = library.SentenceTransformer(str(locate("encoder", BUNDLED).path), device="cpu")
     np.testing.assert_allclose(model.encode(TEXTS), vectors, atol=1e-6)
 
 
 def test_a_saved_model_of_another_kind(tmp_path):
     from transformers import AutoTokenizer, BertConfig, BertModel
 
-    from rmt_alpha.embed import _folder
-
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     BertModel(BertConfig(max_position_embeddings=32, **sizes)).save_pretrained(tmp_path / "tiny")
-    AutoTokenizer.from_pretrained(_folder(None)).save_pretrained(tmp_path / "tiny")
+    AutoTokenizer.from_pretrained(locate("encoder", BUNDLED).path).save_pretrained(tmp_path / "tiny")
     vectors = embed(TEXTS, tmp_path / "tiny", tmp_path / "cache")
     assert vectors.shape == (4, 16) and np.isfinite(vectors).all()
+
+
+def tokenizer():
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(locate("encoder", BUNDLED).path)
+
+
+def test_a_long_text_and_an_encoder_that_does_not_say_how_long(tmp_path):
+    """RoBERTa's positions begin after the padding's number, and its tokenizer may know no limit."""
+    from transformers import RobertaConfig, RobertaModel
+
+    sizes = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    for padding in (0, 1, 7):
+        folder = tmp_path / f"padding{padding}"
+        config = RobertaConfig(vocab_size=30522, max_position_embeddings=40, pad_token_id=padding, **sizes)
+        RobertaModel(config).save_pretrained(folder)
+        words = tokenizer()
+        words.model_max_length = int(1e30)
+        words.save_pretrained(folder)
+        long = embed([TEXTS[2], TEXTS[2][:600]], folder, tmp_path / "cache")
+        np.testing.assert_allclose(long[0], long[1], atol=1e-6)  # both are cut at the same length
+
+
+def test_a_decoder_without_a_padding_token(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({"?": 0, "a": 1, "good": 2, "film": 3, "<end>": 4}, unk_token="?"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<end>").save_pretrained(tmp_path / "gpt")
+    GPT2Model(GPT2Config(vocab_size=5, n_embd=16, n_layer=1, n_head=2, n_positions=64)).save_pretrained(
+        tmp_path / "gpt"
+    )
+    texts = ["a good film", "a film"]
+    together = embed(texts, tmp_path / "gpt", tmp_path / "cache")
+    alone = np.vstack([embed([text], tmp_path / "gpt", tmp_path / "cache") for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    with pytest.raises(ValueError, match=r"texts must hold a token each for this encoder, got '' at index 1"):
+        embed(["a film", ""], tmp_path / "gpt", tmp_path / "cache")
+
+
+def test_an_encoder_with_a_decoder_is_refused(tmp_path):
+    from transformers import T5Config, T5Model
+
+    T5Model(T5Config(vocab_size=30522, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)).save_pretrained(
+        tmp_path / "t5"
+    )
+    tokenizer().save_pretrained(tmp_path / "t5")
+    with pytest.raises(ValueError, match=r"encoder must be an encoder or a decoder, got .*t5 with both \(T5Model\)"):
+        embed(TEXTS, tmp_path / "t5", tmp_path / "cache")
 
 
 def test_no_such_encoder(tmp_path, monkeypatch):

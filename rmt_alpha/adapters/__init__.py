@@ -15,18 +15,24 @@ except ModuleNotFoundError as error:
     ) from error
 
 from ..recipe import Recipe
-from .alpha_lora import AlphaLoraConfig, AlphaLoraLinear, AlphaLoraVariant, export, row_scales
+from .callback import AlphaCallback
+from .config import AlphaLoraConfig
+from .export import export
 from .finetune import FineTuned, finetune
+from .layer import AlphaLoraLinear, AlphaLoraVariant, row_deltas, row_scales
 from .methods import METHODS
 from .models import load_model
 from .sweep import finetune_sweep
 from .tasks import Examples, Task, load_task, task_names
-from .training import TwoOptimizers, split_held_out
+from .training import TwoOptimizers, param_groups, split_held_out
+from .tuner import AlphaLoraModel
 
 __all__ = [
     "METHODS",
+    "AlphaCallback",
     "AlphaLoraConfig",
     "AlphaLoraLinear",
+    "AlphaLoraModel",
     "AlphaLoraVariant",
     "Examples",
     "FineTuned",
@@ -38,6 +44,8 @@ __all__ = [
     "finetune_sweep",
     "load_model",
     "load_task",
+    "param_groups",
+    "row_deltas",
     "row_scales",
     "split_held_out",
     "task_names",

@@ -62,6 +62,17 @@ class Batches:
         return self.rows.batch(np.array([orders[k][j] for k, j in zip(passes, inside, strict=True)]))
 
 
+class InOrder:
+    """The i-th batch of a loader that does not shuffle, as the authors' of α: rows 0–63, 64–127, …, the last one short, and again."""
+
+    def __init__(self, rows: TokenRows, size: int) -> None:
+        self.rows, self.size = rows, size
+
+    def __call__(self, i: int) -> Any:
+        start = i % -(-len(self.rows) // self.size) * self.size
+        return self.rows.batch(np.arange(start, min(start + self.size, len(self.rows))))
+
+
 def scores(model: Any, rows: TokenRows, autocast: Callable[[], Any]) -> tuple[float, float]:
     """(mean cross-entropy, accuracy) of the model on all rows."""
     model.eval()

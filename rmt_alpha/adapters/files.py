@@ -1,38 +1,29 @@
-"""Files of a run: written whole or not at all."""
+"""Tensors and plain values in a sealed file."""
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-
-def write_whole(path: Path, write: Callable[[Any], Any]) -> None:
-    """`write` gets a binary file; a kill or a full disk leaves what was there before, and the OSError of a full one names `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as part:
-        try:
-            write(part)
-            part.close()
-            os.replace(part.name, path)
-        except BaseException as error:
-            os.unlink(part.name)
-            if isinstance(error, OSError):
-                error.filename = str(path)
-            raise
+from ..files import DamagedFileError, read_sealed, seal, write_whole
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def write_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_whole(path, seal(buffer.getvalue()))
+
+
+def read_tensors(path: Path, remedy: str = "Restore it, or begin the run anew.") -> dict[str, Any]:
     """Tensors and plain values only: nothing in the file is executed."""
+    body = read_sealed(path, remedy)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+        return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0][:160]
-        raise ValueError(
-            f"{path} is no checkpoint that can be read ({reason}). Delete it to begin the run anew."
-        ) from error
+        raise DamagedFileError(f"{path} cannot be read ({reason}). {remedy}") from error

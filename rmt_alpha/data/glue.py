@@ -91,14 +91,15 @@ PACKED_SHA256 = {
 def load_glue(task: str, split: str) -> tuple[list[tuple[str, ...]], np.ndarray]:
     """Texts (n tuples of one or two strings) and labels (n,), indices into GLUE_LABELS[task].
 
-    `split`: "train" or "dev" (mnli: the matched one). Where qqp has no development file, `dev` is some 2000 training rows, fixed
-    once, none of whose questions stands in `train`. Raises DataUnavailableError or ValueError as `read_verified` does.
+    `split`: "train" or "dev"; of mnli "dev" is the matched one, and "dev_mismatched" (texts of other genres) comes from GLUE's home only.
+    Where qqp has no development file, `dev` is some 2000 training rows, fixed once, none of whose questions stands in `train`. Raises
+    DataUnavailableError or ValueError as `read_verified` does.
     """
     check.choice("task", task, GLUE_TASKS)
-    check.choice("split", split, ("train", "dev"))
+    check.choice("split", split, ("train", "dev", *(("dev_mismatched",) if task == "mnli" else ())))
     form = _FORMS[task]
     files = {s: f"glue/{task}/{name}.tsv.gz" for s, name in form.packed.items()}
-    if any(find(file) for file in files.values()):
+    if split != "dev_mismatched" and any(find(file) for file in files.values()):
         sentences = ("sentence",) if len(form.texts) == 1 else ("sentence1", "sentence2")
         if split not in files:
             return _hold_out(*_columns(_packed(files["train"]), sentences, "label", form.labels))[split]
@@ -107,7 +108,8 @@ def load_glue(task: str, split: str) -> tuple[list[tuple[str, ...]], np.ndarray]
     if task == "mrpc":
         return _mrpc_from_home(form, split)
     with zipfile.ZipFile(io.BytesIO(_from_home(form.archive))) as archive:
-        content = archive.read(f"{form.folder}/{'train.tsv' if split == 'train' else form.dev}")
+        name = {"train": "train.tsv", "dev": form.dev, "dev_mismatched": "dev_mismatched.tsv"}[split]
+        content = archive.read(f"{form.folder}/{name}")
     return _columns(content, form.texts, form.label, form.labels)
 
 

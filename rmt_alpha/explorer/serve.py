@@ -24,7 +24,7 @@ def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None
 
     The port is a free one by default. Raises ValueError or OSError for a port that cannot be had, ImportError without the extra `explore`.
     """
-    wanted = check.number("port", check.size("port", port, low=0), high=LAST_PORT, remedy="Leave it out to get a free one.")
+    wanted = check.number("port", check.size("port", port, low=0), low=0, high=LAST_PORT, remedy="Leave it out to get a free one.")
     try:
         import anywidget  # noqa: F401 (the page needs these two; better said here than there)
         import marimo

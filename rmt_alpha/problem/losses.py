@@ -1,7 +1,7 @@
 r"""Convex losses of the margin t = y·xᵀw, for either training.
 
-Theory needs of a loss its value, slope, curvature and proximal map; simulation its value, slope and curvature. A loss of
-your own is those three formulas; the proximal map comes with the base class:
+Theory and simulation need of a loss its value, slope and curvature, and a loss of your own is those three formulas (written with
+`jax.numpy` where JAX shall see it):
 
 >>> class SmoothMargin(Loss):
 ...     "ℓ(t) = √(1 + (1−t)²) + (1−t): a hyperbola instead of the hinge."
@@ -28,19 +28,16 @@ different losses (the logistic curvature is ≤ ¼, the squared one 1).
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from .. import _checks as check
+from .._arrays import namespace
 from .identity import digest
-
-PROX_STEPS = 200
 
 
 class Loss:
-    r"""A convex, once differentiable ℓ(t) with ℓ'(0) < 0; its curvature may jump at `kinks`.
+    r"""A convex ℓ(t) with ℓ'(0) < 0; its slope (a hinge) or its curvature may jump at `kinks`.
 
-    Methods take and return arrays of any one shape. Lengths of the margin are understood to be of order one: where a loss
-    changes on a shorter scale, list those places among the kinks, and quadrature will break there.
+    Methods take and return arrays of any one shape; at a kink either side's value will do.
     """
 
     name: str = "loss"
@@ -57,35 +54,6 @@ class Loss:
     def curvature(self, t: np.ndarray) -> np.ndarray:
         """ℓ''(t), from either side at a kink."""
         raise NotImplementedError(f"{type(self).__name__}.curvature is missing. Define value, slope and curvature.")
-
-    def prox(self, omega: Any, v: Any) -> np.ndarray:
-        r"""The proximal map: the z with z + vℓ'(z) = ω.
-
-        .. math:: \mathrm{prox}_{vℓ}(ω) = \arg\min_z ℓ(z) + (z-ω)^2/2v
-
-        Newton's steps within a bracket: convexity puts z between ω and ω − vℓ'(ω).
-        """
-        omega, v = np.broadcast_arrays(np.asarray(omega, float), np.asarray(v, float))
-        other = omega - v * self.slope(omega)
-        low, high = np.minimum(omega, other), np.maximum(omega, other)
-        z, before = omega, np.inf
-        for _ in range(PROX_STEPS):
-            step = v * self.slope(z)
-            f = z - omega + step
-            newton = z - f / (1 + v * self.curvature(z))
-            # The last term: slopes of order one cannot be told from 0 below rounding.
-            settled = np.abs(f) <= 1e-13 * (np.abs(z) + np.abs(omega) + np.abs(step)) + 1e-15 * v
-            settled |= np.abs(newton - z) <= 4e-15 * np.abs(z)
-            if settled.all():
-                return newton
-            low, high = np.where(f < 0, z, low), np.where(f > 0, z, high)
-            # Halve where Newton leaves the bracket or stalls (the curvature of a loss need not be monotone).
-            bisect = ~settled & ((newton < low) | (newton > high) | (np.abs(f) > before / 2))
-            z, before = np.where(bisect, (low + high) / 2, newton), np.abs(f)
-        raise ArithmeticError(
-            f"the proximal map of {self.name} did not settle in {PROX_STEPS} steps (residual {np.max(np.abs(f)):.3g}). "
-            f"Check that slope and curvature are the derivatives of a convex value."
-        )
 
     @property
     def digest(self) -> bytes:
@@ -108,17 +76,14 @@ class Squared(Loss):
 
     name = "squared"
 
-    def value(self, t: np.ndarray) -> np.ndarray:
+    def value(self, t: Any) -> Any:
         return (1 - t) ** 2 / 2
 
-    def slope(self, t: np.ndarray) -> np.ndarray:
+    def slope(self, t: Any) -> Any:
         return t - 1
 
-    def curvature(self, t: np.ndarray) -> np.ndarray:
-        return np.ones_like(t)
-
-    def prox(self, omega: Any, v: Any) -> np.ndarray:
-        return (omega + v) / (1 + v)
+    def curvature(self, t: Any) -> Any:
+        return namespace(t).ones_like(t)
 
 
 class Logistic(Loss):
@@ -126,14 +91,18 @@ class Logistic(Loss):
 
     name = "logistic"
 
-    def value(self, t: np.ndarray) -> np.ndarray:
-        return np.logaddexp(0, -t)
+    def value(self, t: Any) -> Any:
+        return namespace(t).logaddexp(0, -t)
 
-    def slope(self, t: np.ndarray) -> np.ndarray:
-        return -special.expit(-t)
+    def slope(self, t: Any) -> Any:
+        xp = namespace(t)
+        small = xp.exp(-xp.abs(t))  # cannot overflow, and keeps its digits in either tail
+        return -xp.where(t > 0, small, 1.0) / (1 + small)
 
-    def curvature(self, t: np.ndarray) -> np.ndarray:
-        return special.expit(t) * special.expit(-t)
+    def curvature(self, t: Any) -> Any:
+        xp = namespace(t)
+        small = xp.exp(-xp.abs(t))
+        return small / (1 + small) ** 2
 
 
 class SquaredHinge(Loss):
@@ -142,17 +111,14 @@ class SquaredHinge(Loss):
     name = "squared_hinge"
     kinks = (1.0,)
 
-    def value(self, t: np.ndarray) -> np.ndarray:
-        return np.maximum(1 - t, 0) ** 2 / 2
+    def value(self, t: Any) -> Any:
+        return namespace(t).maximum(1 - t, 0) ** 2 / 2
 
-    def slope(self, t: np.ndarray) -> np.ndarray:
-        return -np.maximum(1 - t, 0)
+    def slope(self, t: Any) -> Any:
+        return -namespace(t).maximum(1 - t, 0)
 
-    def curvature(self, t: np.ndarray) -> np.ndarray:
-        return np.where(t < 1, 1.0, 0.0)
-
-    def prox(self, omega: Any, v: Any) -> np.ndarray:
-        return np.where(omega < 1, (omega + v) / (1 + v), omega)
+    def curvature(self, t: Any) -> Any:
+        return namespace(t).where(t < 1, 1.0, 0.0)
 
 
 class HuberHinge(Loss):
@@ -169,22 +135,18 @@ class HuberHinge(Loss):
         self.delta = check.real("delta", delta, low=1e-3, high=1e3, remedy="It is the width of the quadratic part.")
         self.kinks = (1 - self.delta, 1.0)
 
-    def _pull(self, t: np.ndarray) -> np.ndarray:
-        return np.clip(1 - t, 0, self.delta)
+    def _pull(self, t: Any) -> Any:
+        return namespace(t).clip(1 - t, 0, self.delta)
 
-    def value(self, t: np.ndarray) -> np.ndarray:
+    def value(self, t: Any) -> Any:
         pull = self._pull(t)
-        return pull * (np.maximum(1 - t, 0) - pull / 2)
+        return pull * (namespace(t).maximum(1 - t, 0) - pull / 2)
 
-    def slope(self, t: np.ndarray) -> np.ndarray:
+    def slope(self, t: Any) -> Any:
         return -self._pull(t)
 
-    def curvature(self, t: np.ndarray) -> np.ndarray:
-        return np.where((t < 1) & (t > 1 - self.delta), 1.0, 0.0)
-
-    def prox(self, omega: Any, v: Any) -> np.ndarray:
-        # The quadratic piece's answer, but a step v·|ℓ'| of at most vδ; z is the same on either side of a kink.
-        return omega + np.minimum(v * np.maximum(1 - omega, 0) / (1 + v), v * self.delta)
+    def curvature(self, t: Any) -> Any:
+        return namespace(t).where((t < 1) & (t > 1 - self.delta), 1.0, 0.0)
 
     def __repr__(self) -> str:
         return f"HuberHinge({self.delta:g})"

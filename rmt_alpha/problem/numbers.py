@@ -1,8 +1,10 @@
-"""The paper's eight numbers as people meet them: symbol, unit, range worth looking at, example. Command line and explorer both show these."""
+"""The paper's eight numbers as people meet them: symbol, unit, range worth looking at, example.
+
+Command line and explorer both show these.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +47,40 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("n_target", "n", "target sample size", "samples", 40, 1, np.inf, None, True),
         Parameter("dim", "p", "number of features", "features", 1000, 2, np.inf, None, True),
         Parameter("mu", "‖μ‖", "norm of the source mean", _DEVIATIONS, 0.8, 0, np.inf, (0.1, 3.0), False),
-        Parameter("mu_orth", "‖μ_⊥‖", "norm of the target mean's orthogonal part", _DEVIATIONS, 0.8, 0, np.inf, (0.1, 3.0), False),
+        Parameter(
+            "mu_orth",
+            "‖μ_⊥‖",
+            "norm of the target mean's orthogonal part",
+            _DEVIATIONS,
+            0.8,
+            0,
+            np.inf,
+            (0.1, 3.0),
+            False,
+        ),
         Parameter("beta", "β", "alignment of the two tasks, a cosine", "1", 0.9, -1, 1, (-1.0, 1.0), False),
-        Parameter("gamma_source", "γ̃", "ridge penalty of the source; 0 is ridgeless", _VARIANCES, 5.0, 0, np.inf, (1e-2, 1e2), True),
-        Parameter("gamma_target", "γ", "ridge penalty of the target; 0 is ridgeless", _VARIANCES, 0.1, 0, np.inf, (1e-2, 1e2), True),
+        Parameter(
+            "gamma_source",
+            "γ̃",
+            "ridge penalty of the source; 0 is ridgeless",
+            _VARIANCES,
+            5.0,
+            0,
+            np.inf,
+            (1e-2, 1e2),
+            True,
+        ),
+        Parameter(
+            "gamma_target",
+            "γ",
+            "ridge penalty of the target; 0 is ridgeless",
+            _VARIANCES,
+            0.1,
+            0,
+            np.inf,
+            (1e-2, 1e2),
+            True,
+        ),
     )
 }
 SYMBOLS = {name: p.symbol for name, p in PARAMETERS.items()}
@@ -101,7 +133,9 @@ def is_log_axis(name: str, scale: str = "auto") -> bool:
     return scale == "log" or (scale == "auto" and PARAMETERS[name].is_log)
 
 
-def axis(name: str, value: float, limits: Any = None, scale: str = "auto", count: int = 81, which: str = "") -> np.ndarray:
+def axis(
+    name: str, value: float, limits: Any = None, scale: str = "auto", count: int = 81, which: str = ""
+) -> np.ndarray:
     """Increasing values of a parameter over `limits`, by default its span, or a 30th to 30 times the size `value`.
 
     Sizes are whole, so that there may be fewer than `count`. `which` is how an error calls the limits.

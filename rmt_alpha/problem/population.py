@@ -48,7 +48,7 @@ class Population(Meaning):
     | `codes` | (K, q) | T_k: the mean of the label that training sees |
     | `noise` | (K, q, q) | E_k: its covariance |
     | `weights` | (d, q) or None | W, for regression |
-    | `targets` | (L, q) or None | the true label of each class |
+    | `targets` | L rows of q, or None | the true label of each class |
     | `classes_of` | (K,) or None | which class each component belongs to |
     | `dim` | | p |
     | `is_opposite` | | two classes, mirror images but for their priors: the score y·xᵀw then has one law for both |
@@ -62,7 +62,7 @@ class Population(Meaning):
     codes: Any
     noise: Any
     weights: Any
-    targets: Any
+    targets: tuple[tuple[float, ...], ...] | None = dataclasses.field(metadata={"static": True})
     classes_of: tuple[int, ...] | None = dataclasses.field(metadata={"static": True})
     dim: int = dataclasses.field(metadata={"static": True})
     is_opposite: bool = dataclasses.field(default=False, metadata={"static": True})
@@ -187,7 +187,7 @@ class Population(Meaning):
         _need_identity(d, size, shared)
         opposite = of == (0, 1) and np.array_equal(targets, [[1.0], [-1.0]]) and len(shared) == 1 and not is_jax(means, codes)
         opposite = opposite and bool(np.all(means[0] == -means[1]) and np.all(codes[0] == -codes[1]))
-        return cls(priors, means, shared, codes, noise, None, targets, of, size, opposite)
+        return cls(priors, means, shared, codes, noise, None, tuple(map(tuple, targets.tolist())), of, size, opposite)
 
     @classmethod
     def linear(cls, W: Any, sigma: Any = 1.0, *, covariance: Any = None, dim: int | None = None) -> Population:
@@ -229,7 +229,7 @@ class Population(Meaning):
             raise TypeError("parts must be a list of pairs (Population, n), with at least one.")
         populations = [q for q, _ in parts]
         first = populations[0]
-        if any(q.targets is None or q.dim != first.dim or not np.array_equal(q.targets, first.targets) for q in populations):
+        if any(q.targets is None or q.dim != first.dim or q.targets != first.targets for q in populations):
             raise ValueError("parts must have classes with the same labels, and one dimension. Pool samples of one task.")
         sizes = np.array([check.size(f"parts[{i}]", n) for i, (_, n) in enumerate(parts)], dtype=float)
         d = max(np.shape(q.means)[1] for q in populations)
@@ -258,7 +258,7 @@ class Population(Meaning):
     @property
     def is_binary(self) -> bool:
         """Are there two classes, coded by one output of ±1?"""
-        return self.targets is not None and np.array_equal(np.asarray(self.targets), [[1.0], [-1.0]])
+        return self.targets == ((1.0,), (-1.0,))
 
     @property
     def is_isotropic(self) -> bool:
@@ -278,23 +278,20 @@ class Population(Meaning):
         one = lambda a: a[:1]  # noqa: E731
         return dataclasses.replace(
             self, priors=np.ones(1), means=one(self.means), codes=one(self.codes), noise=one(self.noise),
-            targets=one(self.targets), classes_of=(0,),
+            targets=(self.targets or ())[:1], classes_of=(0,),
         )  # fmt: skip
 
-    @cached_property
-    def centred(self) -> Population:
-        """The population as an unpenalised intercept sees it: Σ π_k μ_k = 0 = Σ π_k T_k. (theory_outputs, section 1.)"""
+    def centred(self, weights: Any) -> Population:
+        """The population with means and codes counted from their average under the weights (K,)."""
         if self.is_regression:
             return self
-        xp = namespace(self.priors, self.means, self.codes)
-        priors = xp.asarray(self.priors)
-        means, codes = self.means - priors @ self.means, self.codes - priors @ self.codes
+        means, codes = self.means - weights @ self.means, self.codes - weights @ self.codes
         return dataclasses.replace(self, means=means, codes=codes, is_opposite=False)
 
     def __repr__(self) -> str:
         if self.is_regression:
             return f"Population(regression, dim={self.dim}, outputs={self.outputs})"
-        L = len(self.targets)
+        L = len(self.targets or ())
         if self.is_binary and self.components == 2 and not is_jax(self.priors):
             return f"Population(two classes, dim={self.dim}, priors={np.round(self.priors, 6).tolist()})"
         inside = "" if self.components == L else f" in {self.components} components"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,7 @@ class TransferProblem(Meaning):
         orthogonal = (1 - self.beta) * (1 + self.beta) * self.mu_orth * self.mu_orth
         return mu2, self.beta * mu2, self.beta * self.beta * mu2 + orthogonal
 
-    @property
+    @cached_property
     def fit(self) -> Fit:
         """The same problem as a `Fit`, its means in the plane that they span; for scalar β, norms and p (any n and γ)."""
         for name in ("dim", "mu", "mu_orth", "beta"):

@@ -9,3 +9,5 @@ from .moments import Moments as Moments
 from .moments import describe as describe
 from .moments import moments as moments
 from .optimum import Optimum as Optimum
+from .storage import load as load
+from .storage import save as save

@@ -134,6 +134,8 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
     priors = xp.asarray(population.priors)
     total = xp.einsum("kii...->k...", variance)
     if population.is_regression:
+        if threshold != "zero":
+            raise ValueError(f"threshold must be 'zero' for regression, got {threshold!r}: there is no class to decide for.")
         risk = xp.tensordot(priors, total + xp.sum(mean * mean, axis=1), axes=1) + xp.sum(xp.diagonal(population.noise[0]))
         return Moments(plain(mean), plain(variance), None, plain(_finite(xp, risk)))
     assert population.targets is not None and population.classes_of is not None

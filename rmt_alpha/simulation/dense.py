@@ -73,12 +73,16 @@ def is_affine(fit: Fit) -> bool:
 def draw(fit: Fit, generators: list[np.random.Generator], conditions: Conditions) -> ScoreForm:
     """The score forms of single trainings of a scalar fit that is affine in α, trials last."""
     with one_blas_thread():
-        forms = [_form(trained) for trained in (_one(fit, rng, conditions, np.zeros((1, fit.n_alpha))) for rng in generators)]
+        forms = [
+            _form(trained) for trained in (_one(fit, rng, conditions, np.zeros((1, fit.n_alpha))) for rng in generators)
+        ]
     c, M = (np.stack([getattr(f, name) for f in forms], -1) for name in ("c", "M"))
     return ScoreForm(c, M, forms[0].population, forms[0].per)
 
 
-def draw_moments(fit: Fit, alphas: np.ndarray, generators: list[np.random.Generator], conditions: Conditions) -> Moments:
+def draw_moments(
+    fit: Fit, alphas: np.ndarray, generators: list[np.random.Generator], conditions: Conditions
+) -> Moments:
     """The moments of single trainings of a scalar fit at alphas (A, n_alpha): shaped (…, A, trials)."""
     with one_blas_thread():
         drawn = []
@@ -107,15 +111,21 @@ def _one(fit: Fit, rng: np.random.Generator, conditions: Conditions, alphas: np.
     return train(fit, rng, conditions, alphas, place)
 
 
-def train(fit: Fit, rng: np.random.Generator, conditions: Conditions, alphas: np.ndarray, place: Callable[[Any], np.ndarray]) -> Trained:
+def train(
+    fit: Fit, rng: np.random.Generator, conditions: Conditions, alphas: np.ndarray, place: Callable[[Any], np.ndarray]
+) -> Trained:
     """Train what the fit starts from, then the fit, on fresh samples."""
     starts = _starts(fit, rng, conditions, place)  # (J, p, q)
     anchors = np.concatenate(list(starts), axis=1) if len(starts) else np.empty((fit.dim, 0))
     if not is_squared(fit.loss):
         data = _all(samples.rows(rng, *_task(fit.population, fit.n, conditions, place)))
-        order = np.lexsort(alphas.T) if alphas.size else np.arange(len(alphas))  # so that each fit starts near its answer
+        order = (
+            np.lexsort(alphas.T) if alphas.size else np.arange(len(alphas))
+        )  # so that each fit starts near its answer
         W = np.empty((fit.dim + fit.intercept, len(alphas)))
-        W[:, order] = convex_path(data.X, data.Y[:, 0], fit.gamma, fit.loss, anchors, alphas[order], intercept=fit.intercept)
+        W[:, order] = convex_path(
+            data.X, data.Y[:, 0], fit.gamma, fit.loss, anchors, alphas[order], intercept=fit.intercept
+        )
         return Trained(fit, W, np.eye(len(alphas))[..., None], place)
     spread = _scales(fit, alphas)
     low = not is_affine(fit)
@@ -125,6 +135,7 @@ def train(fit: Fit, rng: np.random.Generator, conditions: Conditions, alphas: np
     fixed = np.zeros_like(columns)
     fixed[: fit.dim, fit.population.outputs :] = anchors
     fixed[fit.dim :] = metric.bias  # b = ȳ − Wᵀx̄: a part of the anchors, and one of the correction
+    assert fit.rank is not None and metric is not None
     G = np.swapaxes(spread, -1, -2) @ metric.G @ spread
     built = spread @ leading(G, fit.rank)
     return Trained(fit, np.concatenate([fixed, columns - fixed], 1), np.concatenate([spread, built], 1), place)
@@ -139,9 +150,14 @@ class Metric:
 
 
 def _ridge(
-    fit: Fit, rng: np.random.Generator, conditions: Conditions, anchors: np.ndarray, place: Callable[[Any], np.ndarray], low: bool
+    fit: Fit,
+    rng: np.random.Generator,
+    conditions: Conditions,
+    anchors: np.ndarray,
+    place: Callable[[Any], np.ndarray],
+    low: bool,
 ) -> tuple[np.ndarray, Any]:
-    """Columns of the ridge fit, and its `Metric` if asked for. No more than one block of samples, or a few min(n, p)² numbers, in memory."""
+    """Columns of the ridge fit, and its `Metric` if asked for. Memory: a block of samples, or a few min(n, p)² numbers."""
     put = _put(conditions.backend)
     n, p, task = fit.n, fit.dim, _task(fit.population, fit.n, conditions, place)
     if n <= p:
@@ -152,7 +168,9 @@ def _ridge(
         gram, moment, x_sum, y_sum = None, X.T @ Y, ones @ X, ones @ Y
         gram_anchors = X.T @ (X @ anchors)
     else:
-        gram, moment, x_sum, y_sum = (put(np.zeros(shape)) for shape in ((p, p), (p, fit.population.outputs), p, fit.population.outputs))
+        gram, moment, x_sum, y_sum = (
+            put(np.zeros(shape)) for shape in ((p, p), (p, fit.population.outputs), p, fit.population.outputs)
+        )
         for X, Y, ones in samples.statistics(rng, *task):
             X, Y, ones = put(X), put(Y), put(ones)
             gram += X.T @ X
@@ -175,7 +193,9 @@ def _ridge(
     return columns, Metric(correction.T @ pull, bias)
 
 
-def _starts(fit: Fit, rng: np.random.Generator, conditions: Conditions, place: Callable[[Any], np.ndarray]) -> np.ndarray:
+def _starts(
+    fit: Fit, rng: np.random.Generator, conditions: Conditions, place: Callable[[Any], np.ndarray]
+) -> np.ndarray:
     """What the fit starts from, (J, p, q). Groups of one object are parts of one training."""
     shared: dict[int, np.ndarray] = {}
 
@@ -204,7 +224,9 @@ def _scales(fit: Fit, alphas: np.ndarray) -> np.ndarray:
     return (a[..., None] * np.eye(q)).reshape(A, (J + 1) * q, q)
 
 
-def _task(population: Population, n: int, conditions: Conditions, place: Callable[[Any], np.ndarray]) -> tuple[Any, ...]:
+def _task(
+    population: Population, n: int, conditions: Conditions, place: Callable[[Any], np.ndarray]
+) -> tuple[Any, ...]:
     """What `samples` wants to know."""
     weights = None if population.weights is None else place(np.transpose(population.weights)).T
     return population, n, law(conditions.noise), conditions.labels, place(population.means), weights
@@ -267,6 +289,7 @@ def _moments(trained: Trained, threshold: str) -> Moments:
 def _hits(trained: Trained, rng: np.random.Generator, noise: Noise) -> np.ndarray:
     """The share of freshly drawn points that each α classifies right, (A,): the nearest code decides."""
     fit, population = trained.fit, trained.fit.population
+    assert population.classes_of is not None
     targets, means = np.asarray(population.targets), trained.place(population.means)
     right = np.zeros(len(trained.coefficients))
     for k, prior in enumerate(np.asarray(population.priors)):

@@ -44,11 +44,14 @@ def name(noise: str | Noise, workers: int = 1) -> tuple[Any, ...]:
         return (noise,)
     if isinstance(noise, functools.partial):
         bound = [*noise.args, *(x for item in sorted(noise.keywords.items()) for x in item)]
-        return (*name(noise.func, workers), *(x if isinstance(x, str | int | float | bool) else repr(np.asarray(x).tolist()) for x in bound))
+        return (
+            *name(noise.func, workers),
+            *(x if isinstance(x, str | int | float | bool) else repr(np.asarray(x).tolist()) for x in bound),
+        )
     named = noise if hasattr(noise, "__qualname__") else type(noise)
     if named is not noise and workers > 1:
         raise TypeError(
-            f"noise must be a word, a function or a functools.partial of one with workers={workers}, got {noise!r:.60}: an object has no name "
-            f"that another process could know it by. Use workers=1, or bind its settings with functools.partial."
+            f"noise must be a word, a function or a functools.partial of one with workers={workers}, got {noise!r:.60}: an object has "
+            f"no name that another process could know it by. Use workers=1, or bind its settings with functools.partial."
         )
     return (named.__module__, named.__qualname__)

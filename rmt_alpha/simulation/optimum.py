@@ -1,9 +1,10 @@
 r"""The best α as a simulation sees it, with a standard error: the witness of `optimal_alpha`.
 
-Each α is searched for as its scale times tan θ, where at α = scale both parts of w weigh the same: θ then changes over an interval of order one,
+Each α is searched for as its scale times tan θ, where at α = scale both parts of w weigh the same: θ then is of order one,
 whatever the units of the starts. The average F over draws is smooth, and its maximiser an M-estimator:
 
-.. math:: \mathrm{Cov}(θ) = \frac1T H^{-1} \mathrm{Cov}(∇f_i)\, H^{-1}, \qquad H = ∇^2 F, \qquad \mathrm{se}(α) = \mathrm{scale}\,\frac{\mathrm{se}(θ)}{\cos^2 θ}.
+.. math:: \mathrm{Cov}(θ) = \frac1T H^{-1} \mathrm{Cov}(∇f_i)\, H^{-1}, \qquad H = ∇^2 F, \\
+          \mathrm{se}(α) = \mathrm{scale}\,\frac{\mathrm{se}(θ)}{\cos^2 θ}.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def simulate_optimal_alpha(
 ) -> Optimum:
     """The α with the largest accuracy (regression: the least risk) averaged over draws; options as for `simulate`.
 
-    Returns an `Optimum` with `alpha`, its standard error `alpha_se`, `accuracy`, `risk` and `n_trials`; for problems with arrays these have their shape.
+    Returns an `Optimum` with `alpha`, its standard error `alpha_se`, `accuracy`, `risk` and `n_trials`, shaped
+    like the problem.
     Raises ValueError or TypeError, naming the parameter.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
@@ -54,8 +56,10 @@ def simulate_optimal_alpha(
     >>> print(f"{found.alpha:.1f} ± {found.alpha_se:.1f}, theory {optimal_alpha(problem).alpha:.1f}")
     7.6 ± 0.1, theory 7.5
     """
-    n_trials, workers, setting = prepare(problem, n_trials, seed, method, dense.Conditions(noise, labels, backend, threshold), workers)
-    count = as_fit(next(iter(problem.cells()))).n_alpha
+    n_trials, workers, setting = prepare(
+        problem, n_trials, seed, method, dense.Conditions(noise, labels, backend, threshold), workers
+    )
+    count = problem.n_alpha if isinstance(problem, Fit) else 1
     if count == 0:
         raise ValueError("problem must have starts, got none: there is nothing to scale.")
     found = []
@@ -113,7 +117,10 @@ def scales(cell: Any, setting: Setting) -> np.ndarray:
 
 
 def maximise(values: Values, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The θ (count,) in (−π/2, π/2) with the largest mean of `values`, which gives (A, trials) piece by piece at thetas (A, count), and its error."""
+    """The θ (count,) in (−π/2, π/2) with the largest mean of `values`, and its error.
+
+    `values` gives (A, trials), piece by piece, at thetas (A, count).
+    """
 
     def means(thetas: np.ndarray) -> np.ndarray:
         total, trials = 0.0, 0
@@ -132,7 +139,9 @@ def maximise(values: Values, count: int) -> tuple[np.ndarray, np.ndarray]:
         curvature, U = np.linalg.eigh(H)
         step = U @ (U.T @ slope / np.maximum(np.abs(curvature), 1e-12))
         # Down from a whole step, no longer than two of the grid's; the last is to stay.
-        sizes = np.append(0.5 ** np.arange(12), 0.0) * min(1.0, 2 * (ANGLES[1] - ANGLES[0]) / max(np.abs(step).max(), 1e-300))
+        sizes = np.append(0.5 ** np.arange(12), 0.0) * min(
+            1.0, 2 * (ANGLES[1] - ANGLES[0]) / max(np.abs(step).max(), 1e-300)
+        )
         tries = np.clip(theta + sizes[:, None] * step, -EDGE, EDGE)
         found = tries[np.argmax(means(tries))]
         moved, theta = np.abs(found - theta).max(), found

@@ -9,7 +9,7 @@ p²/2 random numbers instead of np.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
@@ -31,15 +31,21 @@ class Rows(NamedTuple):
 
 
 class Group(NamedTuple):
-    """`count` samples of one component that training sees with one label (None in regression)."""
+    """`size` samples of one component that training sees with one label (None in regression)."""
 
     component: int
     label: np.ndarray | None
-    count: int
+    size: int
 
 
 def rows(
-    rng: np.random.Generator, population: Population, n: int, noise: Noise, labels: str, means: np.ndarray, weights: np.ndarray | None
+    rng: np.random.Generator,
+    population: Population,
+    n: int,
+    noise: Noise,
+    labels: str,
+    means: np.ndarray,
+    weights: np.ndarray | None,
 ) -> Iterator[Rows]:
     """n samples, block by block; means (K, p) and weights (p, q) are the population's in all its coordinates."""
     groups = draw_groups(rng, population, n, labels)
@@ -47,7 +53,13 @@ def rows(
 
 
 def statistics(
-    rng: np.random.Generator, population: Population, n: int, noise: Noise, labels: str, means: np.ndarray, weights: np.ndarray | None
+    rng: np.random.Generator,
+    population: Population,
+    n: int,
+    noise: Noise,
+    labels: str,
+    means: np.ndarray,
+    weights: np.ndarray | None,
 ) -> Iterator[Rows]:
     """Rows of any number with the joint law of XᵀX, XᵀY, Σx and Σy."""
     groups = draw_groups(rng, population, n, labels)
@@ -77,7 +89,7 @@ def draw_groups(rng: np.random.Generator, population: Population, n: int, labels
         else:
             split = rng.multinomial(count, seen[k])
             groups += [Group(k, target, int(m)) for target, m in zip(targets, split, strict=True)]
-    return [g for g in groups if g.count]
+    return [g for g in groups if g.size]
 
 
 def label_law(population: Population) -> np.ndarray:
@@ -90,13 +102,20 @@ def label_law(population: Population) -> np.ndarray:
         wanted = np.concatenate([[1.0], code, (noise + np.outer(code, code)).ravel()])
         p, missed = optimize.nnls(system, wanted)
         if missed > TOLERANCE * (1 + np.abs(wanted).max()):
-            raise ValueError(f"population must have label noise that its targets explain, got codes {code.tolist()}. Build it with confusion=.")
+            raise ValueError(
+                f"population must have label noise that its targets explain, got codes {code.tolist()}. Build it with confusion=."
+            )
         law.append(p / p.sum())
     return np.array(law)
 
 
 def _drawn(
-    rng: np.random.Generator, population: Population, groups: list[Group], noise: Noise, means: np.ndarray, weights: np.ndarray | None
+    rng: np.random.Generator,
+    population: Population,
+    groups: list[Group],
+    noise: Noise,
+    means: np.ndarray,
+    weights: np.ndarray | None,
 ) -> Iterator[Rows]:
     p, q = population.dim, population.outputs
     at_once = max(BLOCK // p, 1)
@@ -113,7 +132,13 @@ def _drawn(
 
 
 def _condensed(
-    rng: np.random.Generator, population: Population, groups: list[Group], n: int, special: int, means: np.ndarray, weights: np.ndarray | None
+    rng: np.random.Generator,
+    population: Population,
+    groups: list[Group],
+    n: int,
+    special: int,
+    means: np.ndarray,
+    weights: np.ndarray | None,
 ) -> Rows:
     p, q = population.dim, population.outputs
     X, Y, ones = np.zeros((special + p, p)), np.zeros((special + p, q)), np.zeros(special + p)

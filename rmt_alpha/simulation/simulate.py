@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,8 @@ LARGEST_DRAW = 2**31  # numbers that `draw` may return: 16 GB
 class Engine:
     """A way to draw trainings; `ENGINES` has those that `simulate` and sweeps know.
 
-    `draw` (fit, key, seed, trials, conditions) gives the `ScoreForm` of these trials of a scalar fit, trials last. Trial i depends on key, seed
-    and i alone. `at_once`: how many are computed, and handed to a worker, at once.
+    `draw` (fit, key, seed, trials, conditions) gives the `ScoreForm` of these trials of a scalar fit, trials last. Trial i
+    depends on key, seed and i alone. `at_once`: how many are computed, and handed to a worker, at once.
     """
 
     draw: Callable[[Fit, tuple[int, ...], int, range, Conditions], ScoreForm]
@@ -72,26 +73,28 @@ def simulate(
     workers: int = 1,
     threshold: str = "zero",
     test_points: str = "gaussian",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Moments:
     """Average the exact conditional moments of the score over independent trainings.
 
     | parameter | meaning |
     |---|---|
     | `problem` | a `Fit` or a `TransferProblem`; arrays in it broadcast |
-    | `alpha` | as for `predict`: broadcasts against the problem's arrays; (…, J) for J starts; None for a fit without. All α share their draws |
+    | `alpha` | as for `predict`: broadcasts against the problem's arrays; (…, J) for J starts; None without. All α share their draws |
     | `n_trials` | trainings per problem, ≥ 2 |
     | `seed` | trial i of seed s is the same whatever else is computed |
-    | `method` | "chain" (exact; opposite classes, C = I, Gaussian, squared loss, γ > 0), "dense" (draws data), "auto" (chain where it applies), or one added to `ENGINES` |
+    | `method` | "chain" (opposite classes, C = I, Gaussian, squared loss, γ > 0), "dense" (any), or "auto": chain where it applies |
     | `noise` | "gaussian", "rademacher", "student" (5 degrees of freedom), or a function (rng, shape) → array of mean 0 and variance 1 |
     | `labels` | "balanced" (exact shares of the components), "random", or "auto": balanced for two opposite classes, else random |
     | `backend` | what the dense engine solves with: "numpy", or "jax" on its default device in its default precision |
     | `workers` | processes; no bit of the result depends on them. They take a second to start |
     | `threshold` | "zero" or "best", as for `predict` |
-    | `test_points` | "gaussian": the accuracy is Φ(m/√V), that on Gaussian points; "drawn": on 1000 fresh points per trial, of the noise's own law |
+    | `progress` | called with the pieces done and their number after each |
+    | `test_points` | "gaussian": the accuracy is Φ(m/√V), that on Gaussian points; "drawn": on 1000 fresh points per trial, of its law |
 
     The accuracy on Gaussian points is the limit of that on points of another law where weights and means spread over many
-    coordinates, and not otherwise. The means of a `TransferProblem` point in random directions of all p coordinates; those of a `Fit` where they
-    say. With drawn points the points' own error is part of the scatter over trials, and so of standard errors and deviations.
+    coordinates, and not otherwise. The means of a `TransferProblem` point in random directions of all p coordinates; those of a `Fit`
+    where they say. With drawn points the points' own error is part of the scatter over trials, and so of standard errors and deviations.
 
     Returns `Moments` with standard errors and deviations. Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
 
@@ -105,12 +108,18 @@ def simulate(
     n_trials, workers, setting = prepare(problem, n_trials, seed, method, conditions, workers)
     shape, cells = cells_along(problem, alpha)
     found: dict[str, np.ndarray] = {}
+    places, tasks = [], []
+    for place, cell, alphas in cells:
+        places.append((place, len(np.shape(alphas)) - _entries(problem)))
+        tasks.append((cell, alphas))
+    parts = -(-n_trials // ENGINES[setting.method].at_once)
+    every = ((*task, setting, trials) for task in tasks for trials in pieces(n_trials, setting.method))
     with pool(workers) as map_:
-        for place, cell, alphas in cells:
-            engine = partial(_summary, cell, alphas, setting)
-            average, error = _merge(map_(engine, pieces(n_trials, setting.method)))
+        summaries = _told(map_(_summary_of, every), parts * len(tasks), progress)
+        for place, rank in places:
+            average, error = _merge(islice(summaries, parts))
             for quantity in average:
-                lead = average[quantity].ndim - (len(np.shape(alphas)) - _entries(problem))
+                lead = average[quantity].ndim - rank
                 for suffix, values in (("", average), ("_se", error)):
                     name = quantity + suffix
                     if name not in found:
@@ -119,7 +128,13 @@ def simulate(
     found.update({f"{q}_sd": found[f"{q}_se"] * np.sqrt(n_trials) for q in QUANTITIES if q in found})
     found.setdefault("accuracy", None)  # type: ignore[arg-type]
     asked = None if _n_alpha(problem) == 0 else plain(alpha)
-    return Moments(**{k: plain(v) for k, v in found.items()}, alpha=asked, problem=problem, n_trials=n_trials, method=setting.method)
+    return Moments(
+        **{k: plain(v) for k, v in found.items()},
+        alpha=asked,
+        problem=problem,
+        n_trials=n_trials,
+        method=setting.method,
+    )
 
 
 def draw(
@@ -140,21 +155,36 @@ def draw(
     >>> form.c.shape, form.M.shape, form.moments(7.5).accuracy.shape
     ((2, 1000), (2, 2, 1000), (1000,))
     """
-    n_trials, workers, setting = prepare(problem, n_trials, seed, method, Conditions(noise, labels, backend), workers, least=1)
+    n_trials, workers, setting = prepare(
+        problem, n_trials, seed, method, Conditions(noise, labels, backend), workers, least=1
+    )
     if problem.shape:
-        raise ValueError(f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells().")
+        raise ValueError(
+            f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells()."
+        )
     fit = as_fit(problem)
     if not dense.is_affine(fit):
-        raise ValueError("problem must have the squared loss and full rank to be drawn for every α at once. Use simulate, with the α you want.")
+        raise ValueError(
+            "problem must have the squared loss and full rank to be drawn for every α at once. Use simulate, with the α you want."
+        )
     need_memory(fit, n_trials)
     with pool(workers) as map_:
         parts = list(map_(partial(form_of, problem, setting), pieces(n_trials, setting.method)))
-    return ScoreForm(np.concatenate([f.c for f in parts], -1), np.concatenate([f.M for f in parts], -1), parts[0].population, parts[0].per)
+    return ScoreForm(
+        np.concatenate([f.c for f in parts], -1),
+        np.concatenate([f.M for f in parts], -1),
+        parts[0].population,
+        parts[0].per,
+    )
 
 
 def need_memory(fit: Fit, n_trials: int) -> None:
     """ValueError where the forms of so many trials are too many to hold."""
-    A, K, q = len(fit.starts) + 1, 1 if fit.population.is_opposite else fit.population.components, fit.population.outputs
+    A, K, q = (
+        len(fit.starts) + 1,
+        1 if fit.population.is_opposite else fit.population.components,
+        fit.population.outputs,
+    )
     if n_trials * A * A * K * q * q > LARGEST_DRAW:
         raise ValueError(
             f"n_trials must be at most {LARGEST_DRAW // (A * A * K * q * q)} here, got {n_trials}: every trial's law is held in memory. "
@@ -180,7 +210,9 @@ def piece(problem: Fit | TransferProblem, alpha: np.ndarray, setting: Setting, t
 
 def form_of(problem: Fit | TransferProblem, setting: Setting, trials: range) -> ScoreForm:
     """The score forms of the given trials, all of one piece, of a scalar problem."""
-    return ENGINES[setting.method].draw(as_fit(problem), _key(problem, setting), setting.seed, trials, setting.conditions)
+    return ENGINES[setting.method].draw(
+        as_fit(problem), _key(problem, setting), setting.seed, trials, setting.conditions
+    )
 
 
 def pieces(n_trials: int, method: str) -> Iterator[range]:
@@ -206,7 +238,9 @@ def pick_method(problem: Fit | TransferProblem, method: str, conditions: Conditi
     return "dense" if reasons else "chain"
 
 
-def cells_along(problem: Fit | TransferProblem, alpha: np.ndarray) -> tuple[tuple[int, ...], Iterator[tuple[tuple, Any, np.ndarray]]]:
+def cells_along(
+    problem: Fit | TransferProblem, alpha: np.ndarray
+) -> tuple[tuple[int, ...], Iterator[tuple[tuple, Any, np.ndarray]]]:
     """The common shape of α and the problem, and for each scalar cell its place there, the cell, and its part of α."""
     if isinstance(problem, Fit):
         return problem.cells_along(alpha)
@@ -242,11 +276,19 @@ def prepare(
     check.choice("test_points", conditions.test_points, dense.TEST_POINTS)
     seed = _whole("seed", seed, 0)
     if conditions.backend == "jax" and not problem.is_squared:
-        raise ValueError("backend must be 'numpy' with other losses than the squared one, got 'jax'. Newton's method runs in NumPy.")
+        raise ValueError(
+            "backend must be 'numpy' with other losses than the squared one, got 'jax'. Newton's method runs in NumPy."
+        )
     if conditions.test_points == "drawn" and conditions.threshold != "zero":
-        raise ValueError("threshold must be 'zero' with test_points='drawn', got 'best': the best one is a property of a whole law.")
+        raise ValueError(
+            "threshold must be 'zero' with test_points='drawn', got 'best': the best one is a property of a whole law."
+        )
     conditions = dataclasses.replace(conditions, rotated=isinstance(problem, TransferProblem))
-    return n_trials, workers, Setting(seed, pick_method(problem, method, conditions), noise.name(conditions.noise, workers), conditions)
+    return (
+        n_trials,
+        workers,
+        Setting(seed, pick_method(problem, method, conditions), noise.name(conditions.noise, workers), conditions),
+    )
 
 
 def _whole(name: str, value: Any, low: int = 1) -> int:
@@ -292,6 +334,17 @@ def _summary(problem: Any, alpha: np.ndarray, setting: Setting, trials: range) -
             mean[quantity] = values.mean(axis=-1)
             M2[quantity] = ((values - mean[quantity][..., None]) ** 2).sum(axis=-1)
     return len(trials), mean, M2
+
+
+def _summary_of(task: tuple[Any, np.ndarray, Setting, range]) -> Summary:
+    return _summary(*task)
+
+
+def _told(summaries: Iterator[Summary], total: int, progress: Callable[[int, int], None] | None) -> Iterator[Summary]:
+    for done, summary in enumerate(summaries, 1):
+        if progress is not None:
+            progress(done, total)
+        yield summary
 
 
 def _merge(summaries: Iterator[Summary]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Fit
+from ..problem import Fit, Population
 from ..results import Moments, Optimum, describe
 from .resolvent import Law
 from .stage import Stage, _blocks, own_scales, train
@@ -61,11 +61,11 @@ class LowRank:
     def gram_form(self) -> Any:
         """G as a form in the columns (m, m)."""
         s, R = self.stage, self.stage.R
-        mu = R.into(np.asarray(s.population.means))
-        mu = np.pad(mu, ((0, 0), (0, s.start.shape[-1] - mu.shape[-1])))
-        codes = np.zeros((len(mu), s.start.shape[0]))
-        codes[:, : self.q] = s.population.codes
-        E = codes - mu @ s.start.T
+        codes = np.zeros((s.population.components, s.start.shape[0]))
+        codes[:, : self.q] = s.fit.population.codes
+        E = codes - self._means(s.fit.population) @ s.start.T
+        if s.fit.intercept:
+            E = E - s.fit.population.priors @ E
         label = s.missed - s.E[:, :, None] * s.E[:, None, :]
         score = R.quadratic(s.start) + self.traces[0]  # (Kc, m, m)
         before = np.tensordot(s.population.priors, E[:, :, None] * E[:, None, :] + label + score, axes=1)
@@ -103,9 +103,13 @@ class LowRank:
         turned = np.swapaxes(columns, -1, -2)
         P = self.projection(a, rank)
         Q = np.eye(q) - P
-        mu = R.into(np.asarray(s.population.means))
-        mu = np.pad(mu, ((0, 0), (0, s.start.shape[-1] - mu.shape[-1])))
-        mean = (mu @ s.start.T @ columns) @ Q + (mu @ s.W.T @ columns) @ P
+        before, after = self._means(s.fit.population) @ s.start.T @ columns, self._means(s.population) @ s.W.T @ columns
+        if s.fit.intercept and not s.population.is_regression:
+            # The start's own bias makes its residuals vanish on average; training's is `stage`'s.
+            priors, codes = np.asarray(s.fit.population.priors), np.asarray(s.fit.population.codes)
+            before = before - (priors @ before)[..., None, :] + priors @ codes
+            after = after + R.chi @ codes
+        mean = before @ Q + after @ P
         both = R.quadratic(np.concatenate([s.start, s.W]))
         m = len(s.start)
         into = lambda form: turned[..., None, :, :] @ form @ columns[..., None, :, :]  # noqa: E731
@@ -123,11 +127,12 @@ class LowRank:
         a = _weights(self.stage.fit, alpha)
         mean, variance = self.scores(a, rank)
         mean, variance = np.moveaxis(mean, (-2, -1), (0, 1)), np.moveaxis(variance, (-3, -2, -1), (0, 1, 2))
-        own = self.stage.fit.population
-        if self.stage.fit.intercept and not own.is_regression:
-            shift = np.asarray(own.priors) @ np.asarray(own.codes)
-            mean = mean + shift.reshape(1, -1, *(1,) * (mean.ndim - 2))
-        return describe(own, mean, variance, threshold)
+        return describe(self.stage.fit.population, mean, variance, threshold)
+
+    def _means(self, population: Population) -> np.ndarray:
+        """μ (K, d) in the eigenbasis."""
+        mu = self.stage.R.into(np.asarray(population.means))
+        return np.pad(mu, ((0, 0), (0, self.stage.start.shape[-1] - mu.shape[-1])))
 
 
 def solved(fit: Fit) -> LowRank:

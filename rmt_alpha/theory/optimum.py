@@ -2,6 +2,7 @@ r"""`optimal_alpha`: the best α of a score form, in closed form where the accur
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,8 @@ from .. import _checks as check
 from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
 from ..problem import Fit, TransferProblem, is_squared
 from ..results import Moments, Optimum, ScoreForm
-from . import convex, low_rank
-from .predict import Problem, batched, checked_problem, score_form
+from . import convex_search, low_rank
+from .predict import Problem, batched, checked_problem, predict, score_form
 
 ANGLES = np.linspace(-np.pi / 2, np.pi / 2, 129)
 SHARPEST = 1e-10
@@ -37,15 +38,31 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     closed = is_squared(problem.loss) and (problem.rank is None or problem.rank == problem.population.outputs)
     if closed and (not problem.shape or batched(problem)):
         form = score_form(problem)
-        if form.population is None and (threshold == "zero" or problem.population.priors[0] == 0.5):
-            return optimum(form)
+        if form.population is None:
+            return _at_threshold(optimum(form), form, threshold)
+    if not is_squared(problem.loss) and threshold == "zero":
+        return convex_search.optimum(problem)
     if problem.shape:
         return _of_cells(problem, threshold)
     if not is_squared(problem.loss):
-        return convex.optimum(problem, threshold)
+        form = score_form(dataclasses.replace(problem, loss="squared"))
+        units = signed_scales(form) if form.population is None else scales(form)
+        return optimum_by_search(lambda alpha: predict(problem, alpha, threshold=threshold), units, problem.n_alpha)
     if not closed:
         return low_rank.optimum(problem, threshold)
     return search(form, threshold)
+
+
+def _at_threshold(found: Optimum, form: ScoreForm, threshold: str) -> Optimum:
+    """The same α with its accuracy at that threshold: for opposite classes accuracy grows with m/√V at either."""
+    if threshold == "zero":
+        return found
+    xp = namespace(form.c)
+    several = form.n_starts > 1
+    alpha, direction = (xp.moveaxis(x, -1, 0) if several else xp.asarray(x)[None] for x in (found.alpha, found.direction))
+    far = xp.asarray(found.at_infinity)
+    a = xp.concatenate([xp.where(far, 0.0, 1.0)[None], xp.where(far, direction, alpha)])
+    return dataclasses.replace(found, accuracy=form.along(a, threshold).accuracy)
 
 
 def _of_cells(problem: Problem, threshold: str) -> Optimum:
@@ -89,18 +106,19 @@ def optimum(form: ScoreForm) -> Optimum:
     d1 = M[0, 0] * c[1] - M[0, 1] * c[0]
     # Without any source (M11 = 0 = c1) or any signal (c = 0) every α is as good: 0.
     at_infinity = (d0 < 0) | ((d0 == 0) & (c[1] != 0))
-    alpha = _ratio(xp, xp.where(at_infinity, 0.0, d1), xp.where(at_infinity, 1.0, d0))
-    best = xp.where(at_infinity, xp.copysign(xp.inf, c[1]), alpha)
+    with np.errstate(over="ignore"):  # beyond the largest double: ±inf
+        best = xp.where(at_infinity, xp.copysign(xp.inf, c[1]), d1 / xp.where(d0 > 0, d0, 1.0))
     # The score at α* along (d₀, d₁), which does not overflow where α* is large.
-    size = xp.maximum(xp.abs(d0), xp.abs(d1))
-    safe = xp.where(size == 0, 1.0, size)
-    a0, a1 = xp.where(size == 0, 1.0, d0 / safe), d1 / safe
-    variance = M[0, 0] * a0 * a0 + 2 * a0 * a1 * M[0, 1] + a1 * a1 * M[1, 1]
-    snr = (c[0] * a0 + c[1] * a1) / xp.sqrt(xp.where(at_infinity | (variance <= 0), 1.0, variance))
+    size = xp.abs(d0) + xp.abs(d1)
+    nothing = size == 0
+    inverse = 1 / xp.where(nothing, 1.0, size)
+    a0, a1 = xp.where(nothing, 1.0, d0 * inverse), d1 * inverse
+    variance = (M[0, 0] * a0 + 2 * M[0, 1] * a1) * a0 + M[1, 1] * (a1 * a1)
+    snr = (c[0] * a0 + c[1] * a1) / xp.sqrt(xp.where(variance > 0, variance, 1.0))
     limit = xp.abs(c[1]) / xp.sqrt(xp.where(at_infinity, M[1, 1], 1.0))
-    least_risk = _ratio(xp, c[1] * (1 - c[0]) - M[0, 1], M[1, 1] + c[1] * c[1])
-    at_least = M[0, 0] + 2 * least_risk * M[0, 1] + least_risk * least_risk * M[1, 1]
-    risk = at_least + (1 - c[0] - least_risk * c[1]) ** 2
+    square = M[1, 1] + c[1] * c[1]
+    least_risk = (c[1] * (1 - c[0]) - M[0, 1]) / xp.where(square > 0, square, 1.0)  # 0/1 without a source
+    risk = M[0, 0] + least_risk * (2 * M[0, 1] + least_risk * M[1, 1]) + (1 - c[0] - least_risk * c[1]) ** 2
     accuracy = normal_cdf(xp.where(at_infinity, limit, snr))
     direction = xp.where(at_infinity, xp.sign(c[1]), 0.0)
     return Optimum(*map(plain, (best, accuracy, -_ratio(xp, c[0], c[1]), at_infinity, least_risk, risk, direction)))
@@ -178,7 +196,11 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
     if is_tracer(form.c) or is_jax(form.c, form.M):
         raise TypeError("problem must hold NumPy numbers for the best α of several classes, got JAX arrays: it is found by a search. Optimise predict instead.")
     units = scales(form)
-    found = best_direction(lambda a: form.along(_as_weights(form, a * np.r_[1.0, units]), threshold).accuracy, len(risky), risky / units)
+
+    def accuracy(a: np.ndarray) -> Any:
+        return form.along(_as_weights(form, (a.T * np.r_[1.0, units]).T), threshold).accuracy
+
+    found = best_direction(accuracy, len(risky), risky / units)
     best, infinite, direction, accuracy = to_alpha(found, units)
     pick = (lambda v: float(v[0])) if one else (lambda v: v)
     return Optimum(pick(best), accuracy, None, infinite, plain(alpha), at.risk, pick(direction))
@@ -189,6 +211,13 @@ def scales(form: ScoreForm) -> np.ndarray:
     size = np.einsum("aakii->ai", form.M) + np.sum(form.c**2, axis=1)  # (A, q)
     size = size if form.per == "output" else size.sum(1, keepdims=True)
     ratio = np.sqrt(size[:1] / np.where(size[1:] > 0, size[1:], np.inf)).ravel()
+    return np.where(ratio > 0, ratio, 1.0)
+
+
+def signed_scales(form: ScoreForm) -> np.ndarray:
+    """`scales` of a signed form."""
+    size = np.array([form.M[i, i] + form.c[i] ** 2 for i in range(len(form.c))])
+    ratio = np.sqrt(size[0] / np.where(size[1:] > 0, size[1:], np.inf))
     return np.where(ratio > 0, ratio, 1.0)
 
 

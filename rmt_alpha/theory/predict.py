@@ -11,8 +11,9 @@ import numpy as np
 from .. import _checks as check
 from .._arrays import is_jax, plain
 from ..problem import Fit, TransferProblem, is_squared
-from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe
-from . import convex, low_rank
+from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe, moments
+from ..results.moments import THRESHOLDS
+from . import convex, localised, low_rank
 from . import spread as spreads
 from .isotropic import transfer_form
 from .stage import train
@@ -20,7 +21,7 @@ from .stage import train
 Problem = Fit | TransferProblem
 
 
-def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", spread: bool = False) -> Moments:
+def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noise: str = "gaussian", spread: bool = False) -> Moments:
     """Asymptotic mean, variance, accuracy and risk of a fit at α.
 
     | parameter | meaning |
@@ -28,6 +29,7 @@ def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", spr
     | `problem` | a `Fit` or a `TransferProblem`; arrays in it broadcast against α |
     | `alpha` | the scales of the starts: any shape for one, (…, J) for several, (…, J·q) per output; None for a fit without starts |
     | `threshold` | where two classes are told apart: "zero" or "best", which is the limit's own best |
+    | `noise` | of the test points, "gaussian", "rademacher" or "student": it matters where the means or starts sit on few coordinates |
     | `spread` | also the standard deviations over draws of the training sets, `accuracy_sd` … (isotropic noise and one source only) |
 
     Exact as all sample sizes and p → ∞ at fixed ratios; `simulate` is its witness. Returns `Moments`. Raises ValueError or TypeError, naming the
@@ -42,14 +44,25 @@ def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", spr
     0.7518
     """
     alpha = checked_alpha(problem, alpha)
+    check.choice("noise", noise, tuple(localised.CHARACTERISTIC))
     found = _moments(problem, alpha, threshold)
+    if noise != "gaussian" and isinstance(problem, Fit):  # a TransferProblem's means lie in no particular direction
+        found = dataclasses.replace(found, accuracy=plain(_localised(problem, alpha, noise, threshold)))
     if spread:
-        found = dataclasses.replace(found, **spread_fields(problem, alpha))
+        found = dataclasses.replace(found, **spreads.deviations(problem, alpha))
     return dataclasses.replace(found, alpha=plain(alpha), problem=problem)
 
 
-def spread_fields(problem: Problem, alpha: Any) -> dict[str, Any]:
-    return spreads.deviations(problem, alpha)
+def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:
+    if threshold != "zero":
+        raise ValueError(f"threshold must be 'zero' with noise {noise!r}, got {threshold!r}: the best one is known for Gaussian scores only.")
+    if not fit.shape:
+        return localised.accuracy(fit, alpha, noise)
+    shape, pieces = fit.cells_along(np.asarray(alpha))
+    out = np.empty(shape)
+    for place, cell, part in pieces:
+        out[place] = localised.accuracy(cell, part, noise)
+    return out
 
 
 def checked_problem(problem: Any) -> Problem:
@@ -80,19 +93,22 @@ def _moments(problem: Problem, alpha: Any, threshold: str) -> Moments:
     if isinstance(problem, TransferProblem):
         if problem.is_squared:
             return transfer_form(problem).moments(alpha, threshold)
-        if not problem.shape or not any(np.ndim(getattr(problem, n)) for n in ("dim", "mu", "mu_orth", "beta")):
-            return _moments(problem.fit, alpha, threshold)
-        return _of_cells(problem, alpha, lambda cell, part: _moments(cell, part, threshold))
+        mean, variance = convex.transfer(problem, alpha)
+        return _signed(mean, variance, threshold)
     if not is_squared(problem.loss):
         mean, variance = convex.moments(problem, alpha)
         if problem.population.is_opposite and not problem.intercept:
-            return ScoreForm(np.asarray([mean]), np.asarray([[variance]]), prior=problem.population.priors[0]).along(np.ones(1), threshold)
+            return _signed(mean, variance, threshold, problem.population.priors[0])
         return describe(problem.population, mean, variance, threshold)
     if problem.rank is not None and problem.rank < problem.population.outputs:
         return low_rank.moments(problem, alpha, threshold)
     if problem.shape and not batched(problem):
         return _of_cells(problem, alpha, lambda cell, part: score_form(cell).moments(part, threshold))
     return score_form(problem).moments(alpha, threshold)
+
+
+def _signed(mean: Any, variance: Any, threshold: str, prior: Any = 0.5) -> Moments:
+    return moments(mean, variance, prior if check.choice("threshold", threshold, THRESHOLDS) == "best" else None)
 
 
 def score_form(problem: Problem) -> ScoreForm:

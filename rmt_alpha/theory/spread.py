@@ -131,15 +131,17 @@ def spread_form(problem: Fit | TransferProblem) -> SpreadForm:
     flips = [float(f.population.codes[0, 0]) for f in fit.lineage]
     if any(code != 1.0 for code in flips):
         raise ValueError("spread must be False where labels are flipped: no formula is known. simulate(…) gives these deviations.")
+    # As the user typed them.
+    names = ("gamma_target", "gamma_source", "mu") if isinstance(problem, TransferProblem) else ("gamma", "starts[0].gamma", "the source mean's norm")
     uu, uv, vv = float(first @ first), float(first @ second), float(second @ second)
     p, n, gamma, b = fit.dim, int(fit.n), float(fit.gamma), math.sqrt(vv)
-    _require_positive("gamma of the target", gamma)
+    _require_positive(names[0], gamma)
     _require_positive("the norm of the target mean", b)
     if not isinstance(source, Fit):
         return _stage(p, n, gamma, b, uv, uu)
     mu = math.sqrt(uu)
-    _require_positive("gamma of the source", float(source.gamma))
-    _require_positive("the norm of the source mean", mu)
+    _require_positive(names[1], float(source.gamma))
+    _require_positive(names[2], mu)
     before = _stage(p, int(source.n), float(source.gamma), mu)
     m, q = before.limit[0], before.limit[2]
     s = m * uv / uu

@@ -11,7 +11,7 @@ every linear and quadratic functional like a Gaussian matrix,
 
 where (ā, Ω) is the law of the anchor Σ_s w̃_s D_s. Column i of W̄ is affine in the scales of its own output, so everything is held as forms in
 a = (1, α₁, …, α_J) per output, and one solve serves every α. (Ω', W̄) is the anchor of the next stage. Regression counts weights
-from W_t: then every T and E is 0. (theory_outputs.md, sections 1 and 2; one output and covariance: theory.md, section 2; arXiv 2510.21345, section 3.)
+from W_t: then every T and E is 0. An intercept centres means and codes by χ and costs one sample. (theory_outputs.md, sections 1 and 2; one output and covariance: theory.md, section 2; arXiv 2510.21345, section 3.)
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Stage:
 
     | field | shape |
     |---|---|
-    | `fit`, `population` | as asked; as the formula sees it: signed, or centred |
+    | `fit`, `population` | as asked; as the formula sees it: signed, or centred by χ |
     | `R` | `Spectral` or `Dense` |
     | `start` | ā as a form: (..., m, d) in the eigenbasis |
     | `E` | mean residual per component: (..., K, m) |
@@ -96,9 +96,8 @@ class Stage:
         if self.fit.population.is_opposite and not self.fit.intercept:
             return ScoreForm(c[:, 0, 0], M[:, :, 0, 0, 0], prior=self.fit.population.priors[0])
         if self.fit.intercept and not population.is_regression:
-            # b = ΣπT − W̄ᵀΣπμ: the test point is centred too, so only the mean code is to be added.
-            own = self.fit.population
-            shift = xp.asarray(own.priors) @ xp.asarray(own.codes)
+            # b = ΣχT − W̄ᵀΣχμ: the test point is centred too, so only the mean code is to be added.
+            shift = self.R.chi @ xp.asarray(self.fit.population.codes)
             first = xp.asarray(np.arange(A) == 0, dtype=float)
             c = c + (first[:, None, None] * shift[None, None]).reshape(A, 1, q, *(1,) * (c.ndim - 3))
         return ScoreForm(c, M, self.fit.population, self.fit.per)
@@ -106,12 +105,12 @@ class Stage:
 
 def train(fit: Fit) -> Stage:
     """The stage of a fit with squared loss, anchored at what its starts return."""
-    population = fit.population.centred if fit.intercept else fit.population
-    if population.is_opposite:
-        population = population.signed
-    n = fit.n - 1 if fit.intercept else fit.n
-    R = pick(population, n, fit.gamma, anchors(fit))
-    return solve(fit, population, R)
+    if not fit.intercept:
+        population = fit.population.signed if fit.population.is_opposite else fit.population
+        return solve(fit, population, pick(population, fit.n, fit.gamma, anchors(fit)))
+    R = pick(fit.population, fit.n - 1, fit.gamma, anchors(fit))
+    # The bias makes the training residuals E_k/(1+δ_k) vanish on average: Σ χ_k E_k = 0.
+    return solve(fit, fit.population.centred(R.chi), R)
 
 
 def solve(fit: Fit, population: Population, R: Spectral | Dense) -> Stage:

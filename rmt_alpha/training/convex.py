@@ -13,7 +13,14 @@ SMALLEST = 1e-10
 
 
 def convex_path(
-    X: np.ndarray, y: np.ndarray, gamma: float, loss: str | Loss, anchors: np.ndarray | None, alphas: np.ndarray, *, intercept: bool = False
+    X: np.ndarray,
+    y: np.ndarray,
+    gamma: float,
+    loss: str | Loss,
+    anchors: np.ndarray | None,
+    alphas: np.ndarray,
+    *,
+    intercept: bool = False,
 ) -> np.ndarray:
     r"""The weights of w = Σ α_k w̃_k + a for each α.
 
@@ -40,7 +47,9 @@ def convex_path(
     X, y = check.matrix("X", X), check.vector("y", y)
     n, p = X.shape
     if len(y) != n or not np.all(np.abs(y) == 1):
-        raise ValueError(f"y must hold {n} labels −1 or +1, one per row of X, got shape {y.shape} and values {np.unique(y)[:5].tolist()}.")
+        raise ValueError(
+            f"y must hold {n} labels −1 or +1, one per row of X, got shape {y.shape} and values {np.unique(y)[:5].tolist()}."
+        )
     if not gamma > 0:
         raise ValueError(
             f"gamma must be positive under the {loss.name} loss, got {gamma:g}: without a penalty the weights may run off."

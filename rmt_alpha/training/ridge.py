@@ -37,7 +37,13 @@ def ridge_path(X: Any, y: Any, gamma: float, anchors: Any = None, *, intercept: 
         raise ValueError(f"y must have one entry or row per row of X, {n}, got shape {np.shape(y)}.")
     xp = namespace(X)
     y = y[:, None] if np.ndim(y) == 1 else y
-    anchors = xp.empty((p, 0)) if anchors is None else check.matrix("anchors", anchors, rows=p) if np.size(anchors) else xp.empty((p, 0))
+    anchors = (
+        xp.empty((p, 0))
+        if anchors is None
+        else check.matrix("anchors", anchors, rows=p)
+        if np.size(anchors)
+        else xp.empty((p, 0))
+    )
     if not intercept:
         targets = xp.concatenate([y, -(X @ anchors)], 1)
         return add_anchors(_solve(X, targets, n * gamma), anchors)

@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 
 REASON = "needs the extra: pip install 'rmt_alpha[lm]'"
 torch = pytest.importorskip("torch", reason=REASON)
@@ -22,9 +24,13 @@ pytest.importorskip("peft", reason=REASON)
 import finetune_world as world  # noqa: E402
 
 from rmt_alpha.adapters import METHODS, Recipe, finetune, finetune_sweep, load_task, row_scales  # noqa: E402
-from rmt_alpha.adapters.files import write_whole  # noqa: E402
+from rmt_alpha.adapters.batches import InOrder  # noqa: E402
+from rmt_alpha.adapters.files import read_tensors  # noqa: E402
+from rmt_alpha.adapters.finetune import run_of  # noqa: E402
 from rmt_alpha.adapters.measure import PeakMemory, fast_bfloat16  # noqa: E402
+from rmt_alpha.adapters.methods import trainer  # noqa: E402
 from rmt_alpha.data import DataUnavailableError, files  # noqa: E402
+from rmt_alpha.files import locked, read_record  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
 QUICK = dict(n_train=100, steps=20, batch_size=8, evaluations=4, rank=4, every=5, lr=3e-3, progress=False)
@@ -107,12 +113,80 @@ def test_the_published_protocol_chooses_on_the_development_rows(bert):
     assert record["validation_accuracy"] is None
 
 
-def test_published_alpha_multiplies_the_bias(bert):
-    scaled = {p: run(bert, protocol=p, steps=1, evaluations=1).model for p in ("honest", "published")}
-    flags = {
-        p: {m.scale_bias["default"] for m in model.modules() if hasattr(m, "scale_bias")} for p, model in scaled.items()
-    }
-    assert flags == {"honest": {False}, "published": {True}}
+def published(model, method="alpha-lora", n=100, **options):
+    """The run's batches and optimisers, recorded: [(which rows, …)] of A, B and head, and of α."""
+    made = run_of(model, world.task(), method, protocol="published", n_train=n, steps=30, evaluations=1, **options)
+    return made, made.built()[0]
+
+
+def test_the_published_protocol_trains_with_the_authors_numbers(bert):
+    """Their code: AdamW(betas=(.9, .99)) with torch's decay of .01, Adam with those betas, s = 1, A ~ N(0, 1/r), 64 texts, 512 tokens."""
+    made, model = published(bert, rank=4)
+    recipe = made.recipe
+    assert (recipe.batch_size, recipe.max_length) == (64, 512)
+    optimisers = trainer(model, "alpha-lora", recipe, made._loss)
+    group, alphas = optimisers.optimizer.param_groups[0], optimisers.row_scale_optimizer.param_groups[0]
+    assert (group["betas"], group["weight_decay"], alphas["betas"], alphas["weight_decay"]) == (
+        (0.9, 0.99),
+        0.01,
+        (0.9, 0.99),
+        0,
+    )
+    layers = [m for m in model.modules() if hasattr(m, "scale_bias")]
+    assert {(m.scaling["default"], m.scale_bias["default"]) for m in layers} == {(1.0, True)}
+    entries = torch.cat([m.lora_A["default"].weight.flatten() for m in layers])  # 512 of them
+    assert (
+        entries.std().item() == pytest.approx(0.5, abs=0.05)
+        and scipy.stats.kstest(entries.detach(), "norm", (0, 0.5)).pvalue > 1e-3
+    )
+    honest = run_of(bert, world.task(), "alpha-lora", n_train=100)
+    assert (honest.recipe.batch_size, honest.recipe.weight_decay, honest.recipe.beta2, honest.recipe.first) == (
+        16,
+        0,
+        0.999,
+        10,
+    )
+    own = published(
+        bert, batch_size=8, weight_decay=0.0, beta2=0.5, lora_alpha=3.0, first=4, a_std=0.1, scale_bias=False
+    )[0].recipe
+    assert (own.batch_size, own.weight_decay, own.beta2, own.lora_alpha, own.first, own.a_std) == (8, 0, 0.5, 3, 4, 0.1)
+
+
+def test_the_published_protocol_feeds_the_authors_batches(bert, monkeypatch):
+    """A, B and the head train on all rows, whatever the method; α on a fifth of the same rows, in order, after steps 1, T + 1, …"""
+    made, _ = published(bert)
+    assert published(bert, "lora")[0].train_rows.texts == made.train_rows.texts and len(made.train_rows) == 100
+    assert len(made.held_out_rows) == 20 and set(made.held_out_rows.texts) <= set(made.train_rows.texts)
+    seen = []
+    module = sys.modules["rmt_alpha.adapters.finetune"]
+    monkeypatch.setattr(module, "InOrder", lambda rows, size: lambda k: (seen.append(k), InOrder(rows, size)(k))[1])
+    made = published(bert, batch_size=8, every=7)[0]
+    made.train(None, False)
+    assert seen == [0, 1, 2, 3, 4]  # after steps 1, 8, 15, 22, 29
+
+
+def test_a_loader_that_does_not_shuffle():
+    class Rows(list):
+        def batch(self, rows):
+            return [self[i] for i in rows]
+
+    batches = InOrder(Rows(range(20)), 8)
+    assert [batches(k) for k in range(4)] == [list(range(8)), list(range(8, 16)), list(range(16, 20)), list(range(8))]
+
+
+def test_published_mnli_is_tested_on_other_genres(bert, monkeypatch):
+    asked = []
+
+    def load(task, split):
+        asked.append((task, split))
+        rows = world.examples(50, 1)
+        return rows.texts, rows.labels
+
+    monkeypatch.setattr(sys.modules["rmt_alpha.adapters.tasks"], "load_glue", load)
+    monkeypatch.setenv(files.VARIABLE, "elsewhere")  # what is cached is of another place
+    for protocol in ("honest", "published"):
+        run_of(bert, "mnli", protocol=protocol, n_train=40)
+    assert asked == [("mnli", "train"), ("mnli", "dev"), ("mnli", "train"), ("mnli", "dev_mismatched")]
 
 
 def test_the_checkpoint_chosen_is_the_one_returned(bert):
@@ -243,23 +317,122 @@ def test_another_runs_folder_is_refused(bert, tmp_path, left):
         run(bert, folder=tmp_path, seed=1)
 
 
-def test_a_damaged_checkpoint_is_named(bert, tmp_path):
-    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
-    with pytest.raises(ValueError, match=r"checkpoint\.pt is no checkpoint that can be read .*Delete it"):
+def flipped(content, n, seed=0):
+    """The same with one bit the other way, at n places, and the same cut short."""
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        place = int(rng.integers(len(content)))
+        yield content[:place] + bytes([content[place] ^ (1 << int(rng.integers(8)))]) + content[place + 1 :]
+    yield from (b"", content[: len(content) // 2], content[:-1])
+
+
+def test_no_damaged_checkpoint_is_resumed(bert, tmp_path, caplog):
+    run(bert, folder=tmp_path)
+    (tmp_path / "result.json").unlink()
+    for content in flipped((tmp_path / "checkpoint.pt").read_bytes(), 60):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+        made = run_of(bert, world.task(), **{k: v for k, v in QUICK.items() if k != "progress"})
+        assert made._checkpoint(tmp_path / "checkpoint.pt") is None
+        assert (
+            "checkpoint.pt is truncated, altered, or of another program. What it held is computed again." in caplog.text
+        )
+        caplog.clear()
+
+
+@pytest.mark.parametrize("damage", ["checkpoint.pt", "result.json", "both"])
+def test_what_a_damaged_file_held_is_named_and_computed_again(bert, tmp_path, caplog, damage):
+    whole = run(bert, folder=tmp_path).record
+    for name in ("checkpoint.pt", "result.json") if damage == "both" else (damage,):
+        content = bytearray((tmp_path / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (tmp_path / name).write_bytes(content)
+    again = run(bert, folder=tmp_path)
+    assert same(again.record, json.loads(json.dumps(whole)))
+    assert (again.model is None) == (damage == "checkpoint.pt")  # a whole record needs no computing
+    for name in ("checkpoint.pt", "result.json"):
+        assert (f"{name} is truncated, altered" in caplog.text) == (damage in (name, "both"))
+    assert read_record(tmp_path / "result.json", "") and sorted(os.listdir(tmp_path)) == [
+        ".lock",
+        "checkpoint.pt",
+        "result.json",
+    ]
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin", "tokenizer.json", "config.json"])
+@pytest.mark.parametrize("left", ["result.json", "checkpoint.pt"])
+def test_a_run_on_a_base_model_with_other_files_is_another_run(tmp_path, file, left):
+    base = world.save_model(tmp_path / "base")
+    if file == "pytorch_model.bin":
+        from safetensors.torch import load_file
+
+        torch.save(load_file(base / "model.safetensors"), base / file)
+        (base / "model.safetensors").unlink()
+    run(base, "lora", folder=tmp_path / "run")
+    for name in {"result.json", "checkpoint.pt"} - {left}:
+        (tmp_path / "run" / name).unlink()
+    (base / file).write_bytes((base / file).read_bytes().replace(b" ", b"  ", 1) + b" ")
+    with pytest.raises(ValueError, match=rf"folder holds another run: .*{left} has base='.*', this one base="):
+        run(base, "lora", folder=tmp_path / "run")
+
+
+def test_a_base_model_may_move(tmp_path):
+    base = world.save_model(tmp_path / "base")
+    first = run(base, "lora", folder=tmp_path / "run").record
+    base.rename(tmp_path / "elsewhere")
+    assert run(tmp_path / "elsewhere", "lora", folder=tmp_path / "run").record == json.loads(json.dumps(first))
+
+
+def test_a_second_process_waits_for_the_folder(bert, tmp_path, caplog, monkeypatch):
+    module = sys.modules["rmt_alpha.adapters.finetune"]
+    order = []
+    monkeypatch.setattr(module._Run, "train", lambda self, place, progress: order.append("trained"))
+    with locked(tmp_path):
+        second = threading.Thread(target=run, args=(bert,), kwargs=dict(folder=tmp_path))
+        second.start()
+        while "is being worked in by process" not in caplog.text:
+            time.sleep(0.01)
+        order.append("first is done")
+    second.join()
+    assert order == ["first is done", "trained"]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_loss_that_is_not_finite_ends_the_run(bert, tmp_path, monkeypatch, last):
+    """In the middle, and where only the last evaluation sees it: the last good checkpoint stays, and is what a resumed run begins with."""
+    module = sys.modules["rmt_alpha.adapters.finetune"]
+    scores, looks = module.scores, []
+
+    def broken(*arguments):
+        looks.append(None)
+        return scores(*arguments) if len(looks) < (5 if last else 3) else (float("nan"), 0.5)
+
+    monkeypatch.setattr(module, "scores", broken)
+    what = "loss on the development rows" if last else "loss on the rows that choose the checkpoint"
+    message = rf"The {what} is nan at step \d+ of words alpha-lora seed 0\. Take a smaller lr than 0\.003, or a smaller row_scale_lr than "
+    with pytest.raises(
+        ArithmeticError, match=message + r"0\.005\. The last good checkpoint is kept in .*checkpoint\.pt"
+    ):
         run(bert, folder=tmp_path)
+    monkeypatch.undo()
+    assert not (tmp_path / "result.json").exists()
+    held = read_tensors(tmp_path / "checkpoint.pt")
+    assert [look["step"] for look in held["state"]["curve"]] == ([5, 10, 15, 20] if last else [5, 10])
+    assert run(bert, folder=tmp_path).record["steps_done"] == 20
+
+
+def test_a_rate_that_is_too_large_is_told(bert):
+    with pytest.raises(
+        ArithmeticError, match=r"is (nan|inf) at step \d+ of words full seed 0\. Take a smaller lr than 1e\+30\.$"
+    ):
+        run(bert, "full", lr=1e30)
 
 
 def test_a_record_that_cannot_be_written_is_told(bert, tmp_path, monkeypatch):
-    module = sys.modules["rmt_alpha.adapters.finetune"]
-    whole = module.write_whole
+    def full(path, record):
+        raise OSError(28, "No space left on device", str(path))
 
-    def full(path, write):
-        if path.name == "result.json":
-            raise OSError(28, "No space left on device")
-        whole(path, write)
-
-    monkeypatch.setattr(module, "write_whole", full)
-    with pytest.raises(OSError, match="No space left") as raised:
+    monkeypatch.setattr(sys.modules["rmt_alpha.adapters.finetune"], "write_record", full)
+    with pytest.raises(OSError, match=r"No space left .*result\.json") as raised:
         run(bert, folder=tmp_path)
     assert "dev_accuracy = 0." in raised.value.__notes__[0] or "dev_accuracy = 1" in raised.value.__notes__[0]
 
@@ -316,9 +489,19 @@ def test_a_head_for_other_labels_is_refused(bert, tmp_path):
     assert torch.allclose(again.model.classifier.weight, done.model.classifier.weight, atol=1e-8)
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_damaged_model_is_named(tmp_path, file):
+    base = world.save_model(tmp_path / "base")
+    (base / file).write_bytes((base / file).read_bytes()[:-20])
+    with pytest.raises(
+        DataUnavailableError, match=r"model '.*base' cannot be had \(.*Name a folder written by save_pretrained"
+    ):
+        run(base)
+
+
 def test_no_such_model(tmp_path):
     with pytest.raises(
-        DataUnavailableError, match="model '.*nowhere' cannot be had .*Name a folder written by save_pretrained"
+        DataUnavailableError, match="model '.*nowhere' cannot be had: .*Name a folder written by save_pretrained"
     ):
         run(tmp_path / "nowhere")
 
@@ -338,17 +521,6 @@ def test_missing_data(bert, monkeypatch, tmp_path):
 
 def unreachable(relative, *arguments):
     raise DataUnavailableError(f"{relative} cannot be had")
-
-
-def test_a_full_disk_is_named(tmp_path):
-    def full(part):
-        raise OSError(28, "No space left on device")
-
-    (tmp_path / "checkpoint.pt").write_bytes(b"before")
-    with pytest.raises(OSError, match=r"No space left on device: '.*checkpoint\.pt'"):
-        write_whole(tmp_path / "checkpoint.pt", full)
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
-    assert (tmp_path / "checkpoint.pt").read_bytes() == b"before"
 
 
 def test_recipe_defaults_are_the_papers():
@@ -380,6 +552,21 @@ def test_a_sweep_computes_what_is_missing(bert, glue, tmp_path):
     assert both[0] == first[0] and [r["method"] for r in both] == ["lora", "alpha-lora"]
     assert all(p.stat().st_mtime_ns == stamp for p, stamp in stamps.items()) and len(stamps) == 1
     assert not list(tmp_path.rglob("checkpoint.pt"))
+
+
+def test_a_sweep_does_not_take_a_run_on_other_weights_for_its_own(glue, tmp_path):
+    base = world.save_model(tmp_path / "base")
+    jobs = sweep_jobs(base)[:1]
+    first = finetune_sweep(jobs, tmp_path / "runs", workers=1, progress=False)
+    assert finetune_sweep(jobs, tmp_path / "runs", workers=1, progress=False) == first
+    torch.manual_seed(1)
+    from transformers import AutoModel
+
+    other = AutoModel.from_pretrained(base)
+    torch.nn.init.normal_(other.embeddings.word_embeddings.weight)
+    other.save_pretrained(base)
+    with pytest.raises(RuntimeError, match="1 of 1 runs failed.*folder holds another run: .*result.json has base="):
+        finetune_sweep(jobs, tmp_path / "runs", workers=1, progress=False)
 
 
 def test_a_failed_run_does_not_stop_the_others(bert, glue, tmp_path):
@@ -422,7 +609,7 @@ def test_a_real_kill_leaves_a_whole_checkpoint(bert, glue, tmp_path):
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    held = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["state"]["curve"]
+    held = read_tensors(tmp_path / "checkpoint.pt")["state"]["curve"]
     with pytest.raises(ValueError, match="folder holds another run: .*steps=4000, this one steps=4001"):
         finetune(
             bert, "sst2", "lora", folder=tmp_path, n_train=100, n_dev=20, steps=4001, evaluations=400, max_length=16

@@ -84,15 +84,15 @@ def test_who_moves_when_and_on_which_data():
         start = values(model)
         assert trainer.step(batch(i), held_out) > 0
         moved = changed(start, model)
-        assert any("lora_row_scale" in n for n in moved) == ((i + 1) % 3 == 0)
+        assert any("lora_row_delta" in n for n in moved) == ((i + 1) % 3 == 0)
         assert any("lora_B" in n for n in moved) and any("classifier" in n for n in moved)
-        assert all(p.requires_grad and p.grad is None for p in trainer.row_scales + trainer.others)
+        assert all(p.requires_grad and p.grad is None for p in trainer.deltas + trainer.others)
     assert asked == [0, 1, 2]
     assert rates == pytest.approx([1e-2 * (1 - i / 9) for i in range(9)])
     assert trainer.optimizer.param_groups[0]["lr"] == 0
     assert trainer.row_scale_optimizer.param_groups[0]["lr"] == 5e-3
     moved = changed(before, model)
-    assert len([n for n in moved if "lora_row_scale" in n]) == 4
+    assert len([n for n in moved if "lora_row_delta" in n]) == 4
     assert not any("base_layer" in n or "original_module" in n or "embeddings" in n for n in moved)
 
 
@@ -120,19 +120,19 @@ def test_a_failing_step_leaves_everything_trainable():
         trainer.step(batch(0), lambda k: {}["no more data"])
     with pytest.raises(ValueError):
         trainer.step({}, batch)
-    assert all(p.requires_grad for p in trainer.row_scales + trainer.others)
+    assert all(p.requires_grad for p in trainer.deltas + trainer.others)
 
 
 def test_shared_alpha_and_gradient_checkpointing():
     model = roberta(row_scale="shared")
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     trainer = TwoOptimizers(model, 4, every=2)
-    assert len(trainer.row_scales) == 2
+    assert len(trainer.deltas) == 2
     before = values(model)
     for i in range(4):
         trainer.step(batch(i), lambda k: batch(100 + k))
-    assert {n for n in changed(before, model) if "lora_row_scale" in n} == set(
-        n for n in before if "lora_row_scale" in n
+    assert {n for n in changed(before, model) if "lora_row_delta" in n} == set(
+        n for n in before if "lora_row_delta" in n
     )
 
 

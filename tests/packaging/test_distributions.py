@@ -60,4 +60,6 @@ def test_it_works_outside_the_checkout(built, tmp_path):
     run(programs / "pip", "install", "-q", built[1], cwd=tmp_path)
     where = run(programs / "python", "-c", "import rmt_alpha; print(rmt_alpha.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(tmp_path)
+    version = run(programs / "python", "-c", "import rmt_alpha; print(rmt_alpha.__version__)", cwd=tmp_path)
+    assert built[1].name.startswith(f"rmt_alpha-{version.strip()}-")
     assert "agree" in run(programs / "rmt-alpha", "validate", cwd=tmp_path)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from rmt_alpha import TransferProblem, draw
 from rmt_alpha.simulation import chain
 from rmt_alpha.simulation.streams import generator
 
@@ -55,37 +54,3 @@ def test_recursion_is_the_schur_complement_of_the_assembled_matrix(p, n, depth, 
     slope = expected @ (inverse[: k + 1] * features @ inverse[:, : k + 1]) @ expected
     np.testing.assert_allclose(T[..., TRIAL], expected, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(dT[..., TRIAL], slope, rtol=1e-10, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("n_source", "n_target", "dim", "mu", "gamma"),
-    [
-        (5_000_000, 100_000, 1_000_000, 1.0, 1.0),
-        (5000, 100, 1000, 1.0, 1.0),
-        (1000, 1000, 1000, 1.0, 0.1),
-        (300, 1000, 300, 3.0, 0.01),
-        (40_000, 20_000, 10_000, 1.0, 1e-6),
-        (10_000, 1000, 5000, 1.0, 1e-3),
-        (1_000_000, 1_000_000, 1_000_000, 100.0, 1.0),
-        (7, 5, 6, 2.0, 0.2),
-    ],
-)
-def test_twice_the_depth_changes_nothing(n_source, n_target, dim, mu, gamma):
-    problem = TransferProblem(n_source, n_target, dim, mu, mu, 0.8, gamma, gamma)
-    form, deeper = chain.draw(problem, 0, 0), chain.draw(problem, 0, 0, depth_factor=2)
-    for a, b in ((form.c, deeper.c), (form.M, deeper.M)):
-        assert np.max(np.abs(a - b) / np.abs(b).mean(axis=-1, keepdims=True)) < 1e-10
-
-
-def test_small_problems_are_exact():
-    problem = TransferProblem(7, 5, 4, 1.5, 1.0, 0.6, 0.3, 0.2)
-    exact, witness = draw(problem, n_trials=4096), draw(problem, n_trials=4096, method="dense", noise=plain)
-    for alpha in (0.0, 1.0, -2.0):
-        a, b = exact.moments(alpha), witness.moments(alpha)
-        for quantity in ("mean", "variance", "accuracy", "risk"):
-            x, y = getattr(a, quantity), getattr(b, quantity)
-            assert abs(x.mean() - y.mean()) < 4.5 * np.hypot(x.std(), y.std()) / np.sqrt(4096), quantity
-
-
-def plain(rng, shape):
-    return rng.standard_normal(shape)

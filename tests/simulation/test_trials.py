@@ -1,12 +1,32 @@
 """A trial is a function of problem, seed and index: not of how many are asked for, in what pieces, by whom."""
 
+import functools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
-from rmt_alpha import TransferProblem, draw, simulate
-from rmt_alpha.simulation import chain
+from rmt_alpha.problem import Fit, Group, Population, TransferProblem
+from rmt_alpha.simulation import chain, draw, pool, simulate, streams
+from rmt_alpha.simulation import noise as noise_module
 
 PROBLEM = TransferProblem(60, 20, 40, 1.0, 1.0, 0.8, 0.5, 0.5)
+MEANS = np.random.default_rng(0).standard_normal((4, 40)) / 4
+
+
+def scaled(rng, shape, freedom):
+    return rng.standard_t(freedom, shape) * np.sqrt(1 - 2 / freedom)
+
+
+class Law:
+    def __call__(self, rng, shape):
+        return rng.standard_normal(shape)
 
 
 @pytest.mark.parametrize(("method", "few", "many"), [("chain", 10, chain.TRIALS + 30), ("dense", 3, 20)])
@@ -18,40 +38,252 @@ def test_more_trials_begin_with_the_fewer(method, few, many):
     assert len(np.unique(long.c[0])) == many
 
 
-def test_seeds_and_problems_have_their_own_trials():
+def test_seeds_problems_and_engines_have_their_own_trials():
     other = TransferProblem(60, 20, 40, 1.0, 1.0, 0.8, 0.5, 0.6)
-    draws = [draw(*a, n_trials=5, seed=s).c[0] for *a, s in ((PROBLEM, 0), (PROBLEM, 1), (other, 0))]
-    assert len(np.unique(draws)) == 15
+    draws = [
+        draw(p, n_trials=5, seed=s, method=m).c[0]
+        for p, s in ((PROBLEM, 0), (PROBLEM, 1), (other, 0))
+        for m in ("chain", "dense")
+    ]
+    assert len(np.unique(draws)) == 30
+
+
+def test_equal_problems_have_equal_trials():
+    again = TransferProblem(60, 20, 40, 1.0, 1.0, 0.8 + 1e-16, 0.5, 0.5)
+    np.testing.assert_allclose(draw(again, n_trials=5).c, draw(PROBLEM, n_trials=5).c, rtol=1e-10)
+    np.testing.assert_array_equal(
+        draw(PROBLEM, n_trials=3, method="dense").c, draw(PROBLEM, n_trials=3, method="dense").c
+    )
+
+
+def correlation(problems, pick):
+    values = [pick(draw(p, n_trials=400, method="dense")) for p in problems]
+    return np.abs(np.corrcoef(values) - np.eye(len(values))).max()
+
+
+@pytest.mark.parametrize("kind", ["regression", "later source", "given weights", "loss of a source", "covariance"])
+def test_streams_of_different_problems_are_uncorrelated(kind):
+    opposite = lambda mean, **k: Population.two_classes(mean, -mean, **k)  # noqa: E731
+    W = MEANS[:2].T
+    make = {
+        "regression": lambda x: Fit(Population.linear(W, 0.5), n=20, gamma=0.5 + x, starts=[W]),
+        "later source": lambda x: Fit(
+            opposite(MEANS[0]), n=20, gamma=0.5,
+            starts=[Fit(opposite(MEANS[1]), n=30, gamma=1.0), Fit(opposite(MEANS[2]), n=30, gamma=1.0 + x)],
+        ),
+        "given weights": lambda x: Fit(opposite(MEANS[0]), n=20, gamma=0.5, starts=[MEANS[1] + x / 10]),
+        "loss of a source": lambda x: Fit(
+            opposite(MEANS[0]), n=20, gamma=0.5, starts=[Fit(opposite(MEANS[1]), n=10, gamma=1.0, loss="logistic" if x else "squared")]
+        ),
+        "covariance": lambda x: Fit(opposite(MEANS[0], covariance=np.linspace(1, 2 + x / 10, 40)), n=20, gamma=0.5),
+    }[kind]  # fmt: skip
+    pick = (lambda f: f.M[0, 0, 0, 0, 0]) if kind == "regression" else lambda f: f.M[0, 0]
+    assert correlation([make(x) for x in (0.0, 0.1)], pick) < 0.2
 
 
 @pytest.mark.parametrize(("method", "n_trials"), [("chain", 2 * chain.TRIALS + 5), ("dense", 40)])
 def test_workers_change_no_bit(method, n_trials):
     problem = TransferProblem(60, np.array([[20], [30]]), 40, 1.0, 1.0, 0.8, 0.5, 0.5)
-    alone, together = (
-        simulate(problem, [0.0, 1.0, 2.0], n_trials=n_trials, method=method, workers=workers) for workers in (1, 2)
-    )
+    alone, together = (simulate(problem, [0.0, 1.0, 2.0], n_trials=n_trials, method=method, workers=w) for w in (1, 2))
     for name in ("mean", "variance", "accuracy", "risk", "mean_se", "variance_se", "accuracy_se", "risk_se"):
         np.testing.assert_array_equal(getattr(alone, name), getattr(together, name))
-    form, same = (draw(PROBLEM, n_trials=n_trials, method=method, workers=workers) for workers in (1, 2))
-    np.testing.assert_array_equal(form.M, same.M)
 
 
 def test_standard_errors_are_those_of_the_single_trials():
     n_trials = chain.TRIALS + 100
     sim, form = simulate(PROBLEM, 1.5, n_trials=n_trials), draw(PROBLEM, n_trials=n_trials)
-    values = form.moments(1.5).variance
-    np.testing.assert_allclose(sim.variance, values.mean(), rtol=1e-13)
-    np.testing.assert_allclose(sim.variance_se, values.std(ddof=1) / np.sqrt(n_trials), rtol=1e-12)
+    for quantity in ("mean", "variance", "accuracy", "risk"):
+        values = getattr(form.moments(1.5), quantity)
+        np.testing.assert_allclose(getattr(sim, quantity), values.mean(), rtol=1e-13)
+        np.testing.assert_allclose(getattr(sim, f"{quantity}_sd"), values.std(ddof=1), rtol=1e-12)
+        np.testing.assert_allclose(getattr(sim, f"{quantity}_se"), values.std(ddof=1) / np.sqrt(n_trials), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("option", "value"), [("workers", 0), ("workers", 1.5), ("backend", "torch")])
+def test_results_know_what_was_asked():
+    result = simulate(PROBLEM, [0.0, 1.0], n_trials=3)
+    assert result.problem is PROBLEM and result.n_trials == 3 and result.method == "chain"
+    np.testing.assert_array_equal(result.alpha, [0.0, 1.0])
+
+
+def test_shapes_follow_broadcasting():
+    grid = TransferProblem(60, 20, 30, 1.0, 1.0, 0.8, np.array([[0.1], [1.0]]), np.array([0.1, 0.2, 0.3]))
+    assert simulate(grid, 1.0, n_trials=4).accuracy.shape == (2, 3)
+    assert simulate(grid, np.ones((4, 1, 1)), n_trials=4).accuracy.shape == (4, 2, 3)
+    column = TransferProblem(60, 20, 30, 1.0, 1.0, 0.8, np.array([[0.1], [1.0]]), 0.1)
+    result = simulate(column, [-2.0, 0.0, 1.0, 3.0], n_trials=4)
+    assert result.accuracy.shape == (2, 4)
+    scalar = simulate(TransferProblem(60, 20, 30, 1.0, 1.0, 0.8, 1.0, 0.1), 0.0, n_trials=4)
+    np.testing.assert_allclose(result.accuracy[1, 1], scalar.accuracy, rtol=1e-14)
+
+
+def test_shapes_of_fits():
+    three = Population.classes(MEANS[:3])
+    source = Fit(three, n=20, gamma=1.0)
+    assert simulate(source, n_trials=2).mean.shape == (3, 3)
+    fit = Fit(three, n=np.array([[20], [30]]), gamma=1.0, starts=[source, MEANS[:3].T])
+    result = simulate(fit, np.ones((5, 2)), n_trials=2)
+    assert (
+        result.mean.shape == (3, 3, 2, 5)
+        and result.variance.shape == (3, 3, 3, 2, 5)
+        and result.accuracy.shape == (2, 5)
+    )
+    per = Fit(three, n=20, gamma=1.0, starts=[source], per="output", rank=1, intercept=True)
+    assert simulate(per, np.ones((5, 3)), n_trials=2).mean_se.shape == (3, 3, 5)
+    logistic = Fit(
+        Population.two_classes(MEANS[0], MEANS[1]), n=np.array([20, 30]), gamma=1.0, loss="logistic", starts=[MEANS[2]]
+    )
+    assert simulate(logistic, 1.0, n_trials=2).variance.shape == (2, 1, 1, 2)
+    line = Fit(Population.linear(MEANS[:2].T), n=20, gamma=1.0)
+    assert simulate(line, n_trials=2).accuracy is None and np.shape(simulate(line, n_trials=2).risk) == ()
+
+
+def test_groups_of_one_object_are_one_training():
+    source = Fit(Population.two_classes(MEANS[0], -MEANS[0]), n=20, gamma=1.0)
+    target = Population.two_classes(MEANS[1], -MEANS[1])
+    halves = draw(Fit(target, n=2000, gamma=1e3, starts=Group.split(source, np.arange(40) % 2)), n_trials=50)
+    # Nearly nothing is learned, so that both halves together are the source, which one scale of it all scores alike.
+    together = halves.M[1, 1] + halves.M[2, 2]
+    np.testing.assert_allclose(halves.M[1, 2] / together, 0, atol=0.05)
+    other = Fit(Population.two_classes(MEANS[0], -MEANS[0]), n=20, gamma=1.0)
+    masks = [g.mask for g in Group.split(source, np.arange(40) % 2)]
+    apart = draw(Fit(target, n=2000, gamma=1e3, starts=[Group(source, masks[0]), Group(other, masks[0])]), n_trials=50)
+    same = draw(Fit(target, n=2000, gamma=1e3, starts=[Group(source, masks[0]), Group(source, masks[0])]), n_trials=50)
+    np.testing.assert_allclose(same.c[1], same.c[2], rtol=1e-10)
+    assert np.abs(apart.c[1] - apart.c[2]).mean() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("workers", 0),
+        ("workers", 1.5),
+        ("backend", "torch"),
+        ("n_trials", 1),
+        ("seed", -1),
+        ("noise", "cauchy"),
+        ("labels", "even"),
+    ],
+)
 def test_options_are_checked(option, value):
     with pytest.raises(ValueError, match=option):
-        simulate(PROBLEM, 1.0, n_trials=2, **{option: value})
+        simulate(PROBLEM, 1.0, **{"n_trials": 2, option: value})
 
 
-def test_penalties_that_drown_in_rounding_are_left_to_the_dense_engine():
-    tiny = TransferProblem(60, 30, 40, 1.0, 1.0, 0.8, 0.5, 1e-20)
-    assert simulate(tiny, 1.0, n_trials=2).method == "dense"
-    with pytest.raises(ValueError, match="≥ 1e-13"):
-        draw(tiny, method="chain")
+def test_misuse_is_named():
+    source = Fit(Population.two_classes(MEANS[0], -MEANS[0]), n=20, gamma=1.0)
+    with pytest.raises(TypeError, match="problem must be a Fit"):
+        simulate(1.0, PROBLEM)
+    with pytest.raises(TypeError, match="alpha must be None"):
+        simulate(source, 1.0)
+    with pytest.raises(TypeError, match="alpha must be given"):
+        simulate(PROBLEM)
+    with pytest.raises(ValueError, match="n_trials must be at most"):
+        draw(PROBLEM, n_trials=1e12)
+    with pytest.raises(ValueError, match="squared loss and full rank"):
+        draw(Fit(source.population, n=9, gamma=1.0, loss="logistic"))
+    with pytest.raises(ValueError, match="threshold must be 'zero'"):
+        simulate(PROBLEM, 1.0, threshold="best", test_points="drawn")
+    with pytest.raises(ValueError, match="backend must be 'numpy'"):
+        simulate(Fit(source.population, n=9, gamma=1.0, loss="logistic"), backend="jax")
+
+
+def test_noise_is_known_by_its_name():
+    first = functools.partial(scaled, freedom=7)
+    again, other = functools.partial(scaled, freedom=7), functools.partial(scaled, freedom=9)
+    assert noise_module.name(first) == noise_module.name(again) != noise_module.name(other)
+    assert streams.stream_key(PROBLEM, noise_module.name(first)) != streams.stream_key(
+        PROBLEM, noise_module.name(other)
+    )
+    alone, together = (simulate(PROBLEM, 1.0, n_trials=20, noise=first, workers=w) for w in (1, 2))
+    assert alone.accuracy == together.accuracy
+    assert simulate(PROBLEM, 1.0, n_trials=3, noise=Law()).method == "dense"
+    with pytest.raises(TypeError, match="noise must be"):
+        simulate(PROBLEM, 1.0, n_trials=3, noise=Law(), workers=2)
+
+
+def test_blas_threads_are_restored_by_the_last_one_out():
+    count = lambda: [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]  # noqa: E731
+    before = count()
+    entered, leave = threading.Event(), threading.Event()
+
+    def first():
+        with pool.one_blas_thread():
+            entered.set()
+            leave.wait()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    entered.wait()
+    with pool.one_blas_thread():
+        leave.set()
+        thread.join()
+        assert set(count()) == {1}
+    assert count() == before
+
+
+def test_cores_follow_the_scheduler(monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    assert pool.cores() == 1
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "not a number")
+    assert pool.cores() >= 1
+
+
+LONG = """
+import numpy as np
+from rmt_alpha.problem import TransferProblem
+from rmt_alpha.simulation import simulate
+if __name__ == "__main__":
+    print("begun", flush=True)
+    simulate(TransferProblem(900, 900, 600, 1, 1, .5, 1, 1), 1.0, n_trials=10**7, method="dense", workers=2)
+"""
+
+
+def descendants(pid):
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in table.splitlines()]
+    found, new = set(), {str(pid)}
+    while new:
+        new = {child for child, parent, state in rows if parent in new and not state.startswith("Z")} - found
+        found |= new
+    return found
+
+
+def alive(pids):
+    table = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True).stdout
+    return {pid for pid, state in map(str.split, table.splitlines()) if not state.startswith("Z")} & pids
+
+
+@pytest.mark.parametrize("how", ["terminated", "killed", "interrupted", "interrupted twice"])
+def test_workers_do_not_outlive_their_parent(how, tmp_path):
+    script = tmp_path / "long.py"
+    script.write_text(LONG)
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    parent = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        assert parent.stdout.readline()
+        deadline = time.monotonic() + 60
+        while len(descendants(parent.pid)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        children = descendants(parent.pid)
+        assert len(children) >= 2
+        if how.startswith("interrupted"):
+            os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+            if how.endswith("twice"):
+                time.sleep(0.2)
+                os.killpg(parent.pid, signal.SIGINT)
+        else:
+            parent.send_signal({"terminated": signal.SIGTERM, "killed": signal.SIGKILL}[how])
+        parent.wait(30)
+        deadline = time.monotonic() + 30
+        while alive(children) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert not alive(children)
+    finally:
+        parent.kill()
+        parent.communicate()

@@ -1,0 +1,106 @@
+"""What is asked of an α-LoRA adapter, and how it is saved."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from peft import LoraConfig
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+from ..recipe import SHARINGS
+
+# peft_type in adapter_config.json; in memory it is LORA. A saved adapter is under a type of its own, so that nothing takes it for plain
+# LoRA and drops α; the type is a sentence, because without this package peft says no more than KeyError: and the type.
+SAVED_AS = "an α-LoRA adapter: pip install 'rmt_alpha[lm]' and import rmt_alpha.adapters to load it"
+FIRST_SAVED_AS = "RMT_ALPHA_LORA"  # what the first version wrote
+INITS = (True, False, "gaussian", "orthogonal")  # the others change the base weight, which is what α multiplies
+CARD = """
+## How to load this adapter
+
+It is α-LoRA: W = α ⊙ W* + s·B A, one α a row of each adapted weight (arXiv 2510.21345). Beside peft it needs the package
+`rmt_alpha`: `pip install 'rmt_alpha[lm]'`, then
+
+```python
+import rmt_alpha.adapters  # teaches peft this kind of adapter
+from peft import AutoPeftModel{kind}
+
+model = AutoPeftModel{kind}.from_pretrained("this folder or repository")
+```
+"""
+KINDS = {
+    "SEQ_CLS": "ForSequenceClassification", "CAUSAL_LM": "ForCausalLM", "SEQ_2_SEQ_LM": "ForSeq2SeqLM",
+    "TOKEN_CLS": "ForTokenClassification", "QUESTION_ANS": "ForQuestionAnswering", "FEATURE_EXTRACTION": "ForFeatureExtraction",
+}  # fmt: skip
+
+
+@dataclasses.dataclass
+class AlphaLoraConfig(LoraConfig):
+    """LoraConfig with α: `AlphaLoraConfig(r=8, lora_alpha=16, target_modules=["query", "value"], task_type="SEQ_CLS")`.
+
+    `row_scale`: "row", one α per row of each adapted weight; "layer", one number each; "shared", one vector for all the adapted
+    weights with the same parent module (query and value of one attention layer), which then need equally many rows.
+    `init_row_scale`: where α starts. `scale_bias`: multiply the layer's bias by α too, as the published code does.
+    `task_type`: without one, peft neither trains nor saves the new head of a classifier.
+    The rest is LoraConfig's, without its other variants (DoRA, …), `lora_bias` and the initialisations that change the base weight.
+    What is trained and saved is δ = α − 1 (`row_deltas`): weight decay pulls it to plain LoRA, and the adapters active together add up.
+    For a constant α: `for p in row_deltas(model).values(): p.requires_grad_(False)`.
+    """
+
+    row_scale: Literal["row", "layer", "shared"] = dataclasses.field(default="row", metadata={"is_lora_variant": True})
+    init_row_scale: float = 1.0
+    scale_bias: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.row_scale not in SHARINGS:
+            raise ValueError(f"row_scale must be one of {', '.join(map(repr, SHARINGS))}, got {self.row_scale!r}.")
+        number = isinstance(self.init_row_scale, int | float) and not isinstance(self.init_row_scale, bool)
+        if not number or not abs(self.init_row_scale) < float("inf"):
+            raise ValueError(
+                f"init_row_scale must be a finite number, got {self.init_row_scale!r}. The paper starts at 1."
+            )
+        if self.init_lora_weights not in INITS:
+            raise ValueError(
+                f"init_lora_weights must be one of {', '.join(map(repr, INITS))} for α-LoRA, got {self.init_lora_weights!r}: "
+                f"the other initialisations change the base weight, which is what α multiplies, or need a pass over data."
+            )
+        if self.lora_bias:
+            raise ValueError(
+                "lora_bias=True cannot be combined with α-LoRA. Leave it out; train biases with bias='lora_only'."
+            )
+        asked = [name for name in _variants(self) if name != "row_scale"]
+        if asked:
+            raise ValueError(
+                f"α-LoRA cannot be combined with another LoRA variant, got {', '.join(asked)}. Leave it out."
+            )
+        if self.target_parameters:
+            raise ValueError(
+                f"target_parameters cannot be combined with α-LoRA, got {self.target_parameters!r}: peft adapts them without α. "
+                f"Name linear layers in target_modules."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is saved."""
+        return {**super().to_dict(), "peft_type": SAVED_AS}
+
+    def save_pretrained(self, save_directory: str, **kwargs: Any) -> None:
+        """adapter_config.json, and in the card that peft has written beside it what to install and import."""
+        super().save_pretrained(save_directory, **kwargs)
+        card = Path(save_directory) / "README.md"
+        text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        if "rmt_alpha.adapters" not in text:
+            kind = KINDS.get(str(getattr(self.task_type, "value", self.task_type)), "")
+            card.write_text(text + CARD.format(kind=kind), encoding="utf-8")
+
+
+def _variants(config: LoraConfig) -> list[str]:
+    """The LoRA variants that a config asks for."""
+    fields = dataclasses.fields(config)
+    return [f.name for f in fields if f.metadata.get("is_lora_variant") and getattr(config, f.name)]
+
+
+# With this package imported peft's loaders work.
+_config_types: dict[Any, Any] = PEFT_TYPE_TO_CONFIG_MAPPING  # its keys are of a closed enum, but compare as strings
+_config_types[SAVED_AS] = _config_types[FIRST_SAVED_AS] = AlphaLoraConfig

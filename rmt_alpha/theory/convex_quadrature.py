@@ -1,0 +1,251 @@
+r"""What a convex loss does to a Gaussian margin: the expectations of its fixed point, and their derivatives.
+
+A sample that was left out has margin ω ~ N(m, V); trained on, it moves to z with z + vℓ'(z) = ω and pulls with the force
+g(ω) = −ℓ'(z). A stage needs
+
+.. math:: e_1 = E g, \quad e_2 = E g^2, \quad χ = -E g', \qquad g' = -\frac{ℓ''(z)}{1 + vℓ''(z)}
+
+and, for Newton's method, their derivatives, which the same sums give: for any f, ∂_m E f = E f', ∂_V E f = E[f' u]/2√V with
+u = (ω−m)/√V, and the force obeys Burgers' equation ∂_v g = g g'.
+
+Quadrature is Gauss–Legendre on panels between which both the Gaussian and the loss are smooth. Where ℓ' is made of straight lines
+(squared, hinges, Huber) so is g, and panels lie in ω. Else they lie in z, in which the loss is smooth on its own scale whatever v and V,
+where a Gauss–Hermite rule in ω would meet kinks and crowded scales; ω = z + vℓ'(z) is then explicit and no proximal map is ever solved for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .._arrays import jax, namespace
+from ..problem import Loss
+
+DEVIATIONS = np.linspace(-9.0, 9.0, 10)  # panel edges of the Gaussian
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
+NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
+BRACKET_STEPS = 4
+
+REACH = 25.0  # margins up to sinh 25 = 4·10¹⁰
+RESOLVED = 1e-9  # relative error of a panel of the loss
+ROUNDING = 1e-14  # of slopes, in units of that at 0
+STEEP = 30.0  # ratio of ℓ'' within a panel
+NEGLIGIBLE = 1e-16  # change of ℓ' over a panel, in units of ℓ'(0)
+FINEST = 60  # halvings of a panel
+STRAIGHT = 1e-12
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Where a loss has to be cut: margins z, ascending, with ℓ' there; a kink at which ℓ' jumps is listed with both values.
+
+    `lines` (pieces, 3) holds (z₀, ℓ'(z₀), ℓ'') of each piece where ℓ' is made of straight lines (a jump is one of infinite ℓ''), else None.
+    """
+
+    z: np.ndarray
+    slope: np.ndarray
+    lines: np.ndarray | None
+
+
+@lru_cache(maxsize=256)
+def pieces(loss: Loss) -> Pieces:
+    """The pieces of a loss, found by halving panels until two halves agree with the whole. ArithmeticError if they never do."""
+    with np.errstate(all="ignore"):
+        kinks = np.unique(np.asarray(loss.kinks, float))
+        sides = kinks + np.array([[-1e-9], [1e-9]]) * (1 + np.abs(kinks))
+        at = loss.slope(sides) - loss.curvature(sides) * (sides - kinks)  # (2, kinks): from either side
+        jumps = at[1] - at[0] > 1e-6 * (np.abs(at[0]) + np.abs(at[1]))
+        inner = np.concatenate([kinks, kinks[jumps]])
+        slopes = np.concatenate([at[0], at[1][jumps]])
+        order = np.lexsort((slopes, inner))
+        inner, slopes = inner[order], slopes[order]
+        ends = np.concatenate([[-REACH], np.arcsinh(kinks), [REACH]])
+        lines = _lines(loss, ends, kinks, inner)
+        if lines is not None:
+            return Pieces(inner, slopes, lines)
+        ends = np.union1d(ends, 0.0)
+        cuts = [y for a, b in pairwise(ends) for y in _halved(loss, a, b, 0)]
+        z = np.sinh(np.array([-REACH, *cuts, REACH]))
+        z = z if 0.0 in kinks else np.append(z, 0.0)
+        s, z = np.concatenate([loss.slope(z), slopes]), np.concatenate([z, inner])
+        order = np.lexsort((s, z))
+        return Pieces(z[order], s[order], None)
+
+
+def _lines(loss: Loss, ends: np.ndarray, kinks: np.ndarray, inner: np.ndarray) -> np.ndarray | None:
+    found = []
+    for i, (a, b) in enumerate(pairwise(ends)):
+        z = np.sinh(np.linspace(a, b, 41)[1:-1])
+        slope, curvature = loss.slope(z), loss.curvature(z)
+        z0 = z[np.argmin(np.abs(z))] if not len(kinks) else kinks[min(i, len(kinks) - 1)]
+        nearest = np.argmin(np.abs(z - z0))
+        s0, c = slope[nearest] + curvature[nearest] * (z0 - z[nearest]), curvature[nearest]
+        if np.any(np.abs(curvature - c) > STRAIGHT * c):
+            return None
+        if np.any(np.abs(slope - (s0 + c * (z - z0))) > STRAIGHT * (np.abs(s0) + c * np.abs(z - z0) + STRAIGHT)):
+            return None
+        found.append((z0, s0, c))
+        if i < len(kinks) and np.count_nonzero(inner == kinks[i]) == 2:
+            found.append((kinks[i], 0.0, np.inf))
+    return np.array(found)
+
+
+def _halved(loss: Loss, a: float, b: float, depth: int) -> list[float]:
+    """The inner edges, in asinh z, of panels between a and b."""
+    middle = (a + b) / 2
+    (whole, missed, steep), (left, *_), (right, *_) = (
+        _panel(loss, *np.sinh(ends)) for ends in ((a, b), (a, middle), (middle, b))
+    )
+    rounding = ROUNDING * (np.sinh(b) - np.sinh(a))
+    agree = np.abs(whole - left - right) <= RESOLVED * (np.abs(left) + np.abs(right)) + rounding
+    if not steep and np.all(agree) and missed <= RESOLVED * abs(whole[1]) + ROUNDING + rounding:
+        return []
+    if depth == FINEST:
+        raise ArithmeticError(
+            f"the {loss.name} loss is not smooth near the margin {np.sinh(middle):g}. "
+            f"List the places where slope or curvature jump in its kinks."
+        )
+    return [*_halved(loss, a, middle, depth + 1), middle, *_halved(loss, middle, b, depth + 1)]
+
+
+def _panel(loss: Loss, a: float, b: float) -> tuple[np.ndarray, float, bool]:
+    """Integrals of ℓ', ℓ'', and their squares and product over a panel, in units of ℓ'(0); by how much ∫ℓ'' misses the difference of ℓ';
+    and whether ℓ'' falls steeply: vℓ' may then cross the whole Gaussian within the panel, for some v.
+    """
+    unit = -loss.slope(np.zeros(1))[0]
+    z = np.concatenate(
+        [
+            a + (b - a) * NODES,
+            [a + min(1e-12 * (b - a), 1e-9 * (1 + abs(a))), b - min(1e-12 * (b - a), 1e-9 * (1 + abs(b)))],
+        ]
+    )
+    ends, s, c = loss.slope(z)[-2:] / unit, loss.slope(z)[:-2] / unit, loss.curvature(z)[:-2] / unit
+    integrals = (b - a) * np.array([s @ WEIGHTS, c @ WEIGHTS, (s * s) @ WEIGHTS, (c * c) @ WEIGHTS, (s * c) @ WEIGHTS])
+    steep = c.max() > STEEP * c.min() and c.max() * (b - a) > NEGLIGIBLE
+    return integrals, abs(ends[1] - ends[0] - integrals[1]), bool(steep)
+
+
+def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
+    """(e₁, e₂, χ) as (3, B), their derivatives by (m, V, v) as (3, 3, B), and the probability that quadrature lost (B,), at states (B,)."""
+    xp = namespace(m, V, v)
+    s = xp.sqrt(V)
+    parts = pieces(loss)
+    g, dg, u, weight = (_straight if parts.lines is not None else _smooth)(xp, loss, parts, m, s, v)
+    weight = weight * xp.exp(-u * u / 2)
+    gd, du = g * dg, dg * u
+    summed = xp.stack([xp.ones_like(g), g, g * g, dg, du, du * u, gd, gd * u, gd * g], 1) @ weight[..., None]
+    mass, g1, g2, d0, d1, d2, gd0, gd1, ggd = (summed[:, i, 0] for i in range(9))
+    values = xp.stack([g1, g2, -d0])
+    derivatives = xp.stack([
+        xp.stack([d0, d1 / (2 * s), gd0]),
+        xp.stack([2 * gd0, gd1 / s, 2 * ggd]),
+        xp.stack([-d1 / s, (d0 - d2) / (2 * V), -gd1 / s]),
+    ])  # fmt: skip
+    return values, derivatives, xp.abs(mass - 1)
+
+
+def _straight(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any, Any, Any]:
+    """Force, its derivative, u, and weights (but for e^{−u²/2}) at nodes in ω, all (B, nodes)."""
+    assert parts.lines is not None
+    z0, s0, c = parts.lines.T
+    gaussian = m[:, None] + s[:, None] * DEVIATIONS
+    cuts = parts.z + v[:, None] * parts.slope
+    edges = xp.sort(xp.concatenate([gaussian, xp.clip(cuts, gaussian[:, :1], gaussian[:, -1:])], 1), 1)
+    a, width = edges[:, :-1], edges[:, 1:] - edges[:, :-1]
+    piece = xp.sum(((a + width / 2)[..., None] > cuts[:, None, :]) * 1, -1)  # (B, panels)
+    with np.errstate(divide="ignore"):
+        dg = -1 / (1 / c + v[:, None])  # (B, pieces)
+        g0 = -s0 / (1 + v[:, None] * c)
+    pick = lambda x: xp.take_along_axis(x, piece, 1)[..., None]  # noqa: E731
+    slope, level, origin = pick(dg), pick(g0), z0[piece][..., None] if xp is np else xp.asarray(z0)[piece][..., None]
+    omega = a[..., None] + width[..., None] * NODES
+    flat = lambda x: xp.reshape(xp.broadcast_to(x, omega.shape), (len(m), -1))  # noqa: E731
+    u = (omega - m[:, None, None]) / s[:, None, None]
+    weight = (width[..., None] * WEIGHTS) / (s[:, None, None] * np.sqrt(2 * np.pi))
+    return flat(level + slope * (omega - origin)), flat(slope), flat(u), flat(weight)
+
+
+def _smooth(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any, Any, Any]:
+    """The same at nodes in z; where ℓ' jumps, z stands still and ω goes on."""
+    column = lambda x: x[:, None]  # noqa: E731
+    if xp is not np:
+        m0, s0, v0 = (jax.lax.stop_gradient(x) for x in (m, s, v))
+        edges, jumps = _edges(xp, loss, parts, m0, s0, v0)
+    else:
+        edges, jumps = _edges(xp, loss, parts, m, s, v)
+    a, width = edges[:, :-1], edges[:, 1:] - edges[:, :-1]
+    z = xp.reshape(a[..., None] + width[..., None] * NODES, (len(m), -1))
+    slope, curvature = loss.slope(z), loss.curvature(z)
+    stretch = 1 + column(v) * curvature
+    u = (z + column(v) * slope - column(m)) / column(s)
+    scale = 1 / (column(s) * np.sqrt(2 * np.pi))
+    weight = xp.reshape(width[..., None] * WEIGHTS, z.shape) * stretch * scale
+    g, dg = -slope, -curvature / stretch
+    if jumps is None:
+        return g, dg, u, weight
+    k, low, high = jumps  # a still z: ω from low to high, (B, plateaus)
+    omega = low[..., None] + (high - low)[..., None] * NODES
+    flat = lambda x: xp.reshape(xp.broadcast_to(x, omega.shape), (len(m), -1))  # noqa: E731
+    add = lambda x, y: xp.concatenate([x, flat(y)], 1)  # noqa: E731
+    on = v[:, None, None]
+    return (
+        add(g, (k[..., None] - omega) / on),
+        add(dg, -1 / on),
+        add(u, (omega - m[:, None, None]) / s[:, None, None]),
+        add(weight, (high - low)[..., None] * WEIGHTS * scale[..., None]),
+    )
+
+
+def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any]:
+    """Panel edges in z (B, E), and the plateaus where ℓ' jumps."""
+    omega = m[:, None] + s[:, None] * DEVIATIONS
+    cuts = parts.z + v[:, None] * parts.slope  # (B, Q), ascending
+    below = xp.sum((cuts[:, None, :] < omega[..., None]) * 1, -1)  # (B, D)
+    Q = len(parts.z)
+    lo, hi = xp.clip(below - 1, 0, Q - 1), xp.clip(below, 0, Q - 1)
+    knots = xp.asarray(parts.z)
+    low, high = knots[lo], knots[hi]
+    w_low, w_high = xp.take_along_axis(cuts, lo, 1), xp.take_along_axis(cuts, hi, 1)
+    share = (omega - w_low) / xp.where(w_high > w_low, w_high - w_low, 1.0)
+    z = xp.clip(low + (high - low) * share, low, high)
+
+    def closer(_: Any, state: Any) -> Any:
+        low, high, z = state
+        f = z + v[:, None] * loss.slope(z) - omega
+        low, high = xp.where(f < 0, z, low), xp.where(f > 0, z, high)
+        newton = z - f / (1 + v[:, None] * loss.curvature(z))
+        return low, high, xp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+
+    # Need not be exact: an edge at nearly 9 deviations is as good.
+    bracket = (low, high, z)
+    if xp is np:
+        for i in range(BRACKET_STEPS):
+            bracket = closer(i, bracket)
+    else:
+        bracket = jax.lax.fori_loop(0, BRACKET_STEPS, closer, bracket)
+    z = bracket[2]
+    z = xp.sort(z, 1)
+    edges = xp.sort(xp.concatenate([z, xp.clip(knots, z[:, :1], z[:, -1:])], 1), 1)
+    if xp is np:  # leave out what was clipped: equal edges at either end
+        first = np.sum(parts.z < z[:, :1], 1)
+        length = len(DEVIATIONS) + int(np.max(np.sum(parts.z < z[:, -1:], 1) - first, initial=0))
+        edges = np.take_along_axis(edges, np.minimum(first[:, None] + np.arange(length), edges.shape[1] - 1), 1)
+    still = np.flatnonzero(np.diff(parts.z) == 0)
+    if not len(still):
+        return edges, None
+    bounds = omega[:, :1], omega[:, -1:]
+    # Fine enough for the Gaussian: each plateau in as many parts as it has panels.
+    ends = [
+        xp.sort(xp.concatenate([xp.clip(omega, *(xp.clip(cuts[:, [j + e]], *bounds) for e in (0, 1)))], 1), 1)
+        for j in still
+    ]
+    low = xp.concatenate([e[:, :-1] for e in ends], 1)
+    high = xp.concatenate([e[:, 1:] for e in ends], 1)
+    k = xp.concatenate(
+        [xp.broadcast_to(xp.asarray(parts.z[j]), e[:, 1:].shape) for j, e in zip(still, ends, strict=True)], 1
+    )
+    return edges, (k, low, high)

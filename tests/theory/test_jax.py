@@ -1,0 +1,187 @@
+"""The same functions under JAX: gradients against finite differences, transformations, checks, and whose precision it is."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, predict
+
+BASE = dict(n_source=2000, n_target=200, dim=400, mu=1.2, mu_orth=0.9, beta=0.6, gamma_source=1.0, gamma_target=0.3)
+PARAMETERS = ("beta", "gamma_target", "gamma_source", "mu", "mu_orth")
+# Where branches of the formulas meet: p/n + γ = 1 at the target and at the source, n = p ± 1, β = 0.
+EDGES = {
+    "random": {},
+    "p/n + gamma = 1": {"dim": 100, "gamma_target": 0.5},
+    "p/N + gamma = 1": {"dim": 1000, "gamma_source": 0.5},
+    "n = p - 1": {"dim": 201},
+    "n = p + 1": {"dim": 199},
+    "beta = 0": {"beta": 0.0},
+}
+P = 12
+RNG = np.random.default_rng(3)
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    with jax.enable_x64(True):
+        yield
+
+
+def difference(f, x, step=1e-5):
+    return (f(x + step) - f(x - step)) / (2 * step)
+
+
+def four(x, values):
+    """Accuracy and risk at an α, and the best α with its accuracy, as functions of five of the numbers."""
+    problem = TransferProblem(**(values | dict(zip(PARAMETERS, x, strict=True))))
+    at, best = predict(problem, 1.7), optimal_alpha(problem)
+    return at.accuracy, at.risk, best.alpha, best.accuracy
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_gradients_of_the_eight_numbers(edge):
+    values = BASE | EDGES[edge]
+    x = np.array([float(values[name]) for name in PARAMETERS])
+    found = jax.jit(jax.jacrev(lambda x: jnp.stack(four(x, values))))(x)
+    for i, direction in enumerate(np.eye(len(x))):
+        expected = difference(lambda t, d=direction: np.array(four(x + t * d, values)), 0.0)
+        np.testing.assert_allclose(found[:, i], expected, rtol=1e-6, atol=1e-9)
+
+
+def test_the_value_that_was_wrong():
+    """p/n + γ = 1: by finite differences, computed once and for all."""
+    f = lambda gamma: predict(TransferProblem(5000, 200, 100, 1.0, 1.0, 0.8, 1.0, gamma), 1.0).accuracy  # noqa: E731
+    assert jax.grad(f)(0.5) == pytest.approx(difference(f, 0.5), rel=1e-7)
+
+
+def test_gradient_by_alpha():
+    f = lambda alpha: predict(TransferProblem(**BASE), alpha).accuracy  # noqa: E731
+    assert jax.grad(f)(1.7) == pytest.approx(difference(f, 1.7), rel=1e-6)
+
+
+MEANS = RNG.standard_normal((3, P)) / 2
+SPECTRUM = np.linspace(0.3, 2, P)
+MATRIX = (lambda A: A @ A.T / (2 * P) + 0.2 * np.eye(P))(RNG.standard_normal((P, 2 * P)))
+
+
+def chain(means, spectrum, w, gamma):
+    first = Fit(Population.two_classes(means[0], -means[0], covariance=spectrum), n=40, gamma=gamma)
+    second = Fit(Population.two_classes(means[1], -means[1]), n=20, gamma=0.2, starts=[first], alpha=1.2)
+    target = Population.two_classes(means[2], -means[2], covariance=spectrum[::-1], prior=0.4, flips=0.1)
+    return predict(Fit(target, n=15, gamma=gamma, starts=[second, w]), [1.3, 0.5]).accuracy
+
+
+def classes(means, matrix, gamma):
+    source = Fit(Population.classes(means + 0.1, covariance=matrix), n=40, gamma=0.3)
+    target = Population.classes(means, covariances=[matrix, matrix + np.eye(P), np.eye(P)], priors=[0.5, 0.3, 0.2])
+    return predict(Fit(target, n=20, gamma=gamma, starts=[source], intercept=True), 0.8).accuracy
+
+
+def regression(W, spectrum, sigma):
+    source = Fit(Population.linear(W[:, ::-1], 0.3, covariance=spectrum), n=30, gamma=0.2)
+    return predict(Fit(Population.linear(W, sigma, covariance=spectrum), n=14, gamma=0.1, starts=[source]), 0.6).risk
+
+
+def grouped(mean, matrix):
+    source = Fit(Population.two_classes(mean, -mean, covariance=matrix), n=30, gamma=0.4)
+    groups = Group.split(source, np.arange(P) % 2)
+    return predict(Fit(Population.two_classes(mean + 0.1, -mean - 0.1, covariance=matrix), n=15, gamma=0.2, starts=groups), [1.0, 0.4]).accuracy
+
+
+CASES = {
+    "chain": (chain, (MEANS, SPECTRUM, RNG.standard_normal(P), 0.3)),
+    "classes": (classes, (MEANS, MATRIX, 0.2)),
+    "regression": (regression, (MEANS[:2].T, SPECTRUM, 0.5)),
+    "groups": (grouped, (MEANS[0], MATRIX)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_values_and_gradients_by_means_spectra_matrices_and_weights(case):
+    f, arguments = CASES[case]
+    every = tuple(range(len(arguments)))
+    value, gradients = jax.jit(jax.value_and_grad(f, every))(*map(jnp.asarray, arguments))
+    assert float(value) == pytest.approx(float(f(*arguments)), rel=1e-9)
+    for i, (argument, gradient) in enumerate(zip(arguments, gradients, strict=True)):
+        direction = RNG.standard_normal(np.shape(argument))
+        if np.shape(argument) == (P, P):
+            direction = direction + direction.T
+        along = lambda t, i=i, d=direction: f(*arguments[:i], arguments[i] + t * d, *arguments[i + 1 :])  # noqa: E731
+        # By differences in NumPy: another code path, and no compilation.
+        assert float(np.vdot(gradient, direction)) == pytest.approx(float(difference(along, 0.0)), rel=2e-6, abs=1e-9)
+
+
+def test_vmap_gives_numpys_numbers():
+    f, arguments = CASES["groups"]
+    stacked = tuple(jnp.stack([jnp.asarray(a)] * 2) for a in arguments)
+    np.testing.assert_allclose(jax.vmap(f)(*stacked), [float(f(*arguments))] * 2, rtol=1e-9)
+
+
+def test_problems_pass_through_jit_as_arguments():
+    problem = TransferProblem(**BASE)
+    fit = TransferProblem.from_means(MEANS[0], MEANS[1], n_source=40, n_target=20, gamma_source=0.3, gamma_target=0.2, cov_target=MATRIX)
+    for made in (problem, fit):
+        compiled = jax.jit(predict)(made, 1.7)
+        assert float(compiled.accuracy) == pytest.approx(predict(made, 1.7).accuracy, rel=1e-10)
+        assert np.shape(compiled.mean) == np.shape(predict(made, 1.7).mean)
+    beta = np.linspace(-1, 1, 5)
+    best = lambda b: optimal_alpha(TransferProblem(**(BASE | {"beta": b}))).alpha  # noqa: E731
+    np.testing.assert_allclose(jax.vmap(best)(jnp.asarray(beta)), best(beta), rtol=1e-10, atol=1e-14)
+
+
+def test_a_zero_source_has_a_finite_gradient():
+    f = lambda w: optimal_alpha(TransferProblem.from_source(w, MEANS[0], n_target=20, gamma_target=0.3)).accuracy  # noqa: E731
+    assert np.all(np.isfinite(jax.jit(jax.grad(f))(jnp.zeros(P))))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("beta", 1.5, "beta must lie in"), ("gamma_target", -0.05, "gamma_target must lie in"), ("mu", np.nan, "mu must lie in")],
+)
+def test_concrete_arrays_are_checked_like_numpys(name, value, words):
+    with pytest.raises(ValueError, match=words):
+        TransferProblem(**(BASE | {name: jnp.asarray(value)}))
+    with pytest.raises(ValueError, match="interpolation threshold"):
+        TransferProblem(**(BASE | {"gamma_target": jnp.asarray(0.0), "n_target": 400}))
+
+
+def test_plain_calls_are_double_whatever_the_settings():
+    expected = predict(TransferProblem(**BASE), 1.7).accuracy
+    for x64 in (False, True):
+        with jax.enable_x64(x64):
+            result = predict(TransferProblem(**BASE), np.array([1.7]))
+            assert result.accuracy.dtype == np.float64
+            assert result.accuracy[0] == pytest.approx(expected, rel=1e-14)
+            assert jax.config.jax_enable_x64 == x64
+
+
+def test_single_precision_under_jax_is_the_users_choice():
+    with jax.enable_x64(False):
+        result = jax.jit(predict)(TransferProblem(**BASE), 1.7)
+    assert result.accuracy.dtype == np.float32
+    assert float(result.accuracy) == pytest.approx(predict(TransferProblem(**BASE), 1.7).accuracy, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["", "import importlib.util; importlib.util.find_spec('jax');", "import jax;", "import rmt_alpha, importlib.util; importlib.util.find_spec('jax');"],
+)
+def test_problems_are_pytrees_in_whatever_order_modules_are_imported(before):
+    code = before + (
+        "import rmt_alpha; p = rmt_alpha.TransferProblem(200, 20, 40, 1, 1, .5, 1, 1); import jax;"
+        "print(float(jax.jit(rmt_alpha.predict)(p, 1.0).accuracy) - rmt_alpha.predict(p, 1.0).accuracy)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert abs(float(done.stdout)) < 1e-6
+
+
+def test_without_jax_all_else_works(tmp_path):
+    (tmp_path / "jax").mkdir()
+    (tmp_path / "jax" / "__init__.py").write_text("raise RuntimeError('this JAX cannot load')")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import rmt_alpha; print(rmt_alpha.predict(rmt_alpha.TransferProblem(200, 20, 40, 1, 1, .5, 1, 1), 1.0).accuracy)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0.5 < float(done.stdout) < 1
