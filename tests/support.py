@@ -41,7 +41,7 @@ def problems() -> dict[str, Any]:
     target = 0.7 * mu + 0.7 * nu
     A, B = matrix(0.4, 2.0), matrix(0.3, 1.5)
     source = Fit(opposite(mu), n=90, gamma=0.5)
-    means = np.stack([direction(1.6) for _ in range(4)])
+    means = np.stack([direction(norm) for norm in (1.0, 1.7, 2.4, 3.1)])  # apart: no eigenvalues of G tie
     W, W0 = RNG.standard_normal((2, P, 3)) / np.sqrt(P)
     fit = lambda **o: Fit(opposite(target, covariance=B), n=50, gamma=0.3, **o)  # noqa: E731
     unlike = Population.two_classes(target, -0.6 * target, prior=0.65, flips=[0.1, 0.2], covariances=[A, B])

@@ -53,6 +53,10 @@ class Anchor:
     mask: np.ndarray | None = None
 
 
+def _arrays(anchors: Sequence[Anchor]) -> list[Any]:
+    return [x for a in anchors for x in (a.law.mean, a.law.noise)]
+
+
 def pick(population: Population, n: Any, gamma: Any, anchors: Sequence[Anchor]) -> Spectral | Dense:
     """The cheapest way that is exact."""
     covariance = population.covariances[0]
@@ -73,7 +77,7 @@ class Spectral:
 
     def __init__(self, population: Population, n: Any, gamma: Any, anchors: Sequence[Anchor]):
         self.cov, self.anchors, self.n = population.covariances[0], anchors, n
-        xp = namespace(n, gamma, self.cov.value, population.means)
+        xp = namespace(n, gamma, self.cov.value, population.means, population.codes, *_arrays(anchors))
         n, gamma = (asarray(xp, x) for x in (n, gamma))
         # What an array of scales in a source's own starts adds to the axes.
         self.batch = np.broadcast_shapes(np.shape(n), np.shape(gamma), *(np.shape(a.law.mean)[:-2] for a in anchors))
@@ -175,7 +179,7 @@ class Dense:
         self.batch: tuple[int, ...] = ()
         self.dim = population.dim
         covariances = [c.matrix for c in population.covariances]
-        xp = namespace(n, gamma, population.means, population.priors, *covariances)
+        xp = namespace(n, gamma, population.means, population.priors, *covariances, *_arrays(anchors))
         C = xp.stack([xp.asarray(c) for c in covariances])
         self.priors, self.shared = xp.asarray(population.priors), population.has_one_covariance
         self.chi, self.kappa, self.R, self.T = equivalents.mixture(C, xp.ones(1) if self.shared else self.priors, n, gamma)
