@@ -1,6 +1,7 @@
 """The house's docstrings for Sphinx: Markdown tables, single backticks and indented code become reStructuredText.
 
-They are written to be read in a terminal. A name in backticks that is public becomes a link, any other stays code.
+They are written to be read in a terminal, where a table of parameters is half as long as a numpydoc section; numpydoc and napoleon read
+sections only, and MyST reads Markdown but none of the directives. A name in backticks that is public becomes a link, any other stays code.
 """
 
 import importlib.util
@@ -11,7 +12,15 @@ from importlib import import_module
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
-MODULES = ("rmt_alpha", "rmt_alpha.estimate", "rmt_alpha.data", "rmt_alpha.plotting")
+MODULES = (
+    "rmt_alpha",
+    "rmt_alpha.problem.losses",
+    "rmt_alpha.theory.penalty",
+    "rmt_alpha.training",
+    "rmt_alpha.estimate",
+    "rmt_alpha.data",
+    "rmt_alpha.plotting",
+)
 ADAPTERS = ["rmt_alpha.adapters"] if importlib.util.find_spec("peft") else []  # needs the extra lm
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 # What reStructuredText would take for markup: |x|, a_ and lone stars, but not *words in italics*.
@@ -49,7 +58,7 @@ def convert(lines: list[str]) -> list[str]:
             if not is_row(before):
                 out += ["", ".. list-table::", "   :header-rows: 1", ""]
             if not set(text) <= set("|-: "):
-                cells = re.split(r"\s\|\s", text[1:-1].strip())
+                cells = [cell.strip() for cell in re.split(r"(?<=\s)\|(?=\s)", text[1:-1])]
                 out += [f"   {'*' if j == 0 else ' '} - {prose(cell)}" for j, cell in enumerate(cells)]
         elif in_directive or is_session(lines, i):
             out.append(line)

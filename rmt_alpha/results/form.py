@@ -29,7 +29,7 @@ class ScoreForm:
     | `per` | "start" | "start" or "output": does α scale starts, or each output of each? |
     | `prior` | π₊, which matters to the best threshold | |
 
-    The trailing axes are problems or draws. (arXiv 2510.21345, section 3; theory_outputs, section 2.)
+    The trailing axes are problems or draws. (arXiv 2510.21345, section 3; theory.md, section 9.)
     """
 
     c: Any

@@ -11,7 +11,7 @@ With q fixed as n, p → ∞, G is deterministic,
 (the residual of the start, less the training residual, less the penalty), and W_r = a + (W − a)P with P = U_rU_rᵀ is a linear image of the weights of `stage`.
 Everything is a form in α: one solve serves every α and every rank. Where two eigenvalues of G meet the leading space is not defined, at any size;
 results at such a rank come with a `TieWarning`. Where they nearly meet, within fluctuations of G of relative order 1/√n, the limit is
-reached late. (theory_outputs.md, section 3.)
+reached late. (theory.md, section 10.)
 """
 
 from __future__ import annotations

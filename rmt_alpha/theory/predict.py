@@ -34,7 +34,7 @@ def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noi
 
     Exact as all sample sizes and p → ∞ at fixed ratios; `simulate` is its witness. Returns `Moments`. Raises ValueError or TypeError, naming the
     parameter, FloatingPointError where the result leaves double precision, ArithmeticError where a fixed point does not settle.
-    (arXiv 2510.21345, section 3; theory.md; theory_outputs.md.)
+    (arXiv 2510.21345, section 3; theory.md, sections 2, 5 and 9.)
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> predict(problem, [0, 1, 7.5]).accuracy.round(4)

@@ -11,7 +11,7 @@ every linear and quadratic functional like a Gaussian matrix,
 
 where (ā, Ω) is the law of the anchor Σ_s w̃_s D_s. Column i of W̄ is affine in the scales of its own output, so everything is held as forms in
 a = (1, α₁, …, α_J) per output, and one solve serves every α. (Ω', W̄) is the anchor of the next stage. Regression counts weights
-from W_t: then every T and E is 0. An intercept centres means and codes by χ and costs one sample. (theory_outputs.md, sections 1 and 2; one output and covariance: theory.md, section 2; arXiv 2510.21345, section 3.)
+from W_t: then every T and E is 0. An intercept centres means and codes by χ and costs one sample. (theory.md, section 9; one output and covariance: theory.md, section 2; arXiv 2510.21345, section 3.)
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ r"""The best correction of low rank: Eckart and Young in the metric of the ridge
 .. math:: A_r = \hat A\, U_r U_r^T, \qquad G = \hat A^T S \hat A, \quad S = X^TX/n + γ,
 
 with the r leading eigenvectors U_r of G. Exact at any size, since the objective is ‖A − Â‖² in the metric S, up to a constant.
-(theory_outputs, section 3.)
+(theory.md, section 10.)
 """
 
 from __future__ import annotations
