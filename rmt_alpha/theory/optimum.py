@@ -110,7 +110,7 @@ def optimum(form: ScoreForm) -> Optimum:
         best = xp.where(at_infinity, xp.copysign(xp.inf, c[1]), d1 / xp.where(d0 > 0, d0, 1.0))
     # The score at α* along (d₀, d₁), which does not overflow where α* is large.
     size = xp.abs(d0) + xp.abs(d1)
-    nothing = size == 0
+    nothing = size <= 1e-300  # nor can its inverse be had
     inverse = 1 / xp.where(nothing, 1.0, size)
     a0, a1 = xp.where(nothing, 1.0, d0 * inverse), d1 * inverse
     variance = (M[0, 0] * a0 + 2 * M[0, 1] * a1) * a0 + M[1, 1] * (a1 * a1)
