@@ -16,6 +16,7 @@ reached late. (theory.md, section 10.)
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Fit, Population
+from ..problem import Fit, Population, is_squared
 from ..results import Moments, Optimum, describe
-from .resolvent import Law
+from .resolvent import Law, Spectral
 from .stage import Stage, _blocks, own_scales, train
 
 TIE = 1e-7  # of the largest eigenvalue
@@ -58,6 +59,15 @@ class LowRank:
             _blocks(R, q, lambda omega: R.trace(omega, rest, rest, weighted=False)),
         )
 
+    @property
+    def unshrunk(self) -> Any:
+        """γ/κ = 1 − df₁/n, and its limit where both are 0."""
+        R = self.stage.R
+        if R.kappa > 0:
+            return self.stage.fit.gamma / R.kappa
+        assert isinstance(R, Spectral)
+        return 1 - np.count_nonzero(R.lam) * R.cov.multiplicity / R.n
+
     @cached_property
     def gram_form(self) -> Any:
         """G as a form in the columns (m, m)."""
@@ -71,7 +81,7 @@ class LowRank:
         score = R.quadratic(s.start) + self.traces[0]  # (Kc, m, m)
         before = np.tensordot(s.population.priors, E[:, :, None] * E[:, None, :] + label + score, axes=1)
         pulled = R.pull(s.S)
-        after = (s.fit.gamma / R.kappa) ** 2 * pulled.sum(0)
+        after = self.unshrunk**2 * pulled.sum(0)
         moved = s.W - s.start
         fresh = np.tensordot(np.reshape(R.fresh_trace(R.one, R.one, weighted=False), -1), pulled, axes=1)
         return before - after - s.fit.gamma * (moved @ moved.T + self.traces[3][0] + fresh)
@@ -140,7 +150,8 @@ def solved(fit: Fit) -> LowRank:
     """The low-rank theory of a scalar fit."""
     if fit.uses_jax:
         raise TypeError("rank must be None where JAX arrays are given: the leading eigenvectors of G are found in NumPy. Pass NumPy numbers.")
-    return LowRank(train(fit))
+    # Both classes, mirror images or not: the start's residuals are counted in each.
+    return LowRank(train(dataclasses.replace(fit, population=dataclasses.replace(fit.population, is_opposite=False))))
 
 
 def _weights(fit: Fit, alpha: Any) -> np.ndarray:
@@ -203,6 +214,12 @@ def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moment
     from .predict import checked_alpha
 
     alpha = checked_alpha(fit, alpha)
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit must be a Fit, got {type(fit).__name__}. Take problem.fit.")
+    if fit.shape:
+        raise ValueError(f"fit must be scalar, got shape {fit.shape}. Iterate over fit.cells().")
+    if not is_squared(fit.loss):
+        raise ValueError(f"loss must be 'squared' for low ranks, got {fit.loss.name!r}.")
     low = solved(fit)
     path = [low.moments(alpha, r, threshold) for r in range(low.q + 1)]
     accuracy = None if path[0].accuracy is None else np.stack([np.asarray(m.accuracy) for m in path])

@@ -110,12 +110,15 @@ def optimum(form: ScoreForm) -> Optimum:
         best = xp.where(at_infinity, xp.copysign(xp.inf, c[1]), d1 / xp.where(d0 > 0, d0, 1.0))
     # The score at α* along (d₀, d₁), which does not overflow where α* is large.
     size = xp.abs(d0) + xp.abs(d1)
-    nothing = size == 0
+    nothing = size <= 1e-300  # nor can its inverse be had
     inverse = 1 / xp.where(nothing, 1.0, size)
     a0, a1 = xp.where(nothing, 1.0, d0 * inverse), d1 * inverse
     variance = (M[0, 0] * a0 + 2 * M[0, 1] * a1) * a0 + M[1, 1] * (a1 * a1)
     snr = (c[0] * a0 + c[1] * a1) / xp.sqrt(xp.where(variance > 0, variance, 1.0))
-    limit = xp.abs(c[1]) / xp.sqrt(xp.where(at_infinity, M[1, 1], 1.0))
+    far = xp.where(at_infinity, M[1, 1], 1.0)
+    if xp is np and np.any(far <= 0):
+        raise FloatingPointError("starts must be larger: the square of one is below the range of double precision. Scale it up, and α down.")
+    limit = xp.abs(c[1]) / xp.sqrt(far)
     square = M[1, 1] + c[1] * c[1]
     least_risk = (c[1] * (1 - c[0]) - M[0, 1]) / xp.where(square > 0, square, 1.0)  # 0/1 without a source
     risk = M[0, 0] + least_risk * (2 * M[0, 1] + least_risk * M[1, 1]) + (1 - c[0] - least_risk * c[1]) ** 2
