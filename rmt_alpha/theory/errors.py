@@ -22,6 +22,7 @@ import numpy as np
 from .._arrays import plain
 from ..problem import Fit, TransferProblem
 from .low_rank import _weights
+from .resolvent import Spectral
 from .stage import Stage, train
 
 
@@ -84,7 +85,7 @@ def _kept(stage: Stage) -> float:
 def _degrees(stage: Stage) -> tuple[float, float]:
     R = stage.R
     kappa = float(R.kappa)
-    if hasattr(R, "lam"):
+    if isinstance(R, Spectral):
         lam, times = np.asarray(R.lam), R.cov.multiplicity
     else:
         lam, times = (

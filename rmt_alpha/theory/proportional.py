@@ -2,11 +2,12 @@ r"""Low rank where the outputs grow with the dimension: LoRA on a d × d matrix,
 
 Regression y = W_tᵀx + σ·noise on q outputs with q/n and p/n of order one, C = I, and a correction A of rank r from αW_s, where
 Δ = W_t − αW_s = Σ_k s_k u_k v_kᵀ has few singular values. Training keeps the r leading eigenvectors of G = ÂᵀSÂ (`low_rank`).
-With ⟨·⟩ the average over the Marchenko–Pastur eigenvalues λ of XXᵀ/n, τ = λ/(λ+γ), H = 1/(λ+γ), η = p/n and c = q/n, everything is explicit in one number x > max τ:
+With ⟨·⟩ the average over the Marchenko–Pastur eigenvalues λ of XXᵀ/n, τ = λ/(λ+γ), H = 1/(λ+γ),
+η = p/n and c = q/n, everything is explicit in one number x > max τ:
 
 .. math::
-    z(x) = σ^2 x\,\tilde c, \quad \tilde c = c + η\Big⟨\frac{τ}{x-τ}\Big⟩; \qquad \text{spike: } s^2 = cσ^2 \Big/ \Big⟨\frac{λτ}{x-τ}\Big⟩; \qquad
-    \text{edge: } η\Big⟨\frac{τ^2}{(x-τ)^2}\Big⟩ = c,
+    z(x) = σ^2 x\,\tilde c, \quad \tilde c = c + η\Big⟨\frac{τ}{x-τ}\Big⟩; \quad \text{spike: } s^2 = cσ^2 \Big/ \Big⟨\frac{λτ}{x-τ}\Big⟩;
+    \quad \text{edge: } η\Big⟨\frac{τ^2}{(x-τ)^2}\Big⟩ = c,
 
 with the outlier z of G, and the bulk's edge where z′ = 0. A spike below s at the edge makes no outlier: no rank finds it. Above it
 
