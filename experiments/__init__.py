@@ -17,17 +17,21 @@ NAMES = (
     "chain_of_fine_tunings",
     "vector_alpha",
     "penalty_and_alpha",
+    "classes_vs_alpha",
+    "rank_and_scale",
+    "row_scales",
     "real_digits",
     "amazon_accuracy_vs_alpha",
     "amazon_table",
     "amazon_scores",
     "amazon_classes",
+    "choose_alpha",
 )
 
 # Run by name only, and why; what they wrote lies in figures/.
 ON_REQUEST = {
     "alpha_rules": "a minute",
-    "amazon_rules": "a minute or two",
+    "alpha_judged": "half an hour; data sets in $RMT_ALPHA_DATA, and the extra lm",
     "domain_features": "needs the extra rmt_alpha[lm]",
     "glue_table": "needs the extra rmt_alpha[lm]; two hours on two cores",
     "glue_full": "needs the extra lm; half an hour",

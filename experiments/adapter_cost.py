@@ -91,7 +91,7 @@ def memory(method: str) -> tuple[float, int]:
 
 
 def draw(lab: Lab, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=2, width=2.6, height=2.8, sharey=True)
+    fig, axes = plotting.figure(columns=2, height=2.8, sharey=True)
     place = range(len(table))
     axes[0, 0].errorbar(table.time_ratio, place, xerr=[table.time_ratio - table.low, table.high - table.time_ratio],
                         color=plotting.COLORS[0], marker="o", linestyle="none", elinewidth=0.9)  # fmt: skip

@@ -54,7 +54,7 @@ def run(lab: Lab) -> None:
 
 
 def draw(lab: Lab, table: pd.DataFrame, field: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=3, width=2.5, height=2.5)
+    fig, axes = plotting.figure(columns=3, height=2.5)
     for ax, (names, label) in zip(axes[0], ((("a α", "a α + 1 − a"), "a"), (("α + b",), "b")), strict=False):
         for i, name in enumerate(names):
             wide = table[table.slice == name].pivot(index="at", columns="seed", values="accuracy")

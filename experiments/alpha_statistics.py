@@ -1,4 +1,4 @@
-"""Learned α by layer and module, beside the authors' vectors; and whether two tasks agree on which rows to scale."""
+"""Learned α by layer and module, beside the authors' vectors; whether tasks agree on how layers are scaled, and on which rows are."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from .finetuning import LARGE, TASKS, job, published, rates, runs
 from .lab import Lab
 
 AUTHORS = "alpha_vectors_published.npz"
+SUMMARIES = ("mean", "sd", "quartile_1", "quartile_3")  # of the α of one module of one layer
+PERMUTATIONS = 9999
 
 
 def run(lab: Lab) -> None:
@@ -30,7 +32,14 @@ def run(lab: Lab) -> None:
     correlations = lab.table(
         pd.DataFrame([*correlated("MiniLM", mean), *correlated("RoBERTa, the authors'", theirs)]), "correlation"
     )
+    layers = lab.table(agreement(table), "layers")
     draw(lab, mean, theirs)
+    for source, group in layers.groupby("model"):
+        told = [f"{r.summary} {r.rank_correlation:+.2f} (p = {r.p:.2g}, {r.p_within:.2g})" for r in group.itertuples()]
+        lab.remark(
+            f"{source}: rank correlation between tasks by layer and module, mean over {group.pairs.iloc[0]} pairs of tasks: "
+            f"{', '.join(told)}. p by permuting all modules of all layers of each task; and by permuting layers within query and value."
+        )
     for source, group in table.groupby("model"):
         lab.remark(
             f"{source}: α = {group['mean'].mean():.3f} ± {np.sqrt((group['sd'] ** 2).mean()):.3f} over rows (mean ± s.d.), "
@@ -76,10 +85,40 @@ def correlated(model: str, vectors: dict[str, np.ndarray]) -> list[dict[str, obj
     return found
 
 
+def agreement(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Do tasks agree on how the layers' modules are scaled? Of each model and summary: the mean over all pairs of tasks of Spearman's
+    correlation over layer × module (of a task, the mean over its seeds), and two p-values (one-sided, of agreement).
+
+    `p`: the modules of all layers of each task permuted. `p_within`: the layers permuted, of query and value apart, so that a difference
+    between the two kinds of module is no agreement.
+    """
+    found = []
+    for model, here in table.groupby("model", sort=False):
+        cells = here.groupby(["task", "module", "layer"])[list(SUMMARIES)].mean()
+        for k, summary in enumerate(SUMMARIES):
+            wide = cells[summary].unstack("task").sort_index()  # modules, and in them layers, × tasks
+            ranks = stats.rankdata(wide.to_numpy(), axis=0).T.reshape(len(wide.columns), 2, -1)  # task, module, layer
+            rng = np.random.default_rng([seed, k])
+            free = [alike(rng.permuted(ranks.reshape(len(ranks), -1), axis=1)) for _ in range(PERMUTATIONS)]
+            within = [alike(rng.permuted(ranks, axis=2)) for _ in range(PERMUTATIONS)]
+            seen = alike(ranks)
+            p, p_within = ((1 + np.sum(np.array(null) >= seen)) / (1 + PERMUTATIONS) for null in (free, within))
+            pairs = len(ranks) * (len(ranks) - 1) // 2
+            found.append({"model": model, "summary": summary, "pairs": pairs, "cells": len(wide),
+                          "rank_correlation": seen, "p": p, "p_within": p_within})  # fmt: skip
+    return pd.DataFrame(found)
+
+
+def alike(ranks: np.ndarray) -> float:
+    """The mean correlation over pairs of tasks; ranks (tasks, …)."""
+    correlations = np.corrcoef(ranks.reshape(len(ranks), -1))
+    return correlations[np.triu_indices(len(ranks), 1)].mean()
+
+
 def draw(lab: Lab, mean: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
     panels = [(f"{task}, mean over seeds", vectors) for task, vectors in mean.items()]
     panels += [(f"{task}, RoBERTa, the authors’", vectors) for task, vectors in theirs.items()]
-    fig, axes = plotting.figure(columns=3, rows=-(-len(panels) // 3), width=2.6, height=2.1)
+    fig, axes = plotting.figure(columns=3, rows=-(-len(panels) // 3), height=2.1)
     for ax, (title, vectors) in zip(axes.flat, panels, strict=False):
         for i, module in enumerate(("query", "value")):
             places = np.arange(len(vectors)) + 0.36 * i - 0.18

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from rmt_alpha import TransferProblem, ridge_path
+from rmt_alpha import Fit, TransferProblem
 from rmt_alpha.data import DOMAINS, load_amazon
+from rmt_alpha.training import ridge_path
 
 TEST = 400
 TRANSFERS = [(source, target) for source in DOMAINS for target in DOMAINS if source != target]
@@ -60,8 +61,8 @@ def accuracies(scores: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.mean(scores[:, :1] + scores[:, 1:] * alpha > 0, axis=0)
 
 
-def problems(part: Split, w: np.ndarray, n: int, gamma: float) -> dict[str, TransferProblem]:
-    """The target as the isotropic theory and as the covariance-aware theory see it."""
+def views(part: Split, w: np.ndarray, n: int, gamma: float) -> dict[str, Fit]:
+    """The fine-tuning as the isotropic theory and as the covariance-aware theory see it."""
     return {
         "isotropic": TransferProblem.from_source(w, part.mean, n_target=n, gamma_target=gamma),
         "covariance": TransferProblem.from_source(w, part.mean, n_target=n, gamma_target=gamma, cov_target=part.cov),

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from rmt_alpha import TransferProblem, optimal_alpha, plotting, predict, ridge_path
+from rmt_alpha import TransferProblem, optimal_alpha, plotting, predict
 from rmt_alpha.data import load_texts
 from rmt_alpha.data.embed import embed
-from rmt_alpha.estimators import AlphaRidgeClassifier
+from rmt_alpha.estimate import AlphaRidgeClassifier
+from rmt_alpha.training import ridge_path
 
 from .amazon import accuracies, split_rows
 from .lab import Lab
@@ -23,7 +24,8 @@ SIZES = (20, 100, 500)
 GAMMA_SOURCE, GAMMA = 1.0, 1.0
 GRID = np.linspace(-2, 5, 71)
 RULES = ("alpha_0", "alpha_1", "auto", "predicted", "grid")
-LABELS = ("α = 0", "α = 1", "auto", "predicted α*", "best on the grid")
+TOLD = ("α = 0", "α = 1", "auto", "predicted α*", "best on the grid")
+LABELS = (r"$\alpha=0$", r"$\alpha=1$", "auto", r"predicted $\alpha^*$", "best on the grid")
 KINDS = ("covariance", "isotropic")
 
 
@@ -36,16 +38,20 @@ def run(lab: Lab) -> None:
             keys = {"source": source, "target": target, "n_target": n}
             m = {name: values[:, i] for name, values in reviews.items()}  # (trials, …)
             curve = {name: m[name].mean(axis=0) for name in ("empirical", *KINDS)}
-            curve["spread"] = m["empirical"].std(axis=0, ddof=1)
             curve |= {f"gaussian_{name}": twin[name][:, i].mean(axis=0) for name in ("empirical", "covariance")}
-            curves.append(pd.DataFrame(keys | {"alpha": GRID} | curve))
+            known = keys | {"gamma_source": GAMMA_SOURCE, "gamma_target": GAMMA, "alpha": GRID}
+            columns = {f"accuracy_{name}": values for name, values in curve.items()}
+            columns["accuracy_sd_of_a_split"] = m["empirical"].std(axis=0, ddof=1)
+            curves.append(pd.DataFrame(known | columns))
             rows.append(keys | summary(m, curve))
     curve = lab.table(pd.concat(curves), "curves")
     table = lab.table(pd.DataFrame(rows))
     draw_curves(lab, curve, table)
     draw_table(lab, table)
     for n, part in table.groupby("n_target"):
-        means = ", ".join(f"{label} {part[rule].mean():.2f}" for rule, label in zip(RULES, LABELS, strict=True))
+        means = ", ".join(
+            f"{label} {100 * part[f'accuracy_{rule}'].mean():.2f}" for rule, label in zip(RULES, TOLD, strict=True)
+        )
         distances = ", ".join(f"{kind} {root_mean_square(part[f'rms_{kind}']):.4f}" for kind in (*KINDS, "gaussian"))
         lab.remark(f"n = {n}: {means}; RMS {distances}.")
     lab.remark(
@@ -71,7 +77,7 @@ def transfer(source: str, target: str, trials: int, seed: int, gaussian: bool = 
             for kind, cov in covariances.items()
         }
         result = {kind: predict(problem, GRID).accuracy for kind, problem in views.items()}
-        predicted = optimal_alpha(views["covariance"]).best[:, 0]
+        predicted = optimal_alpha(views["covariance"]).alpha[:, 0]
         tuned = [fine_tune(part, w, n, rng) for n in SIZES]
         result["alpha"] = np.column_stack([[auto for _, auto in tuned], predicted])
         result["empirical"] = np.array([accuracies(scores, GRID) for scores, _ in tuned])
@@ -82,13 +88,13 @@ def transfer(source: str, target: str, trials: int, seed: int, gaussian: bool = 
 
 
 def summary(m: dict[str, np.ndarray], curve: dict[str, np.ndarray]) -> dict[str, float]:
-    """One row of the table: the α of each rule, its accuracy in % with standard error, and the distances of the theories."""
+    """One row of the table: the α of each rule, its accuracy with standard error, and the distances of the theories."""
     best = curve["empirical"].argmax()
-    accuracy = 100 * np.column_stack([m["rules"], m["empirical"][:, best]])
+    accuracy = np.column_stack([m["rules"], m["empirical"][:, best]])
     row = {"auto_alpha": np.median(m["alpha"][:, 0]), "auto_alpha_spread": m["alpha"][:, 0].std(ddof=1)}
     row |= {"predicted_alpha": np.median(m["alpha"][:, 1]), "grid_alpha": GRID[best]}
     for rule, values in zip(RULES, accuracy.T, strict=True):
-        row |= {rule: values.mean(), f"{rule}_se": values.std(ddof=1) / np.sqrt(len(values))}
+        row |= {f"accuracy_{rule}": values.mean(), f"accuracy_{rule}_se": values.std(ddof=1) / np.sqrt(len(values))}
     row |= {f"rms_{kind}": root_mean_square(curve[kind] - curve["empirical"]) for kind in KINDS}
     return row | {"rms_gaussian": root_mean_square(curve["gaussian_covariance"] - curve["gaussian_empirical"])}
 
@@ -116,55 +122,54 @@ def fine_tune(part, w: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np
     """Scores yxᵀw_α of the test rows at α⁰ and α¹, (test, 2), after training on n rows of the pool, and the α that these rows choose."""
     rows = rng.choice(len(part.pool_labels), n, replace=False)
     X, y = part.pool[rows], part.pool_labels[rows]
-    auto = AlphaRidgeClassifier(alpha="auto", gamma=GAMMA, w_source=w).fit(X, y).alpha_
+    auto = AlphaRidgeClassifier(w, gamma=GAMMA, fit_intercept=False).fit(X, y).alpha_
     return part.test_labels[:, None] * (part.test @ ridge_path(X, y, GAMMA, w[:, None])), auto
 
 
 def draw_curves(lab: Lab, curve: pd.DataFrame, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=4, rows=3, width=2.1, height=2.1, sharex=True, sharey=True)
+    fig, axes = plotting.figure(columns=4, rows=3, height=1.8, sharex=True, sharey=True)
     for ax, (source, target) in zip(axes.T.flat, permutations(DOMAINS, 2), strict=True):
         here = curve[(curve.source == source) & (curve.target == target)]
         for i, n in enumerate(SIZES):
             part = here[here.n_target == n]
-            low, high = part.empirical - part.spread, part.empirical + part.spread
-            ax.fill_between(
-                part.alpha,
-                low,
-                high,
-                color=plotting.COLORS[i],
-                alpha=0.15,
-                linewidth=0,
-                label=f"± s.d. of a split, n = {n}",
+            mean, sd, points, color = (
+                part.accuracy_empirical,
+                part.accuracy_sd_of_a_split,
+                part[::5],
+                plotting.COLORS[i],
             )
-            points = part[::4]
-            plotting.simulation_points(
-                ax, points.alpha, points.empirical, None, i, markersize=3, label=f"reviews, n = {n}"
-            )
-            plotting.theory_line(ax, part.alpha, part.covariance, i, label=f"theory, n = {n}")
+            look = {"color": color, "alpha": 0.15, "linewidth": 0}
+            ax.fill_between(part.alpha, mean - sd, mean + sd, **look, label=rf"$\pm$ s.d. of a split, $n={n}$")
+            label = f"experiment, $n={n}$"
+            plotting.simulation_points(ax, points.alpha, points.accuracy_empirical, None, i, markersize=3, label=label)
+            plotting.theory_line(ax, part.alpha, part.accuracy_covariance, i, label=f"theory, $n={n}$")
             row = table[(table.source == source) & (table.target == target) & (table.n_target == n)].iloc[0]
-            ax.plot(row.auto_alpha, row.auto / 100, marker="*", markersize=8, color=plotting.COLORS[i],
-                    markeredgecolor="black", markeredgewidth=0.5, linestyle="none", zorder=5, label=f"auto, n = {n}")  # fmt: skip
-        ax.set_title(f"{source} → {target}", fontsize=8)
+            star = {"marker": "*", "markersize": 7, "color": color, "markeredgecolor": "black", "markeredgewidth": 0.5}
+            ax.plot(row.auto_alpha, row.accuracy_auto, linestyle="none", zorder=5, **star, label=f"auto, $n={n}$")
+        ax.set_title(rf"{source} $\to$ {target}", fontsize=7)
     for ax in axes[-1]:
-        ax.set_xlabel("α")
+        ax.set_xlabel(r"$\alpha$")
     for ax in axes[:, 0]:
         ax.set_ylabel("accuracy")
-    legend = sorted(
-        zip(*axes[0, 0].get_legend_handles_labels(), strict=True), key=lambda item: int(item[1].split()[-1])
-    )
-    fig.legend(*zip(*legend, strict=True), loc="outside lower center", ncols=3)  # a column for each n
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    order = [j for i in range(len(SIZES)) for j in range(len(labels)) if labels[j].endswith(f"={SIZES[i]}$")]
+    fig.legend(
+        [handles[j] for j in order], [labels[j] for j in order], loc="outside lower center", ncols=3
+    )  # a column per n
     lab.picture(fig, "curves")
 
 
 def draw_table(lab: Lab, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=3, width=2.6, height=3.2, sharey=True)
+    fig, axes = plotting.figure(columns=3, height=3.2, sharey=True)
     for ax, n in zip(axes[0], SIZES, strict=True):
         part = table[table.n_target == n]
         place = np.arange(len(part))
         for i, (rule, label) in enumerate(zip(RULES, LABELS, strict=True)):
-            ax.errorbar(part[rule], place + 0.12 * (2 - i), xerr=part[f"{rule}_se"], color=plotting.COLORS[i], marker=plotting.MARKERS[i],
-                        linestyle="none", markersize=3, elinewidth=0.8, label=label)  # fmt: skip
-        ax.set(yticks=place, yticklabels=part.source + " → " + part.target, xlabel="accuracy (%)", title=f"n = {n}")
+            accuracy, se = 100 * part[f"accuracy_{rule}"], 100 * part[f"accuracy_{rule}_se"]
+            look = {"color": plotting.COLORS[i], "marker": plotting.MARKERS[i], "linestyle": "none", "markersize": 3}
+            ax.errorbar(accuracy, place + 0.12 * (2 - i), xerr=se, elinewidth=0.8, label=label, **look)
+        names = part.source + r" $\to$ " + part.target
+        ax.set(yticks=place, yticklabels=names, xlabel="accuracy (%)", title=f"$n={n}$")
     axes[0, 0].invert_yaxis()
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     lab.picture(fig)

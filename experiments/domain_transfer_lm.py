@@ -13,8 +13,9 @@ import pandas as pd
 from scipy import stats
 from sklearn.preprocessing import StandardScaler
 
-from rmt_alpha import TransferProblem, optimal_alpha, plotting, ridge_path
+from rmt_alpha import TransferProblem, optimal_alpha, plotting
 from rmt_alpha.adapters import export, finetune
+from rmt_alpha.training import ridge_path
 
 from .amazon import split_rows
 from .domain_features import GAMMA, GAMMA_SOURCE, features
@@ -111,36 +112,34 @@ def predicted(source: str, target: str, seed: int) -> dict[str, Any]:
     X, y = features(source)
     w = ridge_path(StandardScaler().fit_transform(X), y, GAMMA_SOURCE)[:, 0]
     part = split_rows(*features(target), np.random.default_rng([seed, 0]))
-    problem = TransferProblem.from_source(
-        w, part.mean, n_target=np.array(SIZES), gamma_target=GAMMA, cov_target=part.cov
-    )
+    fit = TransferProblem.from_source(w, part.mean, n_target=np.array(SIZES), gamma_target=GAMMA, cov_target=part.cov)
     return {
         "source": source,
         "target": target,
         "n_target": list(SIZES),
-        "best_alpha": list(optimal_alpha(problem).best),
+        "best_alpha": list(optimal_alpha(fit).alpha),
     }
 
 
 def draw(lab: Lab, pairs: pd.DataFrame, both: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=3, width=2.6, height=2.8)
+    fig, axes = plotting.figure(columns=3, height=2.8)
     for ax, (setting, label) in zip(axes[0], SETTINGS.items(), strict=False):
         for i, n in enumerate(SIZES):
             group = both[(both.row_scale == setting) & (both.n_train == n)]
             if len(group):
                 ax.errorbar(group.best_alpha, group["mean"], yerr=group["std"], color=plotting.COLORS[i], marker=plotting.MARKERS[i],
-                            linestyle="none", capsize=2, elinewidth=0.9, label=f"n = {n}")  # fmt: skip
+                            linestyle="none", capsize=2, elinewidth=0.9, label=f"$n={n}$")  # fmt: skip
         ax.axhline(1, color="black", linewidth=0.7, linestyle=":")
-        ax.set(title=label, xlabel="α* of the linear theory")
-    axes[0, 0].set_ylabel("mean learned α (± s.d. over seeds)")
+        ax.set(title=label, xlabel=r"$\alpha^*$ of the linear theory")
+    axes[0, 0].set_ylabel(r"mean learned $\alpha$ ($\pm$ s.d. over seeds)")
     ax = axes[0, 2]
     for i, method in enumerate(PAIR):
         here = pairs[pairs.method == method].groupby(["n_train", "seed"]).dev_accuracy.mean()
         group = here.groupby("n_train").agg(["mean", "sem"])
         ax.errorbar(group.index * (1.04 if i else 0.96), group["mean"], yerr=group["sem"], color=plotting.COLORS[i], capsize=2,
                     marker=plotting.MARKERS[i], linestyle=plotting.DASHES[i], label=method)  # fmt: skip
-    ax.set(xscale="log", xticks=SIZES, xticklabels=SIZES, xlabel="target rows n")
-    ax.set_ylabel("accuracy (mean of transfers ± s.e.)")
+    ax.set(xscale="log", xticks=SIZES, xticklabels=SIZES, xlabel="target rows $n$")
+    ax.set_ylabel(r"accuracy (mean $\pm$ s.e.)")
     ax.minorticks_off()
     ax.legend()
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=len(SIZES))

@@ -63,7 +63,7 @@ def tested(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(lab: Lab, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=3, rows=2, width=2.5, height=2.6, sharey=True)
+    fig, axes = plotting.figure(columns=3, rows=2, height=2.6, sharey=True)
     place = {method: k for k, method in enumerate(METHODS)}
     for ax, task in zip(axes.flat, TASKS, strict=True):
         here = table[table.task == task]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 
 from rmt_alpha import TransferProblem, ZScores, compare, predict, simulate
 
@@ -33,8 +32,7 @@ class Lab:
 
     def check(self, z: Any) -> None:
         """Enter z-scores into the ledger."""
-        quantities = [getattr(z, f.name) for f in dataclasses.fields(z)] if isinstance(z, ZScores) else [z]
-        self.z += [np.ravel(q) for q in quantities]
+        self.z.append(z.all if isinstance(z, ZScores) else np.ravel(z))
 
     def check_at(self, factor: int, problem: TransferProblem, alpha: Any, trials: int) -> None:
         """Compare theory with simulation at `factor` times the size, where the limit has to hold: the ratios stay."""
@@ -52,7 +50,6 @@ class Lab:
         for kind in ("pdf", "png"):
             # No dates in the file: the same data give the same bytes.
             figure.savefig(self._path(part, kind), metadata={"CreationDate": None} if kind == "pdf" else None)
-        plt.close(figure)
 
     def remark(self, text: str) -> None:
         """A sentence for the claims table."""
@@ -62,6 +59,13 @@ class Lab:
         path = self.out / f"{self.name}{'_' + part if part else ''}.{kind}"
         self.files.append(path.name)
         return path
+
+
+def parameters(problem: TransferProblem) -> dict[str, Any]:
+    """The problem's numbers as columns of a table; arrays must have the table's length."""
+    return {
+        field.name: getattr(problem, field.name) for field in dataclasses.fields(problem) if "loss" not in field.name
+    }
 
 
 def scaled(problem: TransferProblem, factor: int) -> TransferProblem:

@@ -2,72 +2,67 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import BoundaryNorm
 
 from rmt_alpha import TransferProblem, compare, optimal_alpha, plotting, predict, simulate
 
-from .lab import Lab, scaled
+from .lab import Lab, parameters, scaled
 
-CELLS = 101
-PLANES = {
-    "beta and n": (np.linspace(-1, 1, CELLS), np.linspace(-1.5, 1.5, CELLS), "β", "log₁₀ n/p"),
-    "penalties": (np.linspace(-2, 2, CELLS), np.linspace(-2, 2, CELLS), "log₁₀ γ", "log₁₀ γ̃"),
-}
-PANELS = {
-    "worth": "α* against α = 0\n(dotted: α* = 0, dashed: 1)",
-    "plain": "α = 1 against α = 0\n(hatched: it hurts)",
-    "gain": "α* against α = 1\n= left − middle",
-}
-LEVELS = (-20, -10, -5, -2, -0.5, 0, 0.5, 2, 5, 10, 20)
-STEPS = BoundaryNorm(LEVELS, 256, extend="both")  # as many shades for 0 to 2 points as for 5 to 20
+CELLS, COARSE = 61, slice(6, None, 12)
+PLANES = ("β and n", "penalties")
+PANELS = ("transfer", "plain", "gain")
+
+
+def make(plane: str, part: slice = slice(None)) -> TransferProblem:
+    if plane == "penalties":
+        gamma = np.logspace(-2, 2, CELLS)[part]
+        return TransferProblem(800, 200, 400, 1, 1, 0.5, gamma_source=gamma[:, None], gamma_target=gamma)
+    beta, n = np.linspace(-1, 1, CELLS)[part], np.round(400 * np.logspace(-1.5, 1.5, CELLS))[part]
+    return TransferProblem(800, n[:, None], 400, 1, 1, beta, gamma_source=0.5, gamma_target=0.5)
 
 
 def run(lab: Lab) -> None:
     frames = []
-    for plane, (x, y, *_) in PLANES.items():
-        problem = make(plane, x, y[:, None])
+    for plane in PLANES:
+        problem = make(plane)
         best = optimal_alpha(problem)
-        zero, one = (100 * predict(problem, a).accuracy for a in (0.0, 1.0))
-        values = {"worth": 100 * best.accuracy - zero, "plain": one - zero, "gain": 100 * best.accuracy - one}
-        grid = np.broadcast_arrays(x, y[:, None], best.best, *values.values())
-        names = ("x", "y", "best", *values)
-        frames.append(pd.DataFrame({"plane": plane} | {k: v.ravel() for k, v in zip(names, grid, strict=True)}))
-        coarse = scaled(make(plane, x[10::20], y[10::20, None]), 1000)
-        alpha = np.stack(np.broadcast_arrays(0.0, 1.0, optimal_alpha(coarse).best))
+        accuracy = {f"accuracy_alpha_{a:g}": predict(problem, a).accuracy for a in (0.0, 1.0)}
+        grid = (
+            parameters(problem) | {"optimal_alpha": best.alpha} | accuracy | {"accuracy_optimal_alpha": best.accuracy}
+        )
+        columns = {k: np.broadcast_to(v, problem.shape).ravel() for k, v in grid.items()}
+        frames.append(pd.DataFrame({"plane": plane} | columns))
+        coarse = scaled(make(plane, COARSE), 1000)
+        alpha = np.stack(np.broadcast_arrays(0.0, 1.0, optimal_alpha(coarse).alpha))
         lab.check(compare(predict(coarse, alpha), simulate(coarse, alpha, n_trials=lab.trials(256), seed=lab.seed)))
     data = lab.table(pd.concat(frames))
-    draw(lab, data)
-    hurts = ", ".join(f"{100 * np.mean(cells.plain < 0):.0f} % ({plane})" for plane, cells in data.groupby("plane"))
+    draw(lab)
+    worse = data.accuracy_alpha_1 < data.accuracy_alpha_0
+    hurts = ", ".join(f"{100 * part.mean():.0f} % ({plane})" for plane, part in worse.groupby(data.plane))
     lab.remark(
         f"α = 1 is worse than no transfer on {hurts} of the map; α* never is. z at 50 cells, at 1000 times the size."
     )
 
 
-def make(plane: str, x, y) -> TransferProblem:
-    if plane == "penalties":
-        return TransferProblem(800, 200, 400, 1, 1, 0.5, gamma_source=10**y, gamma_target=10**x)
-    n = np.maximum(np.round(400 * 10**y), 1)
-    return TransferProblem(800, n, 400, 1, 1, x, gamma_source=0.5, gamma_target=0.5)
-
-
-def draw(lab: Lab, data: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=3, rows=2, width=2.6, height=2.7, sharey="row")
-    for row, (plane, (*_, xlabel, ylabel)) in zip(axes, PLANES.items(), strict=True):
-        cells = data[data.plane == plane]
-        best = cells.pivot(index="y", columns="x", values="best")
-        for ax, (name, title) in zip(row, PANELS.items(), strict=True):
-            z = cells.pivot(index="y", columns="x", values=name)
-            filled = plotting.contour_map(ax, z.columns, z.index, z, LEVELS, norm=STEPS)
-            if name == "worth":
-                ax.contour(
-                    z.columns, z.index, best, levels=[0, 1], colors="black", linestyles=[":", "--"], linewidths=1.6
-                )
-            if name == "plain":
-                ax.contourf(z.columns, z.index, z, levels=[-100, 0], colors="none", hatches=["//"])
-                ax.contour(z.columns, z.index, z, levels=[0], colors="black", linewidths=1.8)
-            if plane == "beta and n":
-                ax.set_title(title)
-            ax.set(xlabel=xlabel)
-        row[0].set(ylabel=ylabel)
-    fig.colorbar(filled, ax=axes, label="difference of accuracies (points)", ticks=LEVELS, shrink=0.7)
+def draw(lab: Lab) -> None:
+    fig, axes = plotting.figure(columns=3, rows=2, height=2.3, sharey="row")
+    for row, plane in zip(axes, PLANES, strict=True):
+        problem = make(plane)
+        x, y = (np.ravel(getattr(problem, name)) for name in plotting.varying(problem))
+        for ax, show in zip(row, PANELS, strict=True):
+            plotting.plot_phase_map(problem, show, ax=ax, bar=False)
+            ax.set_title(ax.get_title() if plane == PLANES[0] else "")
+            if show == "transfer":
+                best = optimal_alpha(problem).alpha
+                ax.contour(x, y, best, levels=[0, 1], colors="black", linestyles=[":", "--"], linewidths=1.4)
+            if show == "plain":
+                gain = predict(problem, 1.0).accuracy - predict(problem, 0.0).accuracy
+                ax.contourf(x, y, gain, levels=[-1, 0], colors="none", hatches=["///"])
+            if show != "transfer":
+                ax.set_ylabel("")
+    plotting.color_bar(fig, ax.mapped, axes, "difference of accuracies (points), theory", shrink=0.8)
+    fig.suptitle(
+        r"$N=800,\ p=400,\ \mu=\mu_\perp=1$; above $\tilde\gamma=\gamma=0.5$, below $\beta=0.5,\ n=200$"
+        "\n"
+        r"dotted: $\alpha^*=0$; dashed: $\alpha^*=1$; hatched: $\alpha=1$ hurts"
+    )
     lab.picture(fig)

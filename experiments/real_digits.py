@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_digits
 
-from rmt_alpha import ClassProblem, norm_strata, plotting, predict_classes, remove_mean_noise, ridge_path
-from rmt_alpha.estimators import AlphaRidgeClassifier
+from rmt_alpha import Fit, plotting, predict
+from rmt_alpha.estimate import AlphaRidgeClassifier, norm_strata, remove_mean_noise
+from rmt_alpha.training import ridge_path
 
 from .amazon import accuracies
-from .amazon_classes import populations
+from .amazon_classes import views
 from .lab import Lab
 
 N_TARGET, GAMMA_SOURCE, GAMMA = 10, 1.0, 1.0
@@ -39,21 +40,23 @@ def run(lab: Lab) -> None:
     curves, points = [], []
     for name, (X, y, w) in transfers(lab.seed).items():
         measured, chosen = experiment(X, y, w, splits, lab.seed)
-        block = {"transfer": name, "alpha": ALPHA, "empirical": measured.mean(axis=0)}
-        block["empirical_se"] = measured.std(axis=0, ddof=1) / np.sqrt(splits)
-        curves.append(pd.DataFrame(block | {view: curve for view, curve in predictions(X, y, w).items()}))
+        known = {"transfer": name, "n_target": N_TARGET, "gamma_source": GAMMA_SOURCE, "gamma_target": GAMMA}
+        found = {"accuracy_empirical": measured.mean(axis=0)}
+        found["accuracy_empirical_se"] = measured.std(axis=0, ddof=1) / np.sqrt(splits)
+        predicted = {f"accuracy_{view}".replace(" ", "_"): curve for view, curve in predictions(X, y, w).items()}
+        curves.append(pd.DataFrame(known | {"alpha": ALPHA} | found | predicted))
         alpha, accuracy = chosen.T
-        points.append(
-            {"transfer": name, "alpha": np.median(alpha), "accuracy": accuracy.mean()}
-            | {"accuracy_se": accuracy.std(ddof=1) / np.sqrt(splits)}
-        )
+        error = accuracy.std(ddof=1) / np.sqrt(splits)
+        points.append(known | {"median_alpha": np.median(alpha), "accuracy": accuracy.mean(), "accuracy_se": error})
     frame, rule = lab.table(pd.concat(curves)), lab.table(pd.DataFrame(points), "chosen")
     draw(lab, frame, rule)
     for (name, curve), point in zip(frame.groupby("transfer", sort=False), rule.itertuples(), strict=True):
-        off = ", ".join(f"{view} {np.sqrt(np.mean((curve[view] - curve.empirical) ** 2)):.4f}" for view in VIEWS)
-        at = curve.set_index("alpha").empirical
+        off = ", ".join(
+            f"{view} {np.sqrt(np.mean((theory(curve, view) - curve.accuracy_empirical) ** 2)):.4f}" for view in VIEWS
+        )
+        at = curve.set_index("alpha").accuracy_empirical
         lab.remark(
-            f"{name}: RMS distance of theory to experiment over α: {off} (s.e. {np.sqrt(np.mean(curve.empirical_se**2)):.4f}); "
+            f"{name}: RMS distance of theory to experiment over α: {off} (s.e. {np.sqrt(np.mean(curve.accuracy_empirical_se**2)):.4f}); "
             f"accuracy at α = 0 {at[0]:.4f}, at 1 {at[1]:.4f}, α chosen from the {N_TARGET} rows {point.accuracy:.4f}, "
             f"best of the grid {at.max():.4f}."
         )
@@ -87,7 +90,7 @@ def experiment(X: np.ndarray, y: np.ndarray, w: np.ndarray, splits: int, seed: i
         train, test = draw_rows(y, np.random.default_rng([seed, trial]))
         scores = y[test, None] * (X[test] @ ridge_path(X[train], y[train], GAMMA, w[:, None]))
         measured[trial] = accuracies(scores, ALPHA)
-        alpha = AlphaRidgeClassifier(gamma=GAMMA, w_source=w).fit(X[train], y[train]).alpha_
+        alpha = AlphaRidgeClassifier(w, gamma=GAMMA).fit(X[train], y[train]).alpha_
         chosen[trial] = alpha, accuracies(scores, np.array([alpha]))[0]
     return measured, chosen
 
@@ -103,9 +106,12 @@ def draw_rows(y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.n
 
 def predictions(X: np.ndarray, y: np.ndarray, w: np.ndarray) -> dict[str, np.ndarray]:
     """The accuracy curves of theory, as each view of the target rows has it."""
-    seen = populations(X, y) | {"2 strata": remove_mean_noise(norm_strata(X, y, 2), len(y), w)}
-    problems = {view: ClassProblem(w, seen[view], N_TARGET, GAMMA) for view in VIEWS}
-    return {view: np.asarray(predict_classes(problem, ALPHA).accuracy) for view, problem in problems.items()}
+    seen = views(X, y) | {"2 strata": remove_mean_noise(norm_strata(X, y, 2), len(y), w)}
+    return {view: predict(Fit(seen[view], N_TARGET, GAMMA, starts=[w]), ALPHA).accuracy for view in VIEWS}
+
+
+def theory(curve: pd.DataFrame, view: str) -> pd.Series:
+    return curve[f"accuracy_{view}".replace(" ", "_")]
 
 
 def common_scale(X: np.ndarray) -> np.ndarray:
@@ -120,27 +126,18 @@ def standard(X: np.ndarray) -> np.ndarray:
 
 
 def draw(lab: Lab, frame: pd.DataFrame, rule: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=2, rows=2, width=2.75, height=2.3)
+    fig, axes = plotting.figure(columns=2, rows=2, height=2.1)
     for ax, (name, curve), point in zip(
         axes.flat, frame.groupby("transfer", sort=False), rule.itertuples(), strict=True
     ):
         shown = curve[::2]
-        plotting.simulation_points(
-            ax, shown.alpha, shown.empirical, shown.empirical_se, 5, label="experiment", markersize=3
-        )
+        measured = shown.accuracy_empirical, shown.accuracy_empirical_se
+        plotting.simulation_points(ax, shown.alpha, *measured, 5, label="experiment", markersize=3)
         for i, view in enumerate(VIEWS):
-            plotting.theory_line(ax, curve.alpha, curve[view], i, label=f"theory, {view}")
-        plotting.simulation_points(
-            ax,
-            [point.alpha],
-            [point.accuracy],
-            [point.accuracy_se],
-            6,
-            marker="o",
-            markersize=7,
-            label="α from the rows",
-        )
-        ax.set(xlabel="α", ylabel="accuracy", title=name)
-    axes[0, 0].legend(loc="lower right", fontsize=7)
-    fig.suptitle(f"n = {N_TARGET}, γ̃ = {GAMMA_SOURCE:g}, γ = {GAMMA:g}", fontsize=9)
+            plotting.theory_line(ax, curve.alpha, theory(curve, view), i, label=f"theory, {view}")
+        chosen = {"marker": "o", "markersize": 6, "label": r"$\alpha$ from the rows"}
+        plotting.simulation_points(ax, [point.median_alpha], [point.accuracy], [point.accuracy_se], 6, **chosen)
+        ax.set(xlabel=r"$\alpha$", ylabel="accuracy", title=name.replace("→", r"$\to$"))
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    fig.suptitle(rf"$n={N_TARGET},\ \tilde\gamma={GAMMA_SOURCE:g},\ \gamma={GAMMA:g}$")
     lab.picture(fig)

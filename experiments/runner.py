@@ -16,7 +16,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 import pooch
 from scipy import stats
@@ -37,6 +36,11 @@ LEGEND = (
     "z: simulation minus theory in standard errors, the largest of all comparisons in that row. They agree below the bound, which "
     f"chance alone crosses anywhere in the table with probability {LEVEL:g} at most (Bonferroni over all comparisons of the run, "
     "Student's law for the number of trials)."
+)
+
+UNITS = (
+    "In the data files accuracies and their differences are fractions (pictures show points or per cent), `…_se` is a standard "
+    "error, `…_sd` a standard deviation, and every parameter has its column."
 )
 
 
@@ -102,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
             print(textwrap.fill(f"{outcome.name}: {outcome.remark}", width(), break_on_hyphens=False))
     else:  # a run of some leaves the page of all alone
         trials = "" if options.trials is None else f" --trials {options.trials}"
-        text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND}\n\n{markdown(outcomes)}"
+        text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND} {UNITS}\n\n{markdown(outcomes)}"
         linked = [f"[{name}]({name}.md)" if (options.out / f"{name}.md").exists() else name for name in ON_REQUEST]
         text += f"\nBy name only: {', '.join(linked)}.\n"
         (options.out / "README.md").write_text(text, encoding="utf-8")
@@ -140,7 +144,6 @@ def run_all(jobs: list[tuple[str, Path, int | None, int]]) -> list[Outcome]:
 
 def run(name: str, out: Path, trials: int | None, seed: int) -> Outcome:
     """One experiment."""
-    matplotlib.use("Agg")
     pooch.get_logger().setLevel("WARNING")  # it would write across the progress bar
     lab = Lab(name, out, trials, seed)
     start, state = time.perf_counter(), "done"
@@ -203,12 +206,12 @@ def markdown(outcomes: list[Outcome]) -> str:
     """The run as a page shows it: no seconds, which are the machine's."""
     total = sum(o.comparisons for o in outcomes)
     rows: list[tuple[Any, ...]] = [
-        ("experiment", "files", "comparisons", "largest abs z", "bound", "remark"),
+        ("experiment", "files", "comparisons", "largest abs z", "bound", "what it shows"),
         ("---",) * 6,
     ]
     for outcome in outcomes:
-        files = ", ".join(f"[{Path(f).suffix[1:]}]({f})" for f in outcome.files)
-        remark = outcome.remark.replace("|", "\\|").replace("\n", " ")
+        files = ", ".join(f"[{f.removeprefix(outcome.name).lstrip('_.')}]({f})" for f in outcome.files)
+        remark = f"{summary(outcome.name)}<br>{outcome.remark}".replace("|", "\\|").replace("\n", " ")
         rows.append((outcome.name, files, *cells(outcome, total), remark))
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 

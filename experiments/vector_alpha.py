@@ -5,8 +5,8 @@ import pandas as pd
 from scipy.linalg import block_diag
 from scipy.special import ndtr
 
-from rmt_alpha import Source, TransferProblem, compare, optimal_alpha, plotting, predict, simulate
-from rmt_alpha.ridge import ridge_path
+from rmt_alpha import Fit, Group, Population, compare, optimal_alpha, plotting, predict, simulate
+from rmt_alpha.training import ridge_path
 
 from .lab import Lab
 
@@ -20,14 +20,15 @@ def run(lab: Lab) -> None:
     oracle = lab.table(two_halves(lab), "oracle")
     cost = lab.table(many_groups(lab))
     draw(lab, oracle, cost)
-    best = cost.loc[cost.groupby("n").estimated.idxmax()]
-    told = "; ".join(
-        f"n = {r.n}: {r.groups} groups, {100 * (r.estimated - cost[(cost.n == r.n) & (cost.groups == 1)].estimated.item()):+.1f} "
-        f"of {100 * (cost[cost.n == r.n].oracle.max() - cost[(cost.n == r.n) & (cost.groups == 1)].oracle.item()):.1f} points"
-        for r in best.itertuples()
-    )
+    told = []
+    for n, part in cost.groupby("n_target"):
+        one, best = part[part.groups == 1].iloc[0], part.loc[part.accuracy_estimated.idxmax()]
+        gain = 100 * (best.accuracy_estimated - one.accuracy_estimated)
+        told.append(
+            f"n = {n}: {best.groups:g} groups, {gain:+.1f} of {100 * (part.accuracy_oracle.max() - one.accuracy_oracle):.1f} points"
+        )
     lab.remark(
-        f"Best number of groups when α is estimated by leave-one-out, its gain over one α, and what the oracle has: {told}."
+        f"Best number of groups when α is estimated by leave-one-out, its gain over one α, and what the oracle has: {'; '.join(told)}."
     )
 
 
@@ -37,49 +38,48 @@ def means(alignment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return target, alignment * target + np.sqrt(1 - alignment**2) * other
 
 
-def make(n: int, alignment: np.ndarray, n_groups: int) -> TransferProblem:
+def make(n: int, alignment: np.ndarray, n_groups: int) -> Fit:
     """Groups are equal runs of coordinates."""
-    target, source = means(alignment)
-    sources, groups = [Source(source, 2 * DIM, GAMMA)], np.arange(DIM) * n_groups // DIM
-    return TransferProblem.from_sources(sources, target, n_target=n, gamma_target=GAMMA, groups=groups)
+    target, source = (Population.two_classes(mean, -mean) for mean in means(alignment))
+    groups = Group.split(Fit(source, 2 * DIM, GAMMA), np.arange(DIM) * n_groups // DIM)
+    return Fit(target, n, GAMMA, starts=groups)
 
 
 def two_halves(lab: Lab) -> pd.DataFrame:
     """The best vector of two against the best number."""
     rows = []
+    halves = lambda n, second, groups: make(n, np.repeat([1.0, second], DIM // 2), groups)  # noqa: E731
     for n in SIZES:
         for second in ALIGNMENTS:
-            problem = make(n, np.repeat([1.0, second], DIM // 2), 2)
-            vector = optimal_alpha(problem)
-            number = optimal_alpha(make(n, np.repeat([1.0, second], DIM // 2), 1)).accuracy
-            row = {"n": n, "alignment": second, "alpha_1": vector.best[0], "alpha_2": vector.best[1]}
-            rows.append(row | {"gain": 100 * (vector.accuracy - number)})
-        at = np.array([optimal_alpha(make(n, np.repeat([1.0, b], DIM // 2), 2)).best for b in (-1, 0)])
-        problem = make(n, np.repeat([1.0, 0.0], DIM // 2), 2)
-        lab.check(
-            compare(predict(problem, at), simulate(problem, at, n_trials=min(lab.trials(100), 100), seed=lab.seed))
-        )
+            vector, number = optimal_alpha(halves(n, second, 2)), optimal_alpha(halves(n, second, 1))
+            row = known(n) | {"alignment_2": second, "alpha_1": vector.alpha[0], "alpha_2": vector.alpha[1]}
+            rows.append(row | {"gain": vector.accuracy - number.accuracy})
+        fit, at = halves(n, 0.0, 2), np.array([optimal_alpha(halves(n, b, 2)).alpha for b in (-1, 0)])
+        lab.check(compare(predict(fit, at), simulate(fit, at, n_trials=min(lab.trials(100), 100), seed=lab.seed)))
     return pd.DataFrame(rows)
+
+
+def known(n: int) -> dict[str, float]:
+    return {"n_source": 2 * DIM, "n_target": n, "dim": DIM, "norm": NORM, "gamma": GAMMA}
 
 
 def many_groups(lab: Lab) -> pd.DataFrame:
     """Alignment falls from 1 to −½ along the coordinates: the more groups the better, if only α were known."""
     rows = []
     alignment = np.linspace(1, -0.5, DIM)
+    target, source = means(alignment)
     for n in SIZES:
-        problems = {G: make(n, alignment, G) for G in GROUPS}
-        target, source = means(alignment)
         chosen: dict[int, list[float]] = {G: [] for G in GROUPS}
         for trial in range(min(lab.trials(60), 60)):
             rng = np.random.default_rng([lab.seed, n, trial])
-            X, y = samples(source, 2 * DIM, rng)
-            w = ridge_path(X, y, GAMMA)[:, 0]
+            w = ridge_path(*samples(source, 2 * DIM, rng), GAMMA)[:, 0]
             for G, accuracy in estimated(w, *samples(target, n, rng), target).items():
                 chosen[G].append(accuracy)
-        for G, problem in problems.items():
-            se = np.std(chosen[G], ddof=1) / np.sqrt(len(chosen[G]))
-            row = {"n": n, "groups": G, "oracle": optimal_alpha(problem).accuracy}
-            rows.append(row | {"estimated": np.mean(chosen[G]), "estimated_se": se})
+        for G, accuracies in chosen.items():
+            row = known(n) | {"groups": G, "accuracy_oracle": optimal_alpha(make(n, alignment, G)).accuracy}
+            estimate = {"accuracy_estimated": np.mean(accuracies)}
+            estimate["accuracy_estimated_se"] = np.std(accuracies, ddof=1) / np.sqrt(len(accuracies))
+            rows.append(row | estimate)
     return pd.DataFrame(rows)
 
 
@@ -108,17 +108,20 @@ def estimated(w, X, y, mean) -> dict[int, float]:
 
 
 def draw(lab: Lab, oracle: pd.DataFrame, cost: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=4, width=2.5, height=2.7)
+    fig, axes = plotting.figure(columns=4, height=2.5)
     for i, n in enumerate(SIZES):
-        line = oracle[oracle.n == n]
-        plotting.theory_line(axes[0, 0], line.alignment, line.gain, i, label=f"n = {n}")
-        part, ax = cost[cost.n == n], axes[0, i + 1]
-        plotting.theory_line(ax, part.groups, part.oracle, 0, label="best α, known")
-        plotting.simulation_points(ax, part.groups, part.estimated, part.estimated_se, 1, label="α from leave-one-out")
-        ax.set(xscale="log", xticks=GROUPS, xticklabels=GROUPS, xlabel="groups", title=f"n = {n}, p = {DIM}")
+        line = oracle[oracle.n_target == n]
+        plotting.theory_line(axes[0, 0], line.alignment_2, 100 * line.gain, i, label=f"$n={n}$")
+        part, ax = cost[cost.n_target == n], axes[0, i + 1]
+        plotting.theory_line(ax, part.groups, part.accuracy_oracle, 0, label=r"theory, best $\alpha$ known")
+        estimate = part.accuracy_estimated, part.accuracy_estimated_se
+        plotting.simulation_points(ax, part.groups, *estimate, 1, label=r"simulation, $\alpha$ from leave-one-out")
+        ax.set(xscale="log", xticks=GROUPS[::2], xticklabels=GROUPS[::2], xlabel="groups", title=f"$n={n}$")
         ax.minorticks_off()
-    axes[0, 0].set(xlabel="alignment of the second half", ylabel="gain of two α over one (points)", title="two halves")
-    axes[0, 0].legend()
+    axes[0, 0].set(xlabel="alignment of half 2", ylabel="points")
     axes[0, 1].set_ylabel("accuracy")
-    axes[0, 2].legend(loc="lower left")
+    axes[0, 0].set_title(r"gain of two $\alpha$")
+    plotting.legend(axes[0, 0], simulation=None)
+    fig.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    fig.suptitle(r"$N=2p,\ p=192,\ \|\mu\|=1.5,\ \tilde\gamma=\gamma=1$")
     lab.picture(fig)

@@ -33,6 +33,7 @@ with app.setup:
     disable_progress_bar()
     # Between peft and transformers, and nothing to do here.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+    plt.rcdefaults()
     plt.rcParams.update(plotting.STYLE)
 
 
@@ -90,12 +91,12 @@ def _():
 @app.cell
 def _(alpha_lora):
     _trained = {name: p.numel() for name, p in alpha_lora.named_parameters() if p.requires_grad}
-    _parts = {"A": "lora_A", "B": "lora_B", "α": "lora_row_scale", "head": "classifier"}
+    _parts = {"A": "lora_A", "B": "lora_B", "α": "lora_row_delta", "head": "classifier"}
     _counts = [sum(n for name, n in _trained.items() if part in name) for part in _parts.values()]
     _everything = sum(p.numel() for p in alpha_lora.parameters())
     _share = [f"{count / _everything:.3%}" for count in _counts]
     _rows = sum(
-        layer.get_base_layer().out_features for layer in alpha_lora.modules() if hasattr(layer, "lora_row_scale")
+        layer.get_base_layer().out_features for layer in alpha_lora.modules() if hasattr(layer, "lora_row_delta")
     )
     mo.vstack(
         [
@@ -137,7 +138,7 @@ def _(alpha_lora, at_one):
     assert at_one  # from here on α is not 1
     _layer = alpha_lora.get_submodule("base_model.model.bert.encoder.layer.0.attention.self.query")
     with torch.no_grad():
-        _alpha = _layer.row_scale("default").uniform_(0.5, 1.5)
+        _alpha = 1 + _layer.row_delta("default").weight.uniform_(-0.5, 0.5).view(-1)  # what is stored is δ = α − 1
         _base, _A, _B = _layer.get_base_layer(), _layer.lora_A["default"].weight, _layer.lora_B["default"].weight
         _x = torch.randn(5, _base.in_features)
         _wanted = _x @ (_alpha[:, None] * _base.weight + 16 / 8 * _B @ _A).T + _base.bias
@@ -257,7 +258,7 @@ def _(runs):
 
 @app.cell
 def _(runs):
-    _fig, _axes = plotting.figure(columns=2, width=3.6, height=2.6)
+    _fig, _axes = plotting.figure(columns=2, height=2.6)
     for _i, (_name, _run) in enumerate(runs.items()):
         _curve = pd.DataFrame(_run.record["curve"])
         for _ax, _what in zip(_axes[0], ("loss", "judged_accuracy"), strict=True):
@@ -301,7 +302,7 @@ def _():
 @app.cell
 def _(runs):
     learned = {name: scale.detach().numpy() for name, scale in row_scales(runs["α-LoRA"].model).items()}
-    _fig, _axes = plotting.figure(width=7.2, height=2.8)
+    _fig, _axes = plotting.figure(height=2.6)
     _ax = _axes[0, 0]
     for _i, (_kind, _hatch) in enumerate((("query", ""), ("value", "////"))):
         _vectors = [scale for name, scale in learned.items() if f".{_kind}." in name]
@@ -316,7 +317,7 @@ def _(runs):
             label=_kind,
         )
     _ax.axhline(1, color="black", lw=0.8, ls=":")
-    _ax.set(xlabel="layer", ylabel="α, one a row", xticks=range(1, 7), xticklabels=range(1, 7))
+    _ax.set(xlabel="layer", ylabel=r"$\alpha$, one per row", xticks=range(1, 7), xticklabels=range(1, 7))
     _ax.yaxis.set_major_locator(MaxNLocator(6))
     _fig.legend(loc="outside right upper")
     _fig
@@ -340,7 +341,7 @@ def _():
     $\alpha\odot W^* + sBA$ is a matrix like any other. `export` computes it and writes an ordinary transformers directory; whoever reads it needs neither peft nor this library, and pays nothing for the adapter at
     run time. The model in memory stays as it is (`model.merge_and_unload()` changes it in place).
 
-    `model.save_pretrained` keeps the adapter alone: $\alpha$, $A$, $B$ and the head. peft reads it back (`PeftModel.from_pretrained`) once `rmt_alpha.adapters` has been imported; without that it stops with an error rather than drop $\alpha$.
+    `model.save_pretrained` keeps the adapter alone: $\alpha$, $A$, $B$ and the head. peft reads it back (`PeftModel.from_pretrained`) once `rmt_alpha.adapters` has been imported; without that it stops with an error that says so, rather than drop $\alpha$.
     """)
     return
 
@@ -401,7 +402,7 @@ def _():
     `rmt-alpha finetune --model roberta-base --task sst2 --method alpha-lora --seed 0`.
 
     **Protocols.** With `protocol="honest"`, the default, a slice of the training rows chooses the checkpoint and the development rows are read once, at the end.
-    With `protocol="published"` the checkpoint is the best one *on the development rows*, as in the paper's public code, which makes that accuracy an optimistic one.
+    With `protocol="published"` the checkpoint is the best one *on the development rows*, as in the paper's public code, which makes that accuracy an optimistic one; and the run trains as that code does (batches, decay, which rows train what).
     """)
     return
 

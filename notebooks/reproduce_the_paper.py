@@ -15,21 +15,19 @@ with app.setup:
     from sklearn.preprocessing import StandardScaler
 
     from rmt_alpha import (
-        RegressionProblem,
+        Fit,
+        Population,
         TransferProblem,
         compare,
         optimal_alpha,
-        optimal_alpha_regression,
         plotting,
         predict,
-        predict_regression,
-        ridge_path,
         simulate,
         simulate_optimal_alpha,
-        simulate_regression,
     )
     from rmt_alpha.data import DOMAINS, DataUnavailableError, load_amazon
     from rmt_alpha.theory.published import optimal_alpha_published
+    from rmt_alpha.training import ridge_path
 
     START = time.perf_counter()
     # Columns of the table of reviews.
@@ -42,11 +40,12 @@ with app.setup:
         "at_aware": ("accuracy here", "α* (C)"),
     }
     PUBLISHED = {
-        "published_alpha": ("published", "α*"),
-        "published_0": ("published", "α = 0"),
-        "published_1": ("published", "α = 1"),
-        "published_used": ("published", "at its α*"),
+        "published_alpha_used": ("published", "α*"),
+        "published_accuracy_alpha_0": ("published", "α = 0"),
+        "published_accuracy_alpha_1": ("published", "α = 1"),
+        "published_accuracy_alpha_used": ("published", "at its α*"),
     }
+    plt.rcdefaults()
     plt.rcParams.update(plotting.STYLE)
 
 
@@ -92,7 +91,7 @@ def at_size(problem, factor):
 def z_of_best(problem):
     """α* of theory against the α that maximises the simulated accuracy, in standard errors."""
     simulated = simulate_optimal_alpha(problem, n_trials=128)
-    return (simulated.best - optimal_alpha(problem).best) / simulated.best_se
+    return (simulated.alpha - optimal_alpha(problem).alpha) / simulated.alpha_se
 
 
 @app.function
@@ -140,19 +139,18 @@ def _(curve_problems, trials):
     _theory, _best = predict(curve_problems, _alpha), optimal_alpha(curve_problems)
     _sim = simulate(curve_problems, _points, n_trials=trials.value)
 
-    _fig, _axes = plotting.figure(columns=2, width=3.9, height=2.9)
+    _fig, _axes = plotting.figure(columns=2, height=2.9)
     for _ax, _show in zip(_axes[0], (np.asarray, fold), strict=True):
         for _i, _beta in enumerate(curve_problems.beta):
-            plotting.theory_line(_ax, _alpha[:, 0], _show(_theory.accuracy[:, _i]), _i, label=f"β = {_beta:g}")
+            plotting.theory_line(_ax, _alpha[:, 0], _show(_theory.accuracy[:, _i]), _i, label=rf"$\beta={_beta:g}$")
             plotting.simulation_points(_ax, _points[:, 0], _show(_sim.accuracy[:, _i]), _sim.accuracy_se[:, _i], _i)
-        _ax.plot(_best.best, _show(_best.accuracy), "*k", ms=9, zorder=5, label="α*")
-        _ax.plot(_best.worst, np.full(3, 0.5), "xk", ms=6, zorder=5, label="ᾱ")
+        _ax.plot(_best.alpha, _show(_best.accuracy), "*k", ms=7, zorder=5, label=r"$\alpha^*$")
+        _ax.plot(_best.zero, np.full(3, 0.5), "xk", ms=5, zorder=5, label=r"$\bar\alpha$")
         _ax.axvline(1, color="grey", lw=0.8, ls="--")
-        _ax.set_xlabel("α")
+        _ax.set_xlabel(r"$\alpha$")
     _axes[0, 0].set_ylabel("accuracy (signed)")
     _axes[0, 1].set_ylabel("folded accuracy, as published")
-    _axes[0, 0].legend()
-
+    plotting.legend(_axes[0, 0], _fig)
     _fig
     return
 
@@ -170,8 +168,8 @@ def _(curve_problems):
     _best, _one, _zero = optimal_alpha(curve_problems), predict(curve_problems, 1.0), predict(curve_problems, 0.0)
     _table = {
         "β": curve_problems.beta,
-        "α*": _best.best,
-        "ᾱ": _best.worst,
+        "α*": _best.alpha,
+        "ᾱ": _best.zero,
         "accuracy at α = 0": _zero.accuracy,
         "at α = 1": _one.accuracy,
         "at α*": _best.accuracy,
@@ -202,28 +200,24 @@ def by_alignment(dim, beta, factor=1):
 @app.cell
 def _(trials):
     _beta, _places = np.sin(np.linspace(0, np.pi / 2, 201)), np.linspace(0.1, 1, 10)
-    _fig, _axes = plotting.figure(width=5.2, height=3.4)
+    _fig, _axes = plotting.figure(width=4.4, height=3.0)
     for _i, _dim in enumerate((2, 20, 200, 2000)):
         _problem = by_alignment(_dim, _beta)
-        plotting.theory_line(_axes[0, 0], _beta, optimal_alpha(_problem).best, _i, linestyle="-", label=f"p = {_dim}")
-        plotting.theory_line(
-            _axes[0, 0], _beta, optimal_alpha_published(_problem).best, _i, linestyle=(0, (4, 2)), linewidth=0.9
-        )
-        _sims = [simulate_optimal_alpha(by_alignment(_dim, b), n_trials=trials.value) for b in _places]
-        plotting.simulation_points(_axes[0, 0], _places, [s.best for s in _sims], [s.best_se for s in _sims], _i)
+        plotting.theory_line(_axes[0, 0], _beta, optimal_alpha(_problem).alpha, _i, linestyle="-", label=f"$p={_dim}$")
+        _published = optimal_alpha_published(_problem)
+        plotting.theory_line(_axes[0, 0], _beta, _published, _i, linestyle=(0, (4, 2)), linewidth=0.8)
+        _sim = simulate_optimal_alpha(by_alignment(_dim, _places), n_trials=trials.value)
+        plotting.simulation_points(_axes[0, 0], _places, _sim.alpha, _sim.alpha_se, _i)
     _axes[0, 0].plot([], [], color="black", ls=(0, (4, 2)), lw=0.9, label="published code")
-    _axes[0, 0].set(xlabel="β", ylabel="α*")
-    _axes[0, 0].legend()
+    _axes[0, 0].set(xlabel=r"$\beta$", ylabel=r"$\alpha^*$")
+    plotting.legend(_axes[0, 0])
     _fig
     return
 
 
 @app.cell
 def _():
-    _z = []
-    for _dim in (2, 20, 200, 2000):
-        for _beta in np.linspace(0.1, 1, 10):
-            _z.append(z_of_best(by_alignment(_dim, _beta, 100)))
+    _z = [z_of_best(by_alignment(_dim, np.linspace(0.1, 1, 10), 100)) for _dim in (2, 20, 200, 2000)]
     agrees("α* against β, at 100 times the size", _z)
     return
 
@@ -235,9 +229,9 @@ def _():
     mo.md(f"""
     | α* at p = 2000, β = 0.8 | |
     |---|---|
-    | published code | {optimal_alpha_published(_cell).best:.4f} |
-    | closed form | {optimal_alpha(_cell).best:.4f} |
-    | simulated at p = 200 000, N = 200 000, n = 20 000 | {_sim.best:.4f} ± {_sim.best_se:.4f} |
+    | published code | {optimal_alpha_published(_cell):.4f} |
+    | closed form | {optimal_alpha(_cell).alpha:.4f} |
+    | simulated at p = 200 000, N = 200 000, n = 20 000 | {_sim.alpha:.4f} ± {_sim.alpha_se:.4f} |
     """)
     return
 
@@ -255,27 +249,24 @@ def _():
 
 @app.function
 def given_source(inner, dim, gamma, factor=1):
-    """Unit w̃ at a given inner product with the unit mean."""
-    w = np.zeros((*np.shape(inner), factor * dim))
-    w[..., 0], w[..., 1] = inner, np.sqrt(1 - np.square(inner))
-    mean = np.eye(1, factor * dim)[0]
-    return TransferProblem.from_source(w, mean, n_target=factor * 200, gamma_target=gamma)
+    """Unit w̃ at a given inner product with the unit mean; only the plane of the two matters."""
+    mean, w = np.array([1.0, 0.0]), np.array([inner, np.sqrt(1 - inner**2)])
+    return Fit(Population.two_classes(mean, -mean, dim=factor * dim), n=factor * 200, gamma=gamma, starts=[w])
 
 
 @app.cell
 def _(trials):
-    _inner, _places = np.linspace(0, 0.95, 96), np.array([0.2, 0.45, 0.7, 0.9])
-    _fig, _axes = plotting.figure(columns=4, width=2.3, height=2.7)
+    _inner, _places = np.linspace(0, 0.95, 39), np.array([0.2, 0.45, 0.7, 0.9])
+    _fig, _axes = plotting.figure(columns=4, height=2.5)
     for _ax, _dim in zip(_axes[0], (2, 20, 200, 2000), strict=True):
         for _i, _gamma in enumerate((0.1, 1.0, 5.0)):
-            plotting.theory_line(
-                _ax, _inner, optimal_alpha(given_source(_inner, _dim, _gamma)).best, _i, label=f"γ = {_gamma:g}"
-            )
+            _line = [optimal_alpha(given_source(s, _dim, _gamma)).alpha for s in _inner]
+            plotting.theory_line(_ax, _inner, _line, _i, label=rf"$\gamma={_gamma:g}$")
             _sims = [simulate_optimal_alpha(given_source(s, _dim, _gamma), n_trials=trials.value) for s in _places]
-            plotting.simulation_points(_ax, _places, [s.best for s in _sims], [s.best_se for s in _sims], _i)
-        _ax.set(xlabel="⟨w̃, μ_β⟩", title=f"p = {_dim}, n = 200")
-    _axes[0, 0].set_ylabel("α*")
-    _axes[0, 0].legend()
+            plotting.simulation_points(_ax, _places, [s.alpha for s in _sims], [s.alpha_se for s in _sims], _i)
+        _ax.set(xlabel=r"$\langle\tilde w, \mu_\beta\rangle$", title=f"$p={_dim}$")
+    _axes[0, 0].set_ylabel(r"$\alpha^*$")
+    plotting.legend(_axes[0, 0], _fig, ncols=5)
     _fig
     return
 
@@ -296,7 +287,7 @@ def _():
     mo.md(r"""
     ## 4. Maps over the two penalties
 
-    $N = 2000$, $n = 40$, $p = 400$, norms 1. Above: $\log_{10}\alpha^*$. Below: what $\alpha^*$ gains in accuracy over $\alpha = 1$. A
+    $N = 2000$, $n = 40$, $p = 400$, norms 1. Above: $\alpha^*$. Below: what $\alpha^*$ gains over $\alpha = 1$, in points. A
     strongly penalised source is short, and $\alpha^*$ makes up for it.
     """)
     return
@@ -304,19 +295,17 @@ def _():
 
 @app.cell
 def _():
-    _log = np.linspace(-2, 2, 100)
-    _fig, _axes = plotting.figure(columns=3, rows=2, width=3.1, height=2.5, sharex=True, sharey=True)
-    _levels = (-1, -0.5, 0, 0.5, 1, 1.5, 2), (0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08)
-    for _column, _beta in enumerate((0.2, 0.5, 0.8)):
-        _problem = TransferProblem(2000, 40, 400, 1, 1, _beta, gamma_source=10 ** _log[:, None], gamma_target=10**_log)
-        _best = optimal_alpha(_problem)
-        _gain = _best.accuracy - predict(_problem, 1.0).accuracy
-        plotting.contour_map(_axes[0, _column], _log, _log, np.log10(_best.best), _levels[0], "log₁₀ α*")
-        plotting.contour_map(_axes[1, _column], _log, _log, _gain, _levels[1], "gain")
-        _axes[0, _column].set_title(f"β = {_beta:g}")
-        _axes[1, _column].set_xlabel("log₁₀ γ")
-    for _ax in _axes[:, 0]:
-        _ax.set_ylabel("log₁₀ γ̃")
+    _gamma = np.logspace(-2, 2, 81)
+    _fig, _axes = plotting.figure(columns=3, rows=2, height=2.0, sharex=True, sharey=True)
+    for _column, _beta in zip(_axes.T, (0.2, 0.5, 0.8), strict=True):
+        _problem = TransferProblem(2000, 40, 400, 1, 1, _beta, gamma_source=_gamma[:, None], gamma_target=_gamma)
+        for _ax, _show in zip(_column, ("alpha", "gain"), strict=True):
+            plotting.plot_phase_map(_problem, _show, ax=_ax, bar=False)
+            _ax.set(title="", xlabel="" if _show == "alpha" else r"$\gamma$", ylabel="")
+        _column[0].set_title(rf"$\beta={_beta:g}$")
+    for _row, _label in zip(_axes, (r"$\alpha^*$", r"gain over $\alpha=1$ (points)"), strict=True):
+        _row[0].set_ylabel(r"$\tilde\gamma$")
+        plotting.color_bar(_fig, _row[-1].mapped, _row, f"{_label}, theory")
     _fig
     return
 
@@ -358,7 +347,7 @@ def sample(rng, n, mean):
 @app.cell
 def _():
     _rng = np.random.default_rng(0)
-    _fig, _axes = plotting.figure(columns=3, rows=2, width=2.7, height=2.1)
+    _fig, _axes = plotting.figure(columns=3, rows=2, height=1.9)
     for _row, _beta in zip(_axes, (0.3, 0.8), strict=True):
         _mu, _mu_beta = np.zeros((2, 400))
         _mu[0], _mu_beta[:2] = 1.5, (1.5 * _beta, np.sqrt(1 - _beta**2))
@@ -367,16 +356,14 @@ def _():
         _X, _y = sample(_rng, 20_000, _mu_beta)
         _scores = _X @ _weights
         for _ax, _alpha in zip(_row, (0.1, 1.0, 10.0), strict=True):
-            _law, _s = predict(score_problem(_beta), _alpha), _scores @ (1, _alpha)
-            _x = np.linspace(_s.min(), _s.max(), 300)
-            for _i, _label in enumerate((-1, 1)):
-                _ax.hist(_s[_y == _label], 60, density=True, color=plotting.COLORS[_i], alpha=0.35)
-                _density = plotting.normal_density(_x, _label * _law.mean, _law.variance)
-                plotting.theory_line(_ax, _x, _density, _i, label=f"y = {_label:+d}")
-            _ax.set_title(f"β = {_beta:g}, α = {_alpha:g}")
-    _axes[0, 0].legend()
-    for _ax in _axes[-1]:
-        _ax.set_xlabel("score xᵀw_α")
+            plotting.plot_scores(score_problem(_beta), _alpha, simulate=0, ax=_ax, legend=False)
+            for _label, _color in ((1, plotting.COLORS[0]), (-1, plotting.COLORS[1])):
+                _s = _scores[_y == _label] @ (1, _alpha)
+                _ax.hist(_s, 60, density=True, color=_color, alpha=0.35, label=f"simulation, $y={_label:+d}$")
+            _ax.set(title=rf"$\beta={_beta:g},\ \alpha={_alpha:g}$", ylabel="")
+    for _ax in _axes[0]:
+        _ax.set_xlabel("")
+    plotting.legend(_axes[0, 0], _fig, simulation=None, ncols=5)
     _fig
     return
 
@@ -412,18 +399,18 @@ def penalised(gamma):
 def _(trials):
     _line, _places = np.logspace(-6, 3, 181), np.logspace(-6, 3, 10)
     _theory, _sim = predict(*penalised(_line)), simulate(*penalised(_places), n_trials=trials.value)
-    _fig, _axes = plotting.figure(columns=3, width=2.9, height=2.8)
+    _fig, _axes = plotting.figure(columns=3, height=2.6)
     for _ax, _quantity in zip(_axes[0], ("mean", "risk", "accuracy"), strict=True):
         _values, _points, _se = (
             getattr(_theory, _quantity),
             getattr(_sim, _quantity),
             getattr(_sim, f"{_quantity}_se"),
         )
-        for _i, _label in enumerate(("p/n = ½, α = ½, β = 0.3", "p/n = 2, α = ½, β = 0.3", "p/n = ⅕, α = 10, β = 0.8")):
+        for _i, _label in enumerate(("$p/n=0.5$", "$p/n=2$", "$p/n=0.2$")):
             plotting.theory_line(_ax, _line, _values[_i], _i, label=_label)
             plotting.simulation_points(_ax, _places, _points[_i], _se[_i], _i)
-        _ax.set(xlabel="γ", xscale="log", ylabel=_quantity, yscale="log" if _quantity == "risk" else "linear")
-    _fig.legend(*_axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        _ax.set(xlabel=r"$\gamma$", xscale="log", ylabel=_quantity, yscale="log" if _quantity == "risk" else "linear")
+    plotting.legend(_axes[0, 0], _fig, ncols=5)
     _fig
     return
 
@@ -456,23 +443,20 @@ def regression(n, p, d, beta, factor=1):
     """W_t = βW_s + a part orthogonal to it, with the same norms at `factor` times the size."""
     W_s, B = np.random.default_rng([p, d]).standard_normal((2, d, factor * p)) / np.sqrt(factor)
     B -= W_s * np.sum(B * W_s) / np.sum(W_s * W_s)
-    return RegressionProblem(W_s, beta * W_s + B, factor * n, gamma_target=0.01, sigma=0.5)
+    return Fit(Population.linear((beta * W_s + B).T, sigma=0.5), factor * n, gamma=0.01, starts=[W_s.T])
 
 
 @app.cell
 def _():
     _alpha, _places = np.linspace(-4, 4, 161), np.linspace(-4, 4, 11)
-    _fig, _axes = plotting.figure(columns=2, width=3.6, height=2.8)
+    _fig, _axes = plotting.figure(columns=2, height=2.6)
     for _ax, (_n, _p, _d) in zip(_axes[0], ((20, 200, 4), (20, 40, 10)), strict=True):
         for _i, _beta in enumerate((-2.0, 0.5, 2.0)):
-            _problem = regression(_n, _p, _d, _beta)
-            _sim, _best = simulate_regression(_problem, _places, n_trials=200), optimal_alpha_regression(_problem)
-            plotting.theory_line(_ax, _alpha, predict_regression(_problem, _alpha).risk, _i, label=f"β = {_beta:g}")
-            plotting.simulation_points(_ax, _places, _sim.risk, _sim.risk_se, _i)
-            _ax.plot(_best, predict_regression(_problem, _best).risk, "*k", ms=9, zorder=5)
-        _ax.set(xlabel="α", title=f"n = {_n}, p = {_p}, d = {_d}", yscale="log")
-    _axes[0, 0].set_ylabel("risk")
-    _axes[0, 0].legend()
+            _fit = regression(_n, _p, _d, _beta)
+            _sim, _look = simulate(_fit, _places, n_trials=200), {"index": _i, "label": rf"$\beta={_beta:g}$"}
+            plotting.plot_accuracy(_fit, _alpha, simulate=_sim, ax=_ax, legend=False, **_look)
+        _ax.set(title=f"$n={_n},\\ p={_p},\\ d={_d}$", yscale="log")
+    plotting.legend(_axes[0, 0])
     _fig
     return
 
@@ -483,8 +467,7 @@ def _():
     for _n, _p, _d in ((20, 200, 4), (20, 40, 10)):
         for _beta in (-2.0, 0.5, 2.0):
             _large = regression(_n, _p, _d, _beta, 10)
-            _sim = simulate_regression(_large, _alpha, n_trials=24)
-            _z.append((_sim.risk - predict_regression(_large, _alpha).risk) / _sim.risk_se)
+            _z.append(compare(predict(_large, _alpha), simulate(_large, _alpha, n_trials=24)).risk)
     agrees("risk of regression, at 10 times the size", _z)
     return
 
@@ -549,21 +532,23 @@ def source_weights(X, y, gamma):
 def _(reviews):
     mo.stop(not reviews, mo.md("*Left out: no reviews.*"))
     _alpha = np.linspace(-4, 4, 41)
-    _fig, _axes = plotting.figure(columns=3, width=2.8, height=2.7, sharey=True)
+    _fig, _axes = plotting.figure(columns=3, height=2.7, sharey=True)
     for _ax, (_from, _to) in zip(_axes[0], (("dvd", "books"), ("books", "kitchen"), ("kitchen", "elec")), strict=True):
         _w = source_weights(*reviews[_from], 2.0)
         _splits = [Split(*reviews[_to], seed) for seed in range(10)]
         _measured = [s.accuracy(_w, 40, 0.1, _alpha) for s in _splits]
         _mean, _spread = np.mean(_measured, axis=0), np.std(_measured, axis=0, ddof=1)
-        _ax.fill_between(_alpha, _mean - _spread, _mean + _spread, color="0.87", label="± s.d. of a split")
-        plotting.simulation_points(_ax, _alpha[::2], _mean[::2], None, 5, markersize=3, label="reviews")
+        _ax.fill_between(_alpha, _mean - _spread, _mean + _spread, color="0.87", label=r"$\pm$ s.d. of a split")
+        plotting.simulation_points(_ax, _alpha[::2], _mean[::2], None, 5, markersize=3, label="experiment (reviews)")
+        _off = []
         for _i, (_name, _cov) in enumerate((("covariance-aware", _splits[0].cov), ("isotropic", None))):
             _theory = predict(_splits[0].problem(_w, 40, 0.1, _cov), _alpha).accuracy
             _rms = np.sqrt(np.mean((_theory - _mean) ** 2))
-            plotting.theory_line(_ax, _alpha, _theory, _i, label=f"{_name} ({_rms:.3f})")
-        _ax.set(xlabel="α", title=f"{_from} → {_to}")
-        _ax.legend(fontsize=6.5, loc="lower right", title="(RMS distance)", title_fontsize=6)
+            plotting.theory_line(_ax, _alpha, _theory, _i, label=f"theory, {_name}")
+            _off.append(f"{_rms:.3f}")
+        _ax.set(xlabel=r"$\alpha$", title=rf"{_from} $\to$ {_to}" + f"\n(RMS {', '.join(_off)})")
     _axes[0, 0].set_ylabel("accuracy")
+    _fig.legend(*_axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     _fig
     return
 
@@ -590,8 +575,8 @@ def _(reviews):
             _w = source_weights(*reviews[_from], 1.0)
             _measured = []
             for _split in _splits:
-                _isotropic = optimal_alpha(_split.problem(_w, _sizes, 1.0)).best
-                _aware = optimal_alpha(_split.problem(_w, _sizes, 1.0, _split.cov)).best
+                _isotropic = optimal_alpha(_split.problem(_w, _sizes, 1.0)).alpha
+                _aware = optimal_alpha(_split.problem(_w, _sizes, 1.0, _split.cov)).alpha
                 for _n, *_alphas in zip(_sizes, _isotropic, _aware, strict=True):
                     _percent = 100 * _split.accuracy(_w, _n, 1.0, np.array([0, 1, *_alphas]))
                     _measured.append([_n, *_alphas, *_percent])
@@ -607,6 +592,7 @@ def _(ours):
     _file = pd.read_csv(mo.notebook_dir().parent / "figures" / "amazon_table.csv").rename(columns={"n_target": "n"})
     _file = _file[_file.gamma_source == 1][["source", "target", "n", *PUBLISHED]]
     both = ours.merge(_file, on=["source", "target", "n"])
+    both[[name for name in PUBLISHED if "accuracy" in name]] *= 100
     both.insert(0, "transfer", both.source + " → " + both.target)
     both = both[["transfer", "n", *OURS, *PUBLISHED]]
     both.columns = pd.MultiIndex.from_tuples([("", "transfer"), ("", "n"), *OURS.values(), *PUBLISHED.values()])

@@ -14,25 +14,24 @@ with app.setup:
     from scipy import optimize, special
 
     from rmt_alpha import (
-        Logistic,
-        RegressionProblem,
-        Source,
-        Squared,
+        Fit,
+        Population,
         TransferProblem,
         compare,
         optimal_alpha,
-        optimal_alpha_regression,
         plotting,
         predict,
-        predict_regression,
-        ridge_path,
         simulate,
         simulate_optimal_alpha,
     )
-    from rmt_alpha.alpha_rules import alpha_auto, alpha_loo, alpha_plugin, leave_one_out
+    from rmt_alpha.estimate import AlphaRidgeClassifier
+    from rmt_alpha.estimate.ridge import RidgePath
+    from rmt_alpha.problem.losses import Logistic, Squared
     from rmt_alpha.theory import equivalents
     from rmt_alpha.theory.published import optimal_alpha_published, predict_published
+    from rmt_alpha.training import ridge_path
 
+    plt.rcdefaults()
     plt.rcParams.update(plotting.STYLE)
 
 
@@ -409,13 +408,13 @@ def _():
     _sim = simulate(times(_second, 100), -5.0, n_trials=512)
     _rows = {
         "": ["α* at N = p = 2000, n = 200, β = 0.8", "accuracy at α = −5, N = 500, n = 1000, p = 300"],
-        "published": [optimal_alpha_published(_first).best, predict_published(_second, -5.0).accuracy],
-        "corrected": [optimal_alpha(_first).best, predict(_second, -5.0).accuracy],
-        "simulated, 100 × the size": [_best.best, _sim.accuracy],
-        "± standard error": [_best.best_se, _sim.accuracy_se],
+        "published": [optimal_alpha_published(_first), predict_published(_second, -5.0).accuracy],
+        "corrected": [optimal_alpha(_first).alpha, predict(_second, -5.0).accuracy],
+        "simulated, 100 × the size": [_best.alpha, _sim.accuracy],
+        "± standard error": [_best.alpha_se, _sim.accuracy_se],
     }
     _z = [
-        (_best.best - optimal_alpha(_first).best) / _best.best_se,
+        (_best.alpha - optimal_alpha(_first).alpha) / _best.alpha_se,
         (_sim.accuracy - predict(_second, -5.0).accuracy) / _sim.accuracy_se,
     ]
     mo.vstack([table(pd.DataFrame(_rows)), agrees("both, as corrected", _z)])
@@ -437,13 +436,12 @@ def _(beta, gamma_source):
         return TransferProblem(*sizes, 1, 1, beta.value, gamma_source=gamma_source.value, gamma_target=1)
 
     _ratio, _places = np.geomspace(0.02, 5, 121), np.geomspace(0.02, 5, 9)
-    _sims = [simulate_optimal_alpha(_problem(x, 200_000), n_trials=128) for x in _places]
-    _fig, _axes = plotting.figure(width=5.0, height=3.0)
-    plotting.theory_line(_axes[0, 0], _ratio, optimal_alpha(_problem(_ratio)).best, 0, label="corrected")
-    plotting.theory_line(_axes[0, 0], _ratio, optimal_alpha_published(_problem(_ratio)).best, 1, label="published")
-    _points = [s.best for s in _sims], [s.best_se for s in _sims]
-    plotting.simulation_points(_axes[0, 0], _places, *_points, 5, label="simulated")
-    _axes[0, 0].set(xscale="log", xlabel="p/N", ylabel="α*", title="p/n = 10, μ = μ⊥ = γ = 1")
+    _sim = simulate_optimal_alpha(_problem(_places, 200_000), n_trials=128)
+    _fig, _axes = plotting.figure(width=4.2, height=2.8)
+    plotting.theory_line(_axes[0, 0], _ratio, optimal_alpha(_problem(_ratio)).alpha, 0, label="theory, corrected")
+    plotting.theory_line(_axes[0, 0], _ratio, optimal_alpha_published(_problem(_ratio)), 1, label="theory, published")
+    plotting.simulation_points(_axes[0, 0], _places, _sim.alpha, _sim.alpha_se, 5, label="simulation")
+    _axes[0, 0].set(xscale="log", xlabel="$p/N$", ylabel=r"$\alpha^*$", title=r"$p/n=10,\ \mu=\mu_\perp=\gamma=1$")
     _axes[0, 0].legend()
     _fig
     return
@@ -473,10 +471,10 @@ def _(transfer):
     _risk = optimize.minimize_scalar(lambda a: predict(transfer, a).risk, bounds=(-20, 20), method="bounded")
     mo.vstack(
         [
-            mo.md(f"α\\* = {_best.best:.4f}, ᾱ = {_best.worst:.4f}, α of least risk = {_best.min_risk:.4f}"),
-            equals("α* against a numerical search", _search.x, _best.best, 1e-4),
-            equals("α of least risk against a numerical search", _risk.x, _best.min_risk, 1e-6),
-            equals("accuracy at ᾱ", predict(transfer, _best.worst).accuracy, 0.5, 1e-12),
+            mo.md(f"α\\* = {_best.alpha:.4f}, ᾱ = {_best.zero:.4f}, α of least risk = {_best.least_risk:.4f}"),
+            equals("α* against a numerical search", _search.x, _best.alpha, 1e-4),
+            equals("α of least risk against a numerical search", _risk.x, _best.least_risk, 1e-6),
+            equals("accuracy at ᾱ", predict(transfer, _best.zero).accuracy, 0.5, 1e-12),
         ]
     )
     return
@@ -500,18 +498,17 @@ def _():
 @app.cell
 def _():
     _angle = np.radians(np.linspace(-89.9, 89.9, 721))
-    _fig, _axes = plotting.figure(width=5.2, height=2.9)
+    _fig, _axes = plotting.figure(width=4.4, height=2.7)
     for _i, _cosine in enumerate((1.0, 0.9, 0.5)):
         _w = np.zeros(400)
         _w[:2] = _cosine, np.sqrt(1 - _cosine**2)
         _problem = TransferProblem.from_source(_w, np.eye(1, 400)[0], n_target=20, gamma_target=1.0)
         _best = optimal_alpha(_problem)
         _curve = predict(_problem, np.tan(_angle)).accuracy
-        plotting.theory_line(
-            _axes[0, 0], np.degrees(_angle), _curve, _i, label=f"cosine {_cosine:g}: α* = {_best.best:.2f}"
-        )
-        _axes[0, 0].plot(np.degrees(np.arctan(_best.best)), _best.accuracy, "*k", ms=9, zorder=5)
-    _axes[0, 0].set(xlabel="angle θ = arctan α, in degrees", ylabel="accuracy", xticks=range(-90, 91, 30))
+        _label = rf"theory, cosine {_cosine:g}: $\alpha^*={_best.alpha:.2f}$"
+        plotting.theory_line(_axes[0, 0], np.degrees(_angle), _curve, _i, label=_label)
+        _axes[0, 0].plot(np.degrees(np.arctan(_best.alpha)), _best.accuracy, "*k", ms=7, zorder=5)
+    _axes[0, 0].set(xlabel=r"angle $\theta=\arctan\,\alpha$, in degrees", ylabel="accuracy", xticks=range(-90, 91, 30))
     _axes[0, 0].legend()
     _fig
     return
@@ -521,7 +518,7 @@ def _():
 def _():
     _kappa = equivalents.isotropic(20.0, 1.0)[0]
     _problem = TransferProblem.from_source(np.eye(400)[0], np.eye(400)[0], n_target=20, gamma_target=1.0)
-    equals("α* of a perfect source", optimal_alpha(_problem).best, (1 + _kappa) / _kappa, 1e-12)
+    equals("α* of a perfect source", optimal_alpha(_problem).alpha, (1 + _kappa) / _kappa, 1e-12)
     return
 
 
@@ -538,17 +535,21 @@ def _():
 def _():
     _rng = np.random.default_rng(6)
     _mean, _other, _third = _rng.standard_normal((3, 4000)) / np.sqrt(4000)
-    _general = Source(_other, n=3000, gamma=1.0)
-    _related = Source(_mean + 0.7 * _third, n=1000, gamma=1.0, start=_general, alpha=2.0)
-    _side = Source(_mean - 0.5 * _other, n=2000, gamma=0.5)
-    two = TransferProblem.from_sources([_related, _side], _mean, n_target=2000, gamma_target=0.3)
+
+    def _task(mean):
+        return Population.two_classes(mean, -mean)
+
+    _general = Fit(_task(_other), n=3000, gamma=1.0)
+    _related = Fit(_task(_mean + 0.7 * _third), n=1000, gamma=1.0, starts=[_general], alpha=2.0)
+    _side = Fit(_task(_mean - 0.5 * _other), n=2000, gamma=0.5)
+    two = Fit(_task(_mean), n=2000, gamma=0.3, starts=[_related, _side])
     best_two = optimal_alpha(two)
     _steps = 1e-4 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
-    _near = predict(two, best_two.best + _steps).accuracy
-    _z = compare(predict(two, best_two.best), simulate(two, best_two.best, n_trials=256))
+    _near = predict(two, best_two.alpha + _steps).accuracy
+    _z = compare(predict(two, best_two.alpha), simulate(two, best_two.alpha, n_trials=256))
     mo.vstack(
         [
-            mo.md(f"α\\* = ({best_two.best[0]:.3f}, {best_two.best[1]:.3f}), accuracy {best_two.accuracy:.4f}"),
+            mo.md(f"α\\* = ({best_two.alpha[0]:.3f}, {best_two.alpha[1]:.3f}), accuracy {best_two.accuracy:.4f}"),
             equals("the same accuracy 10⁻⁴ away in each α", _near, np.full(4, best_two.accuracy), 1e-8),
             agrees("simulated accuracy there", _z.accuracy),
         ]
@@ -586,7 +587,17 @@ def _():
         gamma_target=0.05,
         cov_target=np.linspace(0.3, 2, 400),
     )
-    return (lossy,)
+    under_logistic = dataclasses.replace(lossy, loss="logistic")  # the target's training; the source's stays as it is
+    return lossy, under_logistic
+
+
+@app.function
+def prox(loss, omega, v, steps=30):
+    """t with t + v·ℓ'(t) = ω, by Newton's method."""
+    t = omega
+    for _ in range(steps):
+        t = t - (t + v * loss.slope(t) - omega) / (1 + v * loss.curvature(t))
+    return t
 
 
 @app.function
@@ -596,7 +607,7 @@ def fixed_point(loss, C, n, gamma, alpha, mu2, mu_w, w2, steps=400):
     weights = weights / weights.sum()
     m, V, v = 0.0, 1.0, 1.0
     for _ in range(steps):
-        t = loss.prox(m + np.sqrt(V) * nodes, v)
+        t = prox(loss, m + np.sqrt(V) * nodes, v)
         g, curvature = -loss.slope(t), loss.curvature(t)
         m_hat, q_hat = weights @ g, weights @ g**2 / n
         S = 1 / (weights @ (curvature / (1 + v * curvature)) * C + gamma)
@@ -613,7 +624,7 @@ def fixed_point(loss, C, n, gamma, alpha, mu2, mu_w, w2, steps=400):
 
 
 @app.cell
-def _(lossy):
+def _(lossy, under_logistic):
     # The source's law, section 3.
     _kappa, _h, _ = equivalents.isotropic(0.5, 0.5)
     _m = 1.44 / (1.44 + 1 + _kappa)
@@ -630,7 +641,7 @@ def _(lossy):
     mo.vstack(
         [
             mo.md(f"Logistic loss, accuracy at α = −2, 0, 1, 3: {', '.join(f'{x:.4f}' for x in _accuracy)}"),
-            equals("the same from the library", predict(lossy, _alphas, loss="logistic").accuracy, _accuracy, 1e-6),
+            equals("the same from the library", predict(under_logistic, _alphas).accuracy, _accuracy, 1e-6),
             equals("the squared loss gives back section 2", _squared.T, [_law.mean, _law.variance], 1e-8),
         ]
     )
@@ -638,10 +649,9 @@ def _(lossy):
 
 
 @app.cell
-def _(lossy):
+def _(under_logistic):
     _alphas = np.array([-2.0, 0.0, 1.0, 3.0])
-    _sim = simulate(lossy, _alphas, n_trials=32, loss="logistic")
-    _z = compare(predict(lossy, _alphas, loss="logistic"), _sim)
+    _z = compare(predict(under_logistic, _alphas), simulate(under_logistic, _alphas, n_trials=32))
     agrees("mean, variance and accuracy over 32 logistic trainings", [_z.mean, _z.variance, _z.accuracy])
     return
 
@@ -683,14 +693,12 @@ def _():
         _W = ridge_path(_X, _X @ _Wt.T + _sigma * _rng.standard_normal((_n, _d)), _gamma, _Ws.T)
         _off = [_W[:, :_d] + a * _W[:, _d:] - _Wt.T for a in _alphas]
         _measured.append([np.sum(x**2) + _sigma**2 * _d for x in _off])
-    _problem = RegressionProblem(_Ws, _Wt, _n, _gamma, _sigma)
+    _fit = Fit(Population.linear(_Wt.T, _sigma), _n, _gamma, starts=[_Ws.T])
     _error = np.std(_measured, axis=0, ddof=1) / 10
     mo.vstack(
         [
-            equals("risk against the library", predict_regression(_problem, _alphas).risk, _risk, 1e-12),
-            equals(
-                "α* against the library", optimal_alpha_regression(_problem), np.sum(_Wt * _Ws) / np.sum(_Ws**2), 1e-12
-            ),
+            equals("risk against the library", predict(_fit, _alphas).risk, _risk, 1e-12),
+            equals("α* against the library", optimal_alpha(_fit).alpha, np.sum(_Wt * _Ws) / np.sum(_Ws**2), 1e-12),
             agrees("risk over 100 trainings", (np.mean(_measured, axis=0) - _risk) / _error),
         ]
     )
@@ -769,12 +777,14 @@ def _(gamma):
         return _X[i] @ np.linalg.solve(X.T @ X / _n + gamma * np.eye(_p), X.T @ y / _n + _alpha * gamma * _anchor)
 
     _refitted = [_without(i) for i in range(_n)]
-    _loo = next(leave_one_out(_X, _y, _anchor[None], [gamma]))
+    _path = RidgePath(_X, _y[:, None], _anchor[None, None], intercept=False)
+    _scores = next(_path.leave_one_out([gamma])).scores[:, 0]
+    _weights = _path.fit(gamma, np.array([[_alpha]]))[0][0]
     mo.vstack(
         [
             equals("leave-one-out scores against 30 refits", _formula, _refitted, 1e-10),
-            equals("and the library's", _y * (_loo.margins[0] + _alpha * _loo.margins[1]), _refitted, 1e-10),
-            equals("and w_α from its weights", _loo.weights[0] + _alpha * _loo.weights[1], _w, 1e-10),
+            equals("and the library's", _scores[0] + _alpha * _scores[1], _refitted, 1e-10),
+            equals("and w_α from its weights", _weights, _w, 1e-10),
         ]
     )
     return
@@ -828,23 +838,26 @@ def _():
     _problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     _mu, _mu_beta = np.zeros((2, 1000))
     _mu[0], _mu_beta[:2] = 0.8, (0.8 * 0.9, 0.8 * np.sqrt(1 - 0.81))
-    _rng, _rules = np.random.default_rng(8), {"leave-one-out": alpha_loo, "plug-in": alpha_plugin, "auto": alpha_auto}
-    oracle = optimal_alpha(_problem).best
+    _rng, _rules = np.random.default_rng(8), {"leave-one-out": "loo", "auto": "auto"}
+    oracle = optimal_alpha(_problem).alpha
     found = {name: [] for name in _rules}
     losses = {name: [] for name in (*_rules, "α = 1", "α = 0")}
     # One source serves 20 target samples: the loss is compared within each sample.
     for _trial in range(200):
         if _trial % 20 == 0:
             _source = ridge_path(signed_samples(_rng, 5000, _mu), np.ones(5000), 5.0)[:, 0]
-        _Z = signed_samples(_rng, 40, _mu_beta)
-        _loo = next(leave_one_out(_Z, np.ones(40), _source[None], [0.1]))
+        _y = np.repeat([-1.0, 1.0], 20)
+        _X = _y[:, None] * signed_samples(_rng, 40, _mu_beta)
 
-        def _accuracy(a, W=_loo.weights):
+        _W = ridge_path(_X, _y, 0.1, _source[:, None]).T
+
+        def _accuracy(a, W=_W):
             return special.ndtr((W[0] + a * W[1]) @ _mu_beta / np.linalg.norm(W[0] + a * W[1]))
 
         _oracle = _accuracy(oracle)
         for _name, _rule in _rules.items():
-            found[_name].append(float(_rule(_loo)[0][0]))
+            _model = AlphaRidgeClassifier(_source, alpha=_rule, gamma=0.1, fit_intercept=False).fit(_X, _y)
+            found[_name].append(_model.alpha_)
             losses[_name].append(_oracle - _accuracy(found[_name][-1]))
         losses["α = 1"].append(_oracle - _accuracy(1.0))
         losses["α = 0"].append(_oracle - _accuracy(0.0))
@@ -853,13 +866,13 @@ def _():
 
 @app.cell
 def _(found, losses, oracle):
-    _fig, _axes = plotting.figure(width=5.2, height=2.7)
+    _fig, _axes = plotting.figure(width=4.4, height=2.5)
     _edges = np.linspace(0, 30, 46)
     for _i, (_name, _values) in enumerate(found.items()):
         _counts = np.histogram(np.clip(_values, *_edges[[0, -1]]), _edges)[0]
         _axes[0, 0].stairs(_counts, _edges, color=plotting.COLORS[_i], ls=plotting.DASHES[_i], lw=1.4, label=_name)
-    _axes[0, 0].axvline(oracle, color="black", lw=0.9, label="oracle")
-    _axes[0, 0].set(xlabel="α̂ (values outside in the end bins)", ylabel="samples of 200")
+    _axes[0, 0].axvline(oracle, color="black", lw=0.9, label="theory, oracle")
+    _axes[0, 0].set(xlabel=r"$\hat\alpha$ (values outside in the end bins)", ylabel="samples of 200")
     _axes[0, 0].legend()
     _rows = {"rule": list(losses), "accuracy lost, mean": [np.mean(x) for x in losses.values()]}
     _rows["± standard error"] = [np.std(x, ddof=1) / np.sqrt(len(x)) for x in losses.values()]

@@ -3,6 +3,7 @@
 from .problem import Covariance, Fit, Group, Loss, Population, TransferProblem
 from .results import Moments, Optimum, ScoreForm, ZScores, compare, load, save
 from .simulation import draw, simulate, simulate_optimal_alpha
+from .sweep import sweep
 from .theory.low_rank import rank_path
 from .theory.optimum import optimal_alpha
 from .theory.penalty import optimal_penalty
@@ -31,6 +32,7 @@ __all__ = [
     "simulate",
     "simulate_optimal_alpha",
     "spectrum",
+    "sweep",
 ]
 
 

@@ -1,82 +1,468 @@
-"""One look for every figure: theory is a line, simulation a point with an error bar.
+"""One look for every picture, and the pictures that one line asks for: `plot_accuracy`, `plot_phase_map`, `plot_scores`, `plot_rank`.
 
-Colours are Okabe & Ito's (told apart by colour-blind readers); line styles and markers repeat the distinction, so that
-pictures survive black-and-white print.
+Theory is a line, simulation a point with an error bar. Colours are Okabe & Ito's (told apart by colour-blind readers); dashes and
+markers repeat the distinction, so that pictures survive black-and-white print. Sizes are those of a page: what is 7 points here is 7
+points in print. The look starts from matplotlib's own defaults, so that nobody's settings change a picture.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from . import _checks as check
+from .problem import Fit, TransferProblem
+from .results import Moments
+from .theory.low_rank import rank_path
+from .theory.optimum import optimal_alpha
+from .theory.predict import Problem, checked_problem, predict
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#E69F00")
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "legend.fontsize": 7.5,
+WIDE, NARROW = 5.5, 3.25  # inches: a page's text, a column of two
+SEQUENTIAL, DIVERGING = "cividis", "RdBu_r"
+STYLE: Any = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "figure.titlesize": 8,
+    "figure.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
     "legend.frameon": False,
+    "legend.handlelength": 2.2,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.linewidth": 0.6,
     "axes.grid": True,
     "grid.alpha": 0.25,
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.4,
-    "hatch.linewidth": 0.5,
-    "lines.markersize": 4,
-    "savefig.dpi": 200,
+    "grid.linewidth": 0.4,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "hatch.linewidth": 0.4,
+    "lines.markersize": 3.5,
+    "lines.markeredgewidth": 0.8,
+    "errorbar.capsize": 1.5,
+    "figure.dpi": 150,
+    "savefig.dpi": 250,
     "pdf.fonttype": 42,  # TrueType: editors and arXiv can read the text
     "figure.constrained_layout.use": True,
-    "mathtext.fontset": "dejavusans",
 }
+SHOWN = ("transfer", "plain", "gain", "alpha")
+POINTS: tuple[float, ...] = (-20, -10, -5, -2, -0.5, 0, 0.5, 2, 5, 10, 20)
+SCALES: tuple[float, ...] = (0.1, 0.3, 0.5, 0.8, 1, 1.25, 2, 3, 10)
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The house style, for the figures made inside the block only."""
-    with mpl.rc_context(STYLE):
+    """The house style, for what is drawn inside the block."""
+    settings: Any = {
+        k: v
+        for k, v in mpl.rcParamsDefault.items()
+        if not k.startswith(("backend", "interactive", "toolbar", "webagg"))
+    }
+    with mpl.rc_context({**settings, **STYLE}):
         yield
 
 
-def figure(columns: int = 1, rows: int = 1, width: float = 3.1, height: float = 2.6, **options: Any) -> tuple[Any, Any]:
-    """A figure of `rows` × `columns` panels and its axes, always as an array (rows, columns); sizes in inches a panel."""
-    return plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, **options)
+def figure(
+    columns: int = 1, rows: int = 1, *, width: float = WIDE, height: float = 2.2, **options: Any
+) -> tuple[Figure, Any]:
+    """A figure of `rows` × `columns` panels, lettered if there are several, and its axes, always as an array (rows, columns).
+
+    `width` is that of the figure, `height` that of one row, in inches. It needs no window, whatever backend the user has.
+    """
+    fig = Figure(figsize=(width, height * rows))
+    FigureCanvasAgg(fig)
+    axes = fig.subplots(rows, columns, squeeze=False, **options)
+    if axes.size > 1:
+        for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes.flat, strict=False):
+            place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "right", "va": "bottom"}
+            ax.annotate(f"({letter})", (0, 1), xytext=(-3, 3), fontsize=8, **place)
+    return fig, axes
 
 
-def theory_line(ax: Any, x: Any, y: Any, index: int = 0, **options: Any) -> None:
+def theory_line(ax: Axes, x: Any, y: Any, index: int = 0, **options: Any) -> None:
     """A prediction."""
     ax.plot(x, y, **{"color": COLORS[index % 7], "linestyle": DASHES[index % 7], **options})
 
 
-def simulation_points(ax: Any, x: Any, y: Any, se: Any, index: int = 0, **options: Any) -> None:
+def simulation_points(ax: Axes, x: Any, y: Any, se: Any, index: int = 0, **options: Any) -> None:
     """Simulated values with their standard errors."""
-    defaults = {"color": COLORS[index % 7], "marker": MARKERS[index % 7], "markerfacecolor": "white"}
-    ax.errorbar(x, y, yerr=se, **{**defaults, "linestyle": "none", "capsize": 2, "elinewidth": 0.9, **options})
+    look = {
+        "color": COLORS[index % 7],
+        "marker": MARKERS[index % 7],
+        "markerfacecolor": "white",
+        "linestyle": "none",
+        "elinewidth": 0.8,
+    }
+    ax.errorbar(x, y, yerr=se, **{**look, **options})
 
 
-def contour_map(ax: Any, x: Any, y: Any, z: Any, levels: Any, label: str = "", **options: Any) -> Any:
-    """A filled map of z (len(y), len(x)) with labelled contours; luminance rises with z, so it prints in grey.
+def legend(
+    ax: Axes | None,
+    below: Figure | None = None,
+    *,
+    theory: str | None = "theory",
+    simulation: str | None = "simulation",
+    **options: Any,
+) -> None:
+    """A legend that also says what a line and what a point is, if no entry does; below a figure's panels, or on the axes."""
+    handles, labels = ax.get_legend_handles_labels() if ax is not None else ([], [])
+    if theory is not None and theory not in labels:
+        handles, labels = [*handles, Line2D([], [], color="black")], [*labels, theory]
+    if simulation is not None and simulation not in labels:
+        point = Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="none")
+        handles, labels = [*handles, point], [*labels, simulation]
+    if below is not None:
+        below.legend(handles, labels, **{"loc": "outside lower center", "ncols": 4, **options})
+    elif ax is not None:
+        ax.legend(handles, labels, **options)
 
-    Draws a colour bar if it has a label; else returns what `Figure.colorbar` needs to draw one for several maps.
+
+def color_bar(fig: Any, filled: Any, axes: Any, label: str, **options: Any) -> None:
+    """A colour bar for one map, or for several of the same levels."""
+    fig.colorbar(filled, ax=axes, label=label, ticks=filled.levels, format=lambda v, _: _number(v), **options)
+
+
+def contour_map(ax: Axes, x: Any, y: Any, z: Any, levels: Any, label: str = "", **options: Any) -> Any:
+    """A filled map of z (len(y), len(x)), one colour between two levels, with labelled contours.
+
+    Levels on both sides of 0 get colours that diverge from there, others colours whose luminance rises with z. Draws a colour bar if
+    it has a label; else returns what `color_bar` needs to draw one for several maps.
     """
-    filled = ax.contourf(x, y, z, levels=levels, cmap="cividis", extend="both", **options)
+    colors = _colors(levels)
+    filled = ax.contourf(x, y, z, levels=levels, colors=colors, extend="both", **options)
     # Dark fields get white lines, bright ones black.
-    middle = (levels[0] + levels[-1]) / 2
+    between = np.array([(colors[i][:3] + colors[i + 1][:3]) / 2 for i in range(len(levels))]) @ (0.3, 0.6, 0.1)
     lines = ax.contour(
-        x, y, z, levels=levels, colors=["white" if v < middle else "black" for v in levels], linewidths=0.6
+        x, y, z, levels=levels, colors=["white" if v < 0.5 else "black" for v in between], linewidths=0.5
     )
-    ax.clabel(lines, fmt=lambda v: f"{v:.3g}", fontsize=6.5)
+    ax.clabel(lines, fmt=_number, fontsize=7)
     if label:
-        ax.figure.colorbar(filled, ax=ax, label=label)
+        color_bar(ax.figure, filled, ax, label)
     ax.grid(False)
     return filled
 
 
-def normal_density(x: Any, mean: float, variance: float) -> Any:
+def _number(value: float) -> str:
+    """As few digits as three allow, with a minus sign."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _colors(levels: Any) -> np.ndarray:
+    """One colour per field between, below and above the levels: (len(levels) + 1, 4)."""
+    field = np.arange(len(levels) + 1)
+    if not levels[0] < 0 < levels[-1]:
+        return mpl.colormaps[SEQUENTIAL](field / field[-1])
+    side = field - np.searchsorted(levels, 0) - (0.5 if 0 in levels else 0)
+    return mpl.colormaps[DIVERGING](0.5 + 0.5 * side / np.abs(side).max())
+
+
+def normal_density(x: Any, mean: Any, variance: Any) -> Any:
     """The density of N(mean, variance)."""
     return np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
+
+
+@contextmanager
+def _axes(ax: Any) -> Iterator[Axes]:
+    """The axes given, or those of a new figure of pyplot, which notebooks show and `ax.figure.savefig` writes."""
+    with style():
+        if ax is not None:
+            yield ax
+            return
+        try:
+            from matplotlib import pyplot as plt
+
+            ax = plt.subplots(figsize=(NARROW, 2.6))[1]
+        except ImportError:  # a backend that is not there, named in MPLBACKEND: it can still be saved
+            ax = figure(width=NARROW, height=2.6)[1][0, 0]
+        yield ax
+        ax.figure.draw_without_rendering()  # ticks are made when they are first drawn: here, in this style
+
+
+def plot_accuracy(
+    problem: Problem,
+    alpha: Any = None,
+    *,
+    simulate: int | Moments = 1000,
+    seed: int = 0,
+    ax: Axes | None = None,
+    index: int = 0,
+    label: str | None = None,
+    marks: bool = True,
+    legend: bool = True,
+) -> Axes:
+    """Accuracy (regression: risk) against α: theory as a line, simulation as points with their standard errors.
+
+    | parameter | meaning |
+    |---|---|
+    | `problem` | a scalar `Fit` or `TransferProblem` with one α |
+    | `alpha` | the range, as (low, high) or all values; None: around 0, 1 and α* |
+    | `simulate` | trials per point, 0 for none; or a result of `simulate` |
+    | `index`, `label` | which colour, dashes and marker, and what the curve is called, where there are several on the axes |
+    | `marks` | also a star at α* and a line at α = 1 |
+    | `legend` | also a legend |
+
+    Returns the axes. Raises ValueError or TypeError, naming the parameter.
+
+    >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
+    >>> plot_accuracy(problem, simulate=100).get_ylabel()
+    'accuracy'
+    """
+    _one_alpha(problem)
+    best = optimal_alpha(problem)
+    line = (
+        np.linspace(*_range(alpha, best.alpha), 201)
+        if alpha is None or np.size(alpha) == 2
+        else np.asarray(alpha, dtype=float)
+    )
+    theory = predict(problem, line)
+    quantity = "risk" if theory.accuracy is None else "accuracy"
+    found = _simulated(problem, line, simulate, seed)
+    with _axes(ax) as ax:
+        theory_line(ax, line, getattr(theory, quantity), index, label=label or "theory")
+        if found is not None:
+            own = {} if label else {"label": "simulation"}
+            simulation_points(ax, found.alpha, getattr(found, quantity), getattr(found, f"{quantity}_se"), index, **own)
+        if marks:
+            ax.axvline(1, color="grey", linewidth=0.7, linestyle=":")
+            if np.isfinite(best.alpha) and line.min() <= best.alpha <= line.max():
+                ax.plot(
+                    best.alpha, getattr(best, quantity), "*", color="black", markersize=7, zorder=5, label=r"$\alpha^*$"
+                )
+        ax.set(xlabel=r"$\alpha$", ylabel=quantity)
+        if legend:
+            _legend(ax, found is not None)
+    return ax
+
+
+def plot_scores(
+    problem: Problem,
+    alpha: float = 1.0,
+    *,
+    simulate: int = 1000,
+    seed: int = 0,
+    ax: Axes | None = None,
+    legend: bool = True,
+) -> Axes:
+    """The law of the score xᵀw_α of a fresh point, one curve per class: theory's normal density, and simulation's over trainings.
+
+    | parameter | meaning |
+    |---|---|
+    | `problem` | a scalar `Fit` or `TransferProblem` of two classes |
+    | `alpha` | the scale of the start, one number (several starts: one vector) |
+    | `simulate` | trainings, 0 for none: the density at a point is the average of theirs |
+
+    Returns the axes. Raises ValueError or TypeError, naming the parameter.
+
+    >>> problem = TransferProblem(5000, 200, 400, mu=1.5, mu_orth=1, beta=0.8, gamma_source=1, gamma_target=1)
+    >>> len(plot_scores(problem, 1.0, simulate=0).lines)
+    2
+    """
+    theory = _class_scores(problem, predict(problem, alpha))
+    reach = max(abs(m) + 4 * np.sqrt(v) for m, v in theory)
+    x, points = np.linspace(-reach, reach, 301), np.linspace(-0.9 * reach, 0.9 * reach, 19)
+    trainings = None
+    if simulate:
+        from . import draw
+
+        form = draw(problem, n_trials=check.size("simulate", simulate, low=2), seed=seed)
+        trainings = _class_scores(problem, form.moments(np.asarray(alpha)[..., None] if np.ndim(alpha) else alpha))
+    with _axes(ax) as ax:
+        for i, (mean, variance) in enumerate(theory):
+            theory_line(ax, x, normal_density(x, mean, variance), i, label=f"$y={(1, -1)[i]:+d}$")
+            if trainings is not None:
+                density = normal_density(points[:, None], *trainings[i])
+                simulation_points(ax, points, density.mean(1), density.std(1, ddof=1) / np.sqrt(simulate), i)
+        ax.set(
+            xlabel=r"score $x^\top w_\alpha$",
+            ylabel="density",
+            title=rf"$\alpha={alpha:g}$" if np.ndim(alpha) == 0 else "",
+        )
+        if legend:
+            _legend(ax, trainings is not None)
+    return ax
+
+
+def plot_rank(
+    fit: Fit,
+    alpha: Any = 1.0,
+    *,
+    simulate: int | Sequence[Moments] = 100,
+    seed: int = 0,
+    ax: Axes | None = None,
+    index: int = 0,
+    label: str | None = None,
+    legend: bool = True,
+) -> Axes:
+    """Risk against the rank of the correction, r = 0 … q, at one α: theory as a line, simulation as points.
+
+    | parameter | meaning |
+    |---|---|
+    | `fit` | a scalar `Fit` with several outputs and squared loss |
+    | `alpha` | the scale of the start, one number (several: one vector) |
+    | `simulate` | trials per rank, 0 for none; or results of `simulate` at ranks 1 … q |
+    | `index`, `label`, `legend` | as for `plot_accuracy` |
+
+    Returns the axes. Raises ValueError or TypeError, naming the parameter.
+
+    >>> W = np.vstack([np.eye(3), np.zeros((57, 3))])
+    >>> fit = Fit(Population.linear(1.5 * W, 0.5), n=90, gamma=0.1, starts=[W])
+    >>> plot_rank(fit, 1.5, simulate=20).get_xlabel()
+    'rank of the correction'
+    """
+    if not isinstance(fit, Fit):
+        raise TypeError(
+            f"fit must be a Fit, got {type(fit).__name__}. A TransferProblem has one output, whose rank is 1."
+        )
+    risk = rank_path(fit, alpha).risk
+    ranks = np.arange(len(risk))
+    found: list[Moments] = []
+    if not isinstance(simulate, int):
+        found = list(simulate)
+    elif simulate:
+        from . import simulate as run
+
+        found = [run(replace(fit, rank=int(r)), alpha, n_trials=simulate, seed=seed) for r in ranks[1:]]
+    with _axes(ax) as ax:
+        theory_line(ax, ranks, risk, index, label=label or "theory")
+        if found:
+            own = {} if label else {"label": "simulation"}
+            simulation_points(ax, ranks[1:], [m.risk for m in found], [m.risk_se for m in found], index, **own)
+        ax.set(xlabel="rank of the correction", ylabel="risk", xticks=ranks[:: -(-len(ranks) // 9)])
+        if legend:
+            _legend(ax, bool(found))
+    return ax
+
+
+def plot_phase_map(
+    problem: TransferProblem, show: str = "transfer", *, ax: Axes | None = None, bar: bool = True
+) -> Axes:
+    """Where transfer helps, in points of accuracy, over the two numbers of a problem that vary.
+
+    | parameter | meaning |
+    |---|---|
+    | `problem` | a `TransferProblem` with one number varying along its last axis (across the map), another along its first (up) |
+    | `show` | "transfer" (α* against α = 0), "plain" (α = 1 against α = 0), "gain" (α* against α = 1) or "alpha" (α* itself) |
+    | `bar` | also a colour bar |
+
+    Returns the axes. Raises ValueError or TypeError, naming the parameter.
+
+    >>> beta, gamma = np.linspace(-1, 1, 41), np.logspace(-2, 2, 31)[:, None]
+    >>> problem = TransferProblem(800, 200, 400, mu=1, mu_orth=1, beta=beta, gamma_source=1, gamma_target=gamma)
+    >>> plot_phase_map(problem, "gain").get_ylabel()
+    '$\\\\gamma$'
+    """
+    check.choice("show", show, SHOWN)
+    x_name, y_name = varying(problem)
+    at_x, at_y = np.ravel(getattr(problem, x_name)), np.ravel(getattr(problem, y_name))
+    best = optimal_alpha(problem)
+    if show == "alpha":
+        z, levels, title = best.alpha, SCALES, r"$\alpha^*$"
+    else:
+        zero, one = predict(problem, 0.0).accuracy, predict(problem, 1.0).accuracy
+        levels, title = (
+            POINTS,
+            {
+                "transfer": r"$\alpha^*$ against $\alpha=0$",
+                "plain": r"$\alpha=1$ against $\alpha=0$",
+                "gain": r"$\alpha^*$ against $\alpha=1$",
+            }[show],
+        )
+        z = 100 * {"transfer": best.accuracy - zero, "plain": one - zero, "gain": best.accuracy - one}[show]
+    with _axes(ax) as ax:
+        for name, values in (("x", at_x), ("y", at_y)):
+            if values.min() > 0 and values.max() > 30 * values.min():
+                ax.set(**{f"{name}scale": "log"})
+        label = "" if not bar else r"$\alpha^*$" if show == "alpha" else "points of accuracy"
+        ax.mapped = contour_map(ax, at_x, at_y, z, levels, label)  # type: ignore[attr-defined]
+        ax.set(xlabel=SYMBOLS[x_name], ylabel=SYMBOLS[y_name], title=title)
+    return ax
+
+
+SYMBOLS = {
+    "n_source": "$N$",
+    "n_target": "$n$",
+    "dim": "$p$",
+    "mu": r"$\|\mu\|$",
+    "mu_orth": r"$\|\mu_\perp\|$",
+    "beta": r"$\beta$",
+    "gamma_source": r"$\tilde\gamma$",
+    "gamma_target": r"$\gamma$",
+}
+
+
+def varying(problem: TransferProblem) -> tuple[str, str]:
+    """The names of the two numbers of a map: the one along the last axis, the one along the first."""
+    if not isinstance(problem, TransferProblem):
+        raise TypeError(
+            f"problem must be a TransferProblem, got {type(problem).__name__}. A map is over two of its numbers."
+        )
+    arrays = {name: np.shape(getattr(problem, name)) for name in SYMBOLS if np.size(getattr(problem, name)) > 1}
+    across = [name for name, shape in arrays.items() if shape[-1] > 1]
+    up = [name for name, shape in arrays.items() if shape[-1] == 1]
+    if len(problem.shape) != 2 or len(across) != 1 or len(up) != 1:
+        found = ", ".join(f"{name} {shape}" for name, shape in arrays.items()) or "none"
+        raise ValueError(
+            f"problem must have one number of shape (k,) and one of shape (m, 1), got {found}. Write y[:, None] for the second."
+        )
+    return across[0], up[0]
+
+
+def _one_alpha(problem: Problem) -> None:
+    checked_problem(problem)
+    n_alpha = problem.n_alpha if isinstance(problem, Fit) else 1
+    if problem.shape or n_alpha != 1:
+        raise ValueError(
+            f"problem must be scalar with one α, got shape {problem.shape} and {n_alpha} numbers α. Draw its cells one by one."
+        )
+
+
+def _range(alpha: Any, best: float) -> tuple[float, float]:
+    """From what to what α goes."""
+    if alpha is not None:
+        low, high = map(float, np.sort(np.asarray(alpha, dtype=float)))
+        return low, high
+    ends = [0.0, 1.0, best] if np.isfinite(best) else [-5.0, 5.0]
+    margin = max(1.0, (max(ends) - min(ends)) / 2)
+    return min(ends) - margin, max(ends) + margin
+
+
+def _simulated(problem: Problem, ends: np.ndarray, trials: int | Moments, seed: int) -> Moments | None:
+    if isinstance(trials, Moments):
+        return trials
+    if not trials:
+        return None
+    from . import simulate
+
+    return simulate(problem, np.linspace(ends[0], ends[-1], 11), n_trials=trials, seed=seed)
+
+
+def _class_scores(problem: Problem, moments: Moments) -> list[tuple[Any, Any]]:
+    """Mean and variance of xᵀw in class +1 and in class −1."""
+    mean, variance = np.asarray(moments.mean), np.asarray(moments.variance)
+    if isinstance(problem, TransferProblem) or problem.population.is_opposite:
+        return [(mean, variance), (-mean, variance)]
+    population = problem.population
+    if not population.is_binary or population.components != 2:
+        raise ValueError(f"problem must have two classes of one component each, got {population!r}.")
+    classes = population.classes_of or ()
+    return [(mean[classes.index(c), 0], variance[classes.index(c), 0, 0]) for c in (0, 1)]
+
+
+def _legend(ax: Axes, simulated: bool) -> None:
+    legend(ax, simulation="simulation" if simulated else None)

@@ -7,8 +7,8 @@ import pytest
 from experiments import domain_features as experiment
 from experiments.amazon import split_rows
 from experiments.lab import Lab
-from rmt_alpha import ridge_path
-from rmt_alpha.estimators import AlphaRidgeClassifier
+from rmt_alpha.estimate import AlphaRidgeClassifier
+from rmt_alpha.training import ridge_path
 
 DIM = 30
 
@@ -34,9 +34,12 @@ def test_it_writes_what_it_says(tmp_path):
     }
     table = pd.read_csv(tmp_path / "domain_features.csv")
     assert len(table) == 36 and not table.isna().any(axis=None)
-    assert (table.grid >= table[["alpha_0", "alpha_1"]].max(axis=1) - 1e-9).all()  # both are on the grid
+    assert (
+        table.accuracy_grid >= table[["accuracy_alpha_0", "accuracy_alpha_1"]].max(axis=1) - 1e-9
+    ).all()  # both are on the grid
     few, many = (table[table.n_target == n] for n in (20, 500))
-    assert few.alpha_1.mean() > few.alpha_0.mean() and few.auto.mean() > few.alpha_0.mean()
+    none = few.accuracy_alpha_0.mean()
+    assert few.accuracy_alpha_1.mean() > none and few.accuracy_auto.mean() > none
     assert many.rms_covariance.max() < 0.04
 
 
@@ -59,5 +62,7 @@ def test_the_rule_called_auto_is_the_classifier():
     w = ridge_path(X - X.mean(axis=0), y, 1.0)[:, 0]
     scores, auto = experiment.fine_tune(part, w, 50, np.random.default_rng(2))
     rows = np.random.default_rng(2).choice(len(part.pool_labels), 50, replace=False)
-    model = AlphaRidgeClassifier(gamma=experiment.GAMMA, w_source=w).fit(part.pool[rows], part.pool_labels[rows])
+    model = AlphaRidgeClassifier(w, gamma=experiment.GAMMA, fit_intercept=False).fit(
+        part.pool[rows], part.pool_labels[rows]
+    )
     assert model.score(part.test, part.test_labels) == experiment.accuracies(scores, np.array([auto]))[0]

@@ -31,7 +31,7 @@ PAGES = [
     *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "gallery"),
 ]
 MODULES = (
-    "rmt_alpha", "rmt_alpha.losses", "rmt_alpha.estimators", "rmt_alpha.alpha_rules", "rmt_alpha.data", "rmt_alpha.plotting",
+    "rmt_alpha", "rmt_alpha.problem.losses", "rmt_alpha.estimate", "rmt_alpha.data", "rmt_alpha.plotting",
     *(["rmt_alpha.adapters"] if importlib.util.find_spec("peft") else []),
 )  # fmt: skip
 FENCE = re.compile(r"^(<!-- not run: .+ -->\n)?```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -37,7 +37,7 @@ def test_one_experiment_writes_data_and_pictures(tmp_path):
     assert {p.suffix for p in tmp_path.glob("optimal_alpha_vs_beta*")} == {".csv", ".pdf", ".png"}
     curve = pd.read_csv(tmp_path / "optimal_alpha_vs_beta.csv")
     eta_ten = curve[(curve.dim == 2000) & (abs(curve.beta - 0.8) < 0.01)].iloc[0]
-    assert eta_ten.published > 1.2 * eta_ten.best
+    assert eta_ten.published_alpha > 1.2 * eta_ten.optimal_alpha
     name, comparisons, largest, bound, _ = done.stdout.splitlines()[1].split()
     assert name == "optimal_alpha_vs_beta" and int(comparisons) == 40 and float(largest) < float(bound)
     assert "agree: 40 comparisons" in done.stdout and all(len(line) <= 80 for line in done.stdout.splitlines()[:2])

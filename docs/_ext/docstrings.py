@@ -11,7 +11,7 @@ from importlib import import_module
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
-MODULES = ("rmt_alpha", "rmt_alpha.estimators", "rmt_alpha.alpha_rules", "rmt_alpha.data", "rmt_alpha.plotting")
+MODULES = ("rmt_alpha", "rmt_alpha.estimate", "rmt_alpha.data", "rmt_alpha.plotting")
 ADAPTERS = ["rmt_alpha.adapters"] if importlib.util.find_spec("peft") else []  # needs the extra lm
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 # What reStructuredText would take for markup: |x|, a_ and lone stars, but not *words in italics*.

@@ -62,6 +62,7 @@ def remarks() -> dict[str, str]:
         cells = [c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]]
         if len(cells) == 6 and cells[0] in NAMES:
             name, _, comparisons, largest, bound, remark = cells
+            remark = remark.partition("<br>")[2]  # the summary before it has a place of its own
             checked = (
                 f" Largest |z| of {comparisons} comparisons: {largest} (bound {bound})."
                 if bound not in ("–", "")

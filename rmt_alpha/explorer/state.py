@@ -1,174 +1,134 @@
-"""What the page is set to: one frozen object, which a link carries and a preset fills."""
+"""What the page is set to: one frozen object, which a link carries, a preset fills and the controls change."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 
 from .. import _checks as check
-from ..commands.options import ProblemOptions
-from ..grid import check_names
-from ..problem import NUMBERS
+from ..problem.numbers import NUMBERS, Numbers
 
-MAPS = ("gain_over_1", "gain_over_0", "best", "accuracy")
+MAPS = {
+    "gain_over_1": "gain of α* over α = 1, points",
+    "gain_over_0": "gain of α* over α = 0, points",
+    "alpha": "α*",
+    "accuracy": "accuracy at α*, %",
+}
+IMPOSSIBLE = (ValueError, TypeError, ArithmeticError)  # what the library raises on numbers that cannot be
+MOST_TRIALS = 20_000  # a page answers in seconds; more belong to the command line
+MOST_CLASSES = 6
 
 
 @dataclass(frozen=True)
-class State(ProblemOptions):
-    """The problem's eight numbers, and what to show of it. Values are kept as they were typed; using them checks them."""
+class State(Numbers):
+    """The problem's eight numbers, and what to show of it. Values are kept as they were typed; `settle` checks them."""
 
     alpha: Any = 3.0
-    """Your own α, beside α*, 1 and 0."""
     alpha_low: Any = -10.0
-    """Where the curve begins."""
     alpha_high: Any = 15.0
-    """Where it ends."""
     published: Any = False
-    """Lay the published code's form over the curve."""
     simulate: Any = False
-    """Show simulated points."""
     trials: Any = 1000
-    """Independent trainings behind each point."""
     map_x: Any = "beta"
-    """The map's horizontal parameter."""
     map_y: Any = "n_target"
-    """The map's vertical parameter."""
     map_shows: Any = "gain_over_1"
-    """What the map's colour means."""
+    classes: Any = 3
+    rank: Any = 1
 
     @classmethod
     def from_query(cls, query: Mapping[str, Any]) -> State:
         """The state that a link carries; what it leaves out is as in `State()`. ValueError for keys that mean nothing."""
-        check_names("the link", query, tuple(f.name for f in dataclasses.fields(cls)), ())
-        return cls(**{name: _read(value) for name, value in query.items()})
+        for key in query:
+            check.choice("key of the link", key, tuple(f.name for f in dataclasses.fields(cls)))
+        return cls(**{name: read(value) for name, value in query.items()})
 
     def query(self) -> str:
-        """The link's part after the question mark."""
-        return urlencode({name: _write(value) for name, value in dataclasses.asdict(self).items()})
-
-    def numbers(self) -> dict[str, Any]:
-        """The eight numbers by name, as `TransferProblem` has checked them."""
-        made = self.problem()
-        return {name: getattr(made, name) for name in NUMBERS}
-
-    def problem(self, **changed: Any) -> Any:
-        """The `TransferProblem`, with some numbers replaced (by arrays, say)."""
-        return ProblemOptions(**{name: getattr(self, name) for name in NUMBERS}).problem(**changed)
+        """The link's part after the question mark: what differs from the example."""
+        given = {name: value for name, value in dataclasses.asdict(self).items() if value != getattr(State(), name)}
+        return urlencode({name: write(value) for name, value in given.items()})
 
     def alphas(self, count: int) -> np.ndarray:
         """`count` values of α over the range shown."""
-        low, high = check.real("alpha_low", self.alpha_low), check.real("alpha_high", self.alpha_high)
+        return np.linspace(self.alpha_low, self.alpha_high, count)
+
+    def check(self) -> None:
+        """Raise what the library raises on the first value that cannot be."""
+        self.problem()
+        check.number("alpha", self.alpha, -1e6, 1e6)
+        low, high = check.number("alpha_low", self.alpha_low, -1e6, 1e6), check.number("alpha_high", self.alpha_high, -1e6, 1e6)
         if not low < high:
             raise ValueError(f"alpha_high must be larger than alpha_low, {low:g}, got {high:g}. Widen the range of α.")
-        return np.linspace(low, high, count)
+        for name in ("published", "simulate"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be true or false, got {getattr(self, name)!r}.")
+        check.number("trials", check.size("trials", self.trials, low=2), high=MOST_TRIALS, remedy="More are for rmt-alpha simulate.")
+        check.choice("map_x", self.map_x, NUMBERS)
+        check.choice("map_y", self.map_y, NUMBERS)
+        check.choice("map_shows", self.map_shows, tuple(MAPS))
+        if self.map_x == self.map_y:
+            raise ValueError(f"map_y must be another parameter than map_x, got {self.map_y!r} twice. Choose two.")
+        check.number("classes", check.size("classes", self.classes, low=2), high=MOST_CLASSES, remedy="Larger K is for the library.")
+        check.number("rank", check.size("rank", self.rank), high=self.classes, remedy="That is full rank.")
 
 
-def _read(text: Any) -> Any:
+def settle(state: State, good: State) -> tuple[State, dict[str, str]]:
+    """The state with each impossible value replaced by the last good one, and what is wrong with each."""
+    errors: dict[str, str] = {}
+    while True:
+        try:
+            state.check()
+            return state, errors
+        except IMPOSSIBLE as error:
+            name = str(error).split()[0]
+            if name in errors or not hasattr(good, name):
+                return good, {**errors, name: str(error)}
+            errors[name] = str(error)
+            state = replace(state, **{name: getattr(good, name)})
+
+
+def read(text: Any) -> Any:
     """A number or truth value where the text is one; else the text, for the check that will name it."""
     if text in ("true", "false"):
         return text == "true"
     try:
-        return float(text)
-    except (TypeError, ValueError):
+        return float(text.replace("−", "-"))
+    except (AttributeError, TypeError, ValueError):
         return text
 
 
-def _write(value: Any) -> str:
-    return (
-        str(value).lower() if isinstance(value, bool) else f"{value:.15g}" if isinstance(value, float) else str(value)
-    )
+def write(value: Any) -> str:
+    """As `read` reads it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.15g}" if isinstance(value, int | float) else str(value)
 
 
-def _figure(
-    n_source: float,
-    n_target: float,
-    dim: float,
-    mu: float,
-    mu_orth: float,
-    beta: float,
-    gamma_source: float,
-    gamma_target: float,
-    **shown: Any,
-) -> State:
-    return State(n_source, n_target, dim, mu, mu_orth, beta, gamma_source, gamma_target, **shown)
+def _presets() -> dict[str, State]:
+    """Name → state: the figures of the two-class problem, as `experiments` has them."""
+    penalties = {"map_x": "gamma_target", "map_y": "gamma_source"}
+    made = {"the page's example": State()}
+
+    def add(name: str, *numbers: float, **shown: Any) -> None:
+        made[name] = State(*map(float, numbers), **shown)
+
+    for beta in (0.2, 0.5, 0.9):
+        add(f"accuracy against α: β = {beta}", 5000, 40, 1000, 0.8, 0.8, beta, 5, 0.1, alpha_low=-10.0, alpha_high=10.0, alpha=5.0)
+    for dim in (2, 20, 200, 2000):
+        shown = {"published": True, "map_y": "dim", "map_shows": "alpha", "alpha": 2.0, "alpha_low": -3.0, "alpha_high": 5.0}
+        add(f"α* against β: p = {dim}", 2000, 200, dim, 1, 1, 0.8, 1, 1, **shown)
+    for beta in (0.2, 0.5, 0.8):
+        add(f"maps over the penalties: β = {beta}", 2000, 40, 400, 1, 1, beta, 1, 1, alpha_low=-5.0, alpha_high=10.0, **penalties)
+    for beta in (0.3, 0.8):
+        add(f"score densities: β = {beta}", 5000, 200, 400, 1.5, 1, beta, 1, 1, alpha=10.0, alpha_low=-5.0, alpha_high=12.0)
+    for N, n, p, alpha, beta, mu, mu_orth in ((1000, 200, 100, 0.5, 0.3, 1, 1.5), (1000, 100, 200, 0.5, 0.3, 2, 1.5), (5000, 500, 100, 10, 0.8, 1.5, 1)):
+        add(f"moments against γ: N = {N}, n = {n}, p = {p}", N, n, p, mu, mu_orth, beta, 1, 1, alpha=float(alpha), alpha_low=-5.0, alpha_high=12.0, **penalties)
+    add("phase map over β and n", 800, 200, 400, 1, 1, 0.5, 0.5, 0.5, alpha_low=-4.0, alpha_high=5.0, alpha=2.0)
+    return made
 
 
-_PENALTIES = {"map_x": "gamma_target", "map_y": "gamma_source"}
-_MOMENTS = ((1000, 200, 100, 0.5, 0.3, 1, 1.5), (1000, 100, 200, 0.5, 0.3, 2, 1.5), (5000, 500, 100, 10, 0.8, 1.5, 1))
-
-# Figure → setting → state; the figures of the two-class problem, as `experiments` has them (real data and regression are not
-# this page's problem). A fixed source of unit norm is the limit of many source samples and no penalty: w̃ = μ/2 at ‖μ‖ = 1, so
-# α is twice that figure's.
-PRESETS: dict[str, dict[str, State]] = {
-    "Accuracy against α": {
-        f"β = {beta}": _figure(5000, 40, 1000, 0.8, 0.8, beta, 5, 0.1, alpha_low=-10, alpha_high=10, alpha=5)
-        for beta in (0.2, 0.5, 0.9)
-    },
-    "α* against β": {
-        f"p = {dim}, β = 0.8": _figure(
-            2000,
-            200,
-            dim,
-            1,
-            1,
-            0.8,
-            1,
-            1,
-            alpha_low=-3,
-            alpha_high=5,
-            alpha=2,
-            published=True,
-            map_x="beta",
-            map_y="dim",
-            map_shows="best",
-        )
-        for dim in (2, 20, 200, 2000)
-    },
-    "α* given the source (α is twice the figure's)": {
-        f"p = {dim}, ⟨w̃, μ_β⟩ = 0.7": _figure(
-            1e12,
-            200,
-            dim,
-            1,
-            1,
-            0.7,
-            1e-6,
-            1,
-            alpha_low=-4,
-            alpha_high=6,
-            alpha=2,
-            map_x="beta",
-            map_y="gamma_target",
-            map_shows="best",
-        )
-        for dim in (2, 20, 200, 2000)
-    },
-    "Maps over the penalties": {
-        f"β = {beta}": _figure(2000, 40, 400, 1, 1, beta, 1, 1, alpha_low=-5, alpha_high=10, **_PENALTIES)
-        for beta in (0.2, 0.5, 0.8)
-    },
-    "Score densities": {
-        f"β = {beta}, α = {alpha:g}": _figure(
-            5000, 200, 400, 1.5, 1, beta, 1, 1, alpha=alpha, alpha_low=-5, alpha_high=12
-        )
-        for beta in (0.3, 0.8)
-        for alpha in (0.1, 1.0, 10.0)
-    },
-    "Moments against γ": {
-        f"N = {N}, n = {n}, p = {p}, α = {alpha:g}": _figure(
-            N, n, p, mu, mu_orth, beta, 1, 1, alpha=alpha, alpha_low=-5, alpha_high=12, **_PENALTIES
-        )
-        for N, n, p, alpha, beta, mu, mu_orth in _MOMENTS
-    },
-    "Phase maps": {
-        "over β and n": _figure(800, 200, 400, 1, 1, 0.5, 0.5, 0.5, alpha_low=-4, alpha_high=5, alpha=2),
-        "over the penalties": _figure(
-            800, 200, 400, 1, 1, 0.5, 0.5, 0.5, alpha_low=-4, alpha_high=5, alpha=2, **_PENALTIES
-        ),
-    },
-}
+PRESETS = _presets()

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -32,27 +33,36 @@ def pool(workers: int) -> Iterator[Callable[[Callable[..., Any], Iterable[Any]],
     if workers == 1:
         yield map
         return
+    with executor(workers) as processes:
+
+        def ordered(function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
+            waiting: deque[Any] = deque()
+            for item in items:
+                waiting.append(processes.submit(function, item))
+                if len(waiting) >= AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+        yield ordered
+
+
+@contextmanager
+def executor(workers: int) -> Iterator[Executor]:
+    """So many processes, which end with the block (at once where an exception leaves it), and with their parent."""
     import loky
 
     # loky starts fresh processes: a fork would copy locks that JAX's and BLAS's threads hold.
-    executor = loky.ProcessPoolExecutor(workers, initializer=_begin, initargs=(os.getpid(),))
-
-    def ordered(function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
-        waiting: deque[Any] = deque()
-        for item in items:
-            waiting.append(executor.submit(function, item))
-            if len(waiting) >= AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
+    processes = loky.ProcessPoolExecutor(workers, initializer=_begin, initargs=(os.getpid(),))
     finished = False
     try:
-        yield ordered
+        with _blocked_interrupts():  # the first task starts all workers, which inherit this
+            processes.submit(int)
+        yield processes
         finished = True
     finally:
         with _deaf_to_interrupts():
-            executor.shutdown(kill_workers=not finished)
+            processes.shutdown(kill_workers=not finished)
 
 
 def _begin(parent: int) -> None:
@@ -65,6 +75,19 @@ def _begin(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _blocked_interrupts() -> Iterator[None]:
+    """The terminal sends Ctrl-C to all processes; one answers."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

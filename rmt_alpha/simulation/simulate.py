@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ def simulate(
     workers: int = 1,
     threshold: str = "zero",
     test_points: str = "gaussian",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Moments:
     """Average the exact conditional moments of the score over independent trainings.
 
@@ -87,6 +89,7 @@ def simulate(
     | `backend` | what the dense engine solves with: "numpy", or "jax" on its default device in its default precision |
     | `workers` | processes; no bit of the result depends on them. They take a second to start |
     | `threshold` | "zero" or "best", as for `predict` |
+    | `progress` | called with the pieces done and their number after each |
     | `test_points` | "gaussian": the accuracy is Φ(m/√V), that on Gaussian points; "drawn": on 1000 fresh points per trial, of its law |
 
     The accuracy on Gaussian points is the limit of that on points of another law where weights and means spread over many
@@ -105,12 +108,18 @@ def simulate(
     n_trials, workers, setting = prepare(problem, n_trials, seed, method, conditions, workers)
     shape, cells = cells_along(problem, alpha)
     found: dict[str, np.ndarray] = {}
+    places, tasks = [], []
+    for place, cell, alphas in cells:
+        places.append((place, len(np.shape(alphas)) - _entries(problem)))
+        tasks.append((cell, alphas))
+    parts = -(-n_trials // ENGINES[setting.method].at_once)
+    every = ((*task, setting, trials) for task in tasks for trials in pieces(n_trials, setting.method))
     with pool(workers) as map_:
-        for place, cell, alphas in cells:
-            engine = partial(_summary, cell, alphas, setting)
-            average, error = _merge(map_(engine, pieces(n_trials, setting.method)))
+        summaries = _told(map_(_summary_of, every), parts * len(tasks), progress)
+        for place, rank in places:
+            average, error = _merge(islice(summaries, parts))
             for quantity in average:
-                lead = average[quantity].ndim - (len(np.shape(alphas)) - _entries(problem))
+                lead = average[quantity].ndim - rank
                 for suffix, values in (("", average), ("_se", error)):
                     name = quantity + suffix
                     if name not in found:
@@ -325,6 +334,17 @@ def _summary(problem: Any, alpha: np.ndarray, setting: Setting, trials: range) -
             mean[quantity] = values.mean(axis=-1)
             M2[quantity] = ((values - mean[quantity][..., None]) ** 2).sum(axis=-1)
     return len(trials), mean, M2
+
+
+def _summary_of(task: tuple[Any, np.ndarray, Setting, range]) -> Summary:
+    return _summary(*task)
+
+
+def _told(summaries: Iterator[Summary], total: int, progress: Callable[[int, int], None] | None) -> Iterator[Summary]:
+    for done, summary in enumerate(summaries, 1):
+        if progress is not None:
+            progress(done, total)
+        yield summary
 
 
 def _merge(summaries: Iterator[Summary]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

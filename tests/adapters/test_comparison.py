@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 REASON = "needs the extra: pip install 'rmt_alpha[lm]'"
 pytest.importorskip("torch", reason=REASON)
@@ -187,3 +188,52 @@ def test_settings_are_compared_with_the_usual_ones(world):
     table = pd.read_csv(world.out / "alpha_sensitivity.csv")
     assert table.difference.to_numpy() == pytest.approx([0, -0.01] + [0] * (len(table) - 2))
     assert len(table) == 2 + sum(map(len, alpha_sensitivity.VARIED.values()))
+
+
+def summaries(pattern, noise, seed=0, tasks=4):
+    """A table as `described` makes it, of four tasks whose layers are spread as `pattern` (module, layer) says, and noise."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "model": "planted",
+            "task": f"task{t}",
+            "module": m,
+            "layer": k,
+            **dict.fromkeys(alpha_statistics.SUMMARIES, value),
+        }
+        for t in range(tasks)
+        for i, m in enumerate(("query", "value"))
+        for k, value in enumerate(pattern[i] + noise * rng.standard_normal(len(pattern[i])))
+    )
+
+
+def test_agreement_between_tasks_by_layer_and_module(monkeypatch):
+    monkeypatch.setattr(alpha_statistics, "PERMUTATIONS", 999)
+    rise = np.array([np.arange(6.0), np.arange(6.0)[::-1]])
+    found = alpha_statistics.agreement(summaries(rise, 0.1))
+    assert (found.rank_correlation > 0.9).all() and (found.p == 0.001).all() and (found.p_within == 0.001).all()
+    apart = np.array([np.zeros(6), np.full(6, 5.0)])  # query and value differ, their layers do not
+    found = alpha_statistics.agreement(summaries(apart, 0.1))
+    assert (found.rank_correlation > 0.5).all() and (found.p == 0.001).all() and (found.p_within > 0.02).all()
+
+
+def test_p_values_of_agreement_are_uniform_where_there_is_none(monkeypatch):
+    monkeypatch.setattr(alpha_statistics, "PERMUTATIONS", 99)
+    monkeypatch.setattr(alpha_statistics, "SUMMARIES", ("sd",))
+    found = pd.concat(
+        alpha_statistics.agreement(summaries(np.zeros((2, 6)), 1.0, seed), 7**9 + seed) for seed in range(200)
+    )
+    for p in (found.p, found.p_within):
+        assert stats.kstest(p, "uniform").pvalue > 1e-3 and (p <= 0.05).mean() < 0.12
+
+
+def test_the_authors_layers_agree():
+    """The s.d. of the authors' α by layer and module: MNLI and QNLI .84 by Spearman."""
+    path = finetuning.published(alpha_statistics.AUTHORS)
+    if path is None:
+        pytest.skip("the authors' vectors are not at hand")
+    table = pd.concat(
+        alpha_statistics.described("theirs", task, v) for task, v in np.load(path).items() if task != "rte"
+    )
+    found = alpha_statistics.agreement(table).set_index("summary")
+    assert found.rank_correlation["sd"] == pytest.approx(0.8357, abs=1e-4) and found.p["sd"] < 0.001

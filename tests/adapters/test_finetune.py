@@ -554,6 +554,21 @@ def test_a_sweep_computes_what_is_missing(bert, glue, tmp_path):
     assert not list(tmp_path.rglob("checkpoint.pt"))
 
 
+def test_a_sweep_does_not_take_a_run_on_other_weights_for_its_own(glue, tmp_path):
+    base = world.save_model(tmp_path / "base")
+    jobs = sweep_jobs(base)[:1]
+    first = finetune_sweep(jobs, tmp_path / "runs", workers=1, progress=False)
+    assert finetune_sweep(jobs, tmp_path / "runs", workers=1, progress=False) == first
+    torch.manual_seed(1)
+    from transformers import AutoModel
+
+    other = AutoModel.from_pretrained(base)
+    torch.nn.init.normal_(other.embeddings.word_embeddings.weight)
+    other.save_pretrained(base)
+    with pytest.raises(RuntimeError, match="1 of 1 runs failed.*folder holds another run: .*result.json has base="):
+        finetune_sweep(jobs, tmp_path / "runs", workers=1, progress=False)
+
+
 def test_a_failed_run_does_not_stop_the_others(bert, glue, tmp_path):
     jobs = [sweep_jobs(bert)[0] | {"n_train": 10**6}, sweep_jobs(bert)[1]]
     with pytest.raises(RuntimeError, match="1 of 2 runs failed; the others are in .*n_train must be at most 67349"):

@@ -1,0 +1,3 @@
+"""The command line, `rmt-alpha COMMAND …`: a file per command; `entry` lists and runs them."""
+
+from .entry import main as main

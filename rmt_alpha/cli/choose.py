@@ -1,0 +1,131 @@
+"""`choose`: from two files to α, its interval, what the source is worth, a picture and a fitted classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from .options import as_json, table
+
+NAMES = {"chosen": "α chosen", "1": "α = 1", "0": "α = 0"}
+
+
+def choose(
+    source: tyro.conf.Positional[str],
+    target: tyro.conf.Positional[str],
+    /,
+    unlabelled: str | None = None,
+    label: str = "label",
+    text: str | None = None,
+    out: Annotated[Path, tyro.conf.arg(metavar="PREFIX")] = Path("alpha"),
+    json: bool = False,
+) -> str:
+    """Choose α for a target from its few labelled rows: does the source help, with which α, how sure is that?
+
+    Files: CSV or TSV with a header, Parquet, NPZ with X and y, or X.npy,y.npy. Writes PREFIX.png, the curve of accuracy over α, and
+    PREFIX.json, the classifier. Columns that only number the rows are left out.
+
+    Args:
+        source: Rows of the source task with labels; or a classifier that this command saved (.json).
+        target: Rows of the target task with labels, same features.
+        unlabelled: More rows of the target task, from which the features are scaled; a label column is ignored.
+        label: The column of labels.
+        text: A column of texts, embedded by a language model (extra lm) in place of all other columns.
+        out: Where to write: PREFIX.png and PREFIX.json.
+        json: One line of JSON.
+    """
+    from ..estimate import choose_alpha, load_classifier  # here: scikit-learn takes a second to import
+    from ..estimate.tables import read_rows
+
+    X, y, left_out = read_rows(target, label, text)
+    if source.endswith(".json"):
+        trained = load_classifier(source)
+        if trained.features is not None and trained.features != list(map(str, X.columns)):
+            raise ValueError(
+                f"the source was trained on the columns {trained.features[:4]} …, the target has {list(X.columns)[:4]} …. "
+                "Save the same columns in the same order."
+            )
+        given: Any = trained
+    else:
+        source_X, source_y, also = read_rows(source, label, text)
+        given, left_out = (source_X, source_y), [*left_out, *also]
+    more = None
+    if unlabelled is not None:
+        more, _, _ = read_rows(unlabelled, None, text, ignore=label)
+        if list(more.columns) != list(X.columns):
+            raise ValueError(f"unlabelled has other columns than the target: {sorted(set(more.columns) ^ set(X.columns))[:5]}.")
+    decision = choose_alpha(given, (X, y), more)
+    picture, model = (out.with_name(out.name + suffix) for suffix in (".png", ".json"))
+    draw(decision, picture)
+    decision.saved().save(model)
+    if json:
+        return as_json(
+            alpha=decision.alpha,
+            interval=list(decision.interval),
+            take=decision.take,
+            gamma=decision.gamma,
+            accuracy={k: vars(v) for k, v in decision.accuracy.items()},
+            gain={k: vars(v) for k, v in decision.gain.items()},
+            verdict=decision.verdict,
+            left_out=sorted(set(left_out)),
+            picture=str(picture),
+            model=str(model),
+        )
+    return report(decision, sorted(set(left_out)), picture, model)
+
+
+def report(decision: Any, left_out: list[str], picture: Path, model: Path) -> str:
+    """What is printed: the verdict, then the numbers."""
+    share = f"{100 * decision.level:.0f} % interval"
+    rows = [[NAMES[k], e.percent(), "" if k == "chosen" else decision.gain[k].percent(signed=True)]
+            for k, e in decision.accuracy.items()]  # fmt: skip
+    numbers = table(["", f"accuracy, {share}", "gain of the chosen, points"], rows, left=True)
+    lines = [decision.verdict, "", numbers, ""]
+    if decision.curve.distance is not None:
+        lines.append(f"Theory's curve lies {100 * decision.curve.distance:.1f} points (RMS) from the measured one.")
+    if decision.scaling is not None:
+        lines.append(f"Features scaled by {decision.scaling.origin}.")
+    if left_out:
+        lines.append(f"Left out, since it only numbers the rows: {', '.join(left_out)}.")
+    lines.append(f"γ = {decision.gamma:.3g}. Wrote {picture} and {model}.")
+    return "\n".join(lines)
+
+
+def draw(decision: Any, path: Path) -> None:
+    """The curve of accuracy over α."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from .. import plotting
+
+    # The user's own matplotlib settings and backend are neither needed nor touched.
+    with mpl.rc_context():
+        mpl.rcParams.update({k: v for k, v in mpl.rcParamsDefault.items() if k not in ("backend", "backend_fallback")})
+        mpl.rcParams.update(plotting.STYLE)
+        figure = Figure(figsize=(5.2, 3.2))
+        FigureCanvasAgg(figure)
+        draw_curve(figure.subplots(), decision)
+        figure.savefig(path)
+
+
+def draw_curve(ax: Any, decision: Any) -> None:
+    """Accuracy over α with its band, theory's curve, the interval of α, and α = 0, 1 and the chosen one."""
+    from .. import plotting
+
+    curve = decision.curve
+    ax.fill_between(curve.alpha, 100 * curve.accuracy_low, 100 * curve.accuracy_high, color="0.88", lw=0,
+                    label=f"left-out rows, {100 * curve.level:.0f} % band")  # fmt: skip
+    ax.plot(curve.alpha, 100 * curve.accuracy, color="0.35", lw=1.0)
+    if curve.theory is not None:
+        plotting.theory_line(ax, curve.alpha, 100 * curve.theory, 0, label="theory, from the rows' moments")
+    low, high = (max(min(v, curve.alpha[-1]), curve.alpha[0]) for v in decision.interval)
+    ax.axvspan(low, high, color=plotting.COLORS[1], alpha=0.12, lw=0, label="95 % interval of α")
+    for i, (name, alpha) in enumerate((("α chosen", decision.alpha), ("α = 1", 1.0), ("α = 0", 0.0))):
+        key = ("chosen", "1", "0")[i]
+        value = 100 * decision.accuracy[key].value
+        ax.plot(alpha, value, plotting.MARKERS[i], color=plotting.COLORS[i + 1], ms=6, zorder=5, label=f"{name}: {value:.1f} %")
+    ax.set(xlabel="α", ylabel="accuracy (%)", xlim=(curve.alpha[0], curve.alpha[-1]))
+    ax.legend(fontsize=7)

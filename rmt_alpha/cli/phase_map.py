@@ -1,0 +1,115 @@
+"""`map`: α* and what it gains, over two parameters, as a picture and the numbers behind it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tyro
+
+from .. import _checks as check
+from ..files import write_whole
+from ..problem import NUMBERS
+from ..problem.numbers import SYMBOLS, axis, headline, is_log_axis
+from ..sweep.phase_map import ALPHAS, GAINS, columns
+from .options import EXAMPLE, Count, Number, Problem, as_json
+
+SUFFIXES = (".csv", ".pdf", ".png")
+
+Scale = Literal["auto", "linear", "log"]
+Range = Annotated[tuple[Number, Number] | None, tyro.conf.arg(metavar="LOW HIGH")]
+
+
+def phase_map(
+    x: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="X")],
+    y: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="Y")],
+    /,
+    problem: Problem = EXAMPLE,
+    x_range: Range = None,
+    y_range: Range = None,
+    x_scale: Scale = "auto",
+    y_scale: Scale = "auto",
+    cells: Count = 81,
+    out: Path = Path("phase_map"),
+    json: bool = False,
+) -> str:
+    """Theory: α* and its gain over α = 1 over two parameters; writes OUT.csv, OUT.pdf and OUT.png.
+
+    Args:
+        x: Parameter along the horizontal axis: n-source, n-target, dim, mu, mu-orth, beta, gamma-source or gamma-target.
+        y: Parameter along the vertical axis.
+        x_range: From, to, in the parameter's unit. Default: a 30th to 30 times the size, penalties 0.01 … 100, means 0.1 … 3, β −1 … 1.
+        y_range: The same for the vertical axis.
+        x_scale: Spacing; auto: log for sizes and penalties, linear for the others.
+        y_scale: The same for the vertical axis.
+        cells: Values along each axis; a count, at least 2. Sizes are rounded to whole numbers.
+        out: Where to write, without a suffix.
+        json: The files' names and a summary as one line of JSON.
+    """
+    x, y = _name("X", x), _name("Y", y)
+    if x == y:
+        raise ValueError(f"Y must be another parameter than X, got {x!r} twice. Name two.")
+    count = int(check.size("cells", cells, low=2))
+    at_x = axis(x, getattr(problem, x), x_range, x_scale, count, which="x_range")
+    at_y = axis(y, getattr(problem, y), y_range, y_scale, count, which="y_range")
+    made = problem.problem()
+    values = columns(made, **{x: at_x, y: at_y})
+    stem = str(out.expanduser().with_suffix("") if out.suffix in SUFFIXES else out.expanduser())
+    paths = [f"{stem}{suffix}" for suffix in SUFFIXES]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow((x, y, *values))
+    grids = np.broadcast_arrays(at_x, at_y[:, None], *values.values())
+    writer.writerows(np.column_stack([grid.ravel() for grid in grids]).tolist())
+    try:
+        write_whole(paths[0], text.getvalue().encode())
+        is_log = is_log_axis(x, x_scale), is_log_axis(y, y_scale)
+        draw(paths[1:], x, at_x, y, at_y, values, is_log, headline(made, leave_out=(x, y)))
+    except OSError as error:
+        raise OSError(f"out must be a place that can be written to, got '{out}': {error}. Choose another.") from error
+    hurts = float(np.mean(values["accuracy_at_1"] < values["accuracy_at_0"]))
+    gain = float(np.max(values["gain_over_1"]))
+    if json:
+        return as_json(files=paths, x=x, y=y, shape=list(values["alpha"].shape), largest_gain=gain, share_1_hurts=hurts)
+    summary = f"α* gains up to {100 * gain:.2f} points over α = 1, which is worse than α = 0 on {100 * hurts:.0f} % of the map"
+    return "\n".join([*paths, summary])
+
+
+def draw(
+    paths: list[str], x: str, at_x: Any, y: str, at_y: Any, values: Any, is_log: tuple[bool, bool], caption: str
+) -> None:
+    """Two panels, gain and α*, in every format asked for."""
+    from matplotlib import pyplot as plt  # here: a second that only pictures should pay
+    from matplotlib.colors import BoundaryNorm
+
+    from .. import plotting
+
+    with plotting.style():
+        fig, axes = plotting.figure(columns=2, width=3.6, height=3.0, sharey=True)
+        panels = {
+            "gain over α = 1 (points)": (100 * values["gain_over_1"], GAINS),
+            "α*": (np.clip(values["alpha"], -1e6, 1e6), ALPHAS),
+        }
+        for ax, (title, (z, levels)) in zip(axes[0], panels.items(), strict=True):
+            # As many shades for a small step as for a large one.
+            norm = BoundaryNorm(levels, 256, extend="both")
+            filled = plotting.contour_map(ax, at_x, at_y, z, levels, norm=norm)
+            fig.colorbar(filled, ax=ax, ticks=levels)
+            ax.set(title=title, xlabel=f"{SYMBOLS[x]} ({x})")
+            ax.set_xscale("log" if is_log[0] else "linear")
+            ax.set_yscale("log" if is_log[1] else "linear")
+        axes[0][0].set_ylabel(f"{SYMBOLS[y]} ({y})")
+        fig.suptitle(caption, fontsize=7.5)
+        for path in paths:
+            drawn, kind = io.BytesIO(), path.rpartition(".")[2]
+            # No dates in the file: the same map gives the same bytes.
+            fig.savefig(drawn, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
+            write_whole(path, drawn.getvalue())
+        plt.close(fig)
+
+
+def _name(which: str, text: str) -> str:
+    return check.choice(which, text.replace("-", "_"), NUMBERS)

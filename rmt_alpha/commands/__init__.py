@@ -1,1 +1,0 @@
-"""The commands of `rmt-alpha`, a file each; `rmt_alpha.cli` lists and runs them."""

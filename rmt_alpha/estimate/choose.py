@@ -1,0 +1,193 @@
+"""From labelled rows of two tasks to a decision: which α, how sure, and what it is worth, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from .classifier import AlphaRidgeClassifier
+from .curve import DIFFERENCE_INFLATION, LEVEL_INFLATION, SMOOTHING, AccuracyCurve, _margins, curve_of, with_theory
+from .saved import SavedClassifier
+from .scaling import Scaling, scaling_rows
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share or a difference of shares, with the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def percent(self, signed: bool = False) -> str:
+        sign = "+" if signed else ""
+        return f"{100 * self.value:{sign}.1f} [{100 * self.low:{sign}.1f}, {100 * self.high:{sign}.1f}]"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What `choose_alpha` found.
+
+    alpha, interval: chosen, and its 95 % interval (an infinite end says that the rows do not bound it there).  take: the α to use.
+    accuracy: at "chosen", "1" and "0", each at its own penalty, by left-out rows.  gain: of the chosen over "1" and "0".
+    gamma: at α = chosen.  n: rows.  verdict: in words.  curve: accuracy over α (None for several sources, or classes).
+    model: the classifier at `take`.  scaling: what its features went through.
+    """
+
+    alpha: float
+    interval: tuple[float, float]
+    gamma: float
+    take: float
+    accuracy: dict[str, Estimate]
+    gain: dict[str, Estimate]
+    n: int
+    level: float
+    verdict: str
+    curve: AccuracyCurve
+    model: AlphaRidgeClassifier
+    scaling: Scaling | None
+    features: list[str] | None = field(repr=False)
+
+    def saved(self) -> SavedClassifier:
+        """The classifier on unscaled features, to save as JSON."""
+        coef, intercept = self.model.coef_, self.model.intercept_
+        if self.scaling is not None:
+            coef = coef / self.scaling.deviation
+            intercept = intercept - coef @ self.scaling.mean
+        about = {
+            "alpha": self.take,
+            "chosen": self.alpha,
+            "interval": [v if np.isfinite(v) else None for v in self.interval],
+            "gamma": self.model.gamma_,
+            "target_rows": self.n,
+            "verdict": self.verdict,
+        }
+        return SavedClassifier(
+            coef, intercept, self.model.classes_, self.model._slope, self.model._offset, self.features, about
+        )
+
+
+def choose_alpha(
+    source: Any, target: tuple[Any, Any], unlabelled: Any = None, level: float = 0.9, theory: bool = True, **options: Any
+) -> Decision:
+    """α for a target from its few labelled rows, and whether the source is worth having.
+
+    Parameters: `source`, rows and labels (X (N, p), y (N,)) to train a ridge classifier on, or a fitted linear classifier, or weights (p,);
+    `target`, (X (n, p), y (n,)) with the same features and labels; `unlabelled` (M, p), more rows of the target task, from which the
+    features are then scaled; `level` of the intervals of accuracies; `options` go to `AlphaRidgeClassifier`. Rows of a source are scaled by themselves and
+    the target's by `scaling_rows`; a source that is a classifier gets features as they are. Raises ValueError.
+
+    >>> rng = np.random.default_rng(0)
+    >>> def rows(n, mean):
+    ...     y = rng.permutation(np.arange(n) % 2)
+    ...     return np.outer(2 * y - 1, mean) + rng.standard_normal((n, 100)), y
+    >>> decision = choose_alpha(rows(1000, np.full(100, 0.1)), rows(40, np.full(100, 0.12)))
+    >>> decision.take
+    1.0
+    >>> print(decision.verdict)
+    The source helps: 22.6 [4.5, 40.8] points over the target alone. α = 2.11 [-0.10, 5.68] cannot be told from 1 by 40 rows: take 1.
+    """
+    X, y = target
+    names = [str(c) for c in X.columns] if hasattr(X, "columns") else None
+    scaling = None
+    if isinstance(source, tuple):
+        if len(source) != 2:
+            raise ValueError(f"source must be (rows, labels), a fitted classifier or weights, got {len(source)} items.")
+        source_X, source_y = (_numbers("source", source[0]), np.asarray(source[1]))
+        if hasattr(source[0], "columns") and names is not None and names != [str(c) for c in source[0].columns]:
+            missing = sorted(set(names) ^ {str(c) for c in source[0].columns})
+            raise ValueError(f"source and target must have the same columns in the same order; they differ in {missing[:5] or 'order'}.")
+        X = _numbers("target", X)
+        if X.shape[1] != source_X.shape[1]:
+            raise ValueError(f"source has {source_X.shape[1]} features, target {X.shape[1]}: they must be the same ones.")
+        scaling = scaling_rows(X, source_X, None if unlabelled is None else _numbers("unlabelled", unlabelled))
+        trained = AlphaRidgeClassifier(threshold="balanced").fit(scaling_rows(source_X)(source_X), source_y)
+        if not np.array_equal(trained.classes_, np.unique(np.asarray(y))):
+            raise ValueError(f"source has the labels {trained.classes_}, target {np.unique(np.asarray(y))}: they must be equal. Relabel.")
+        source, X = trained.coef_ if len(trained.coef_) > 1 else trained.coef_[0], scaling(X)
+    elif unlabelled is not None:
+        raise ValueError("unlabelled rows scale the features, and a source that is trained already fixes their scale. Leave them out.")
+    models = {k: AlphaRidgeClassifier(source, alpha=a, **options).fit(X, y) for k, a in
+              (("chosen", options.pop("alpha", "auto")), ("1", 1.0), ("0", 0.0))}  # fmt: skip
+    chosen = models["chosen"]
+    alpha = float(np.mean(chosen.alpha_))
+    margins = {k: _margins(m.left_out_, np.array([np.mean(m.alpha_)]))[0] for k, m in models.items()}
+    weight = chosen.left_out_.omega / chosen.left_out_.omega.sum()
+    accuracy = {k: _level(m, weight, level) for k, m in margins.items()}
+    gain = {k: _difference(margins["chosen"], margins[k], weight, level) for k in ("1", "0")}
+    low, high = (float(v) for v in np.ravel(chosen.alpha_interval_)[:2])
+    n = len(np.asarray(y))
+    helps = max((_difference(margins[k], margins["0"], weight, level) for k in ("chosen", "1")), key=lambda e: e.low)
+    take = _take(alpha, low, high, gain)
+    curve = curve_of(chosen, level=level)
+    if theory and scaling is not None and chosen.classes_.size == 2:
+        curve = with_theory(curve, X, np.where(np.asarray(y) == chosen.classes_[1], 1.0, -1.0), np.asarray(source))
+    model = chosen if take == alpha else models[f"{take:g}"]
+    verdict = _verdict(alpha, low, high, take, helps, gain, n)
+    return Decision(
+        alpha, (low, high), chosen.gamma_, take, accuracy, gain, n, level, verdict, curve, model, scaling, names
+    )
+
+
+def _take(alpha: float, low: float, high: float, gain: dict[str, Estimate]) -> float:
+    """1 where the chosen α cannot be told from it or left-out rows speak against the chosen, else 0 likewise, else the chosen."""
+    for plain in (1.0, 0.0):
+        over = gain[f"{plain:g}"]
+        if over.high < 0 or (low <= plain <= high and over.low <= 0):
+            return plain
+    return alpha
+
+
+def _verdict(
+    alpha: float, low: float, high: float, take: float, helps: Estimate, gain: dict[str, Estimate], n: int
+) -> str:
+    if helps.low > 0:
+        worth = f"The source helps: {helps.percent()} points over the target alone."
+    elif helps.high <= 0:
+        worth = f"The source does not help: {helps.percent(signed=True)} points next to the target alone."
+    else:
+        worth = f"Whether the source helps cannot be told from {n} rows: {helps.percent(signed=True)} points over the target alone."
+    band = f"α = {alpha:.2f} [{_number(low)}, {_number(high)}]"
+    if take == alpha:
+        return f"{worth} Take {band}: {gain['1'].percent(signed=True)} points over α = 1."
+    if gain[f"{take:g}"].high < 0:
+        return f"{worth} {band}, but the {n} rows are predicted better at α = {take:g}: take {take:g}."
+    return f"{worth} {band} cannot be told from {take:g} by {n} rows: take {take:g}."
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else ("∞" if value > 0 else "−∞")
+
+
+def _level(margin: np.ndarray, weight: np.ndarray, level: float) -> Estimate:
+    count, share = 1 / np.sum(weight**2), float((margin > 0) @ weight)
+    middle = (share * count + 1) / (count + 2)
+    reach = ndtri(0.5 + level / 2) * LEVEL_INFLATION * np.sqrt(middle * (1 - middle) / (count + 2))
+    return Estimate(share, float(max(middle - reach, 0)), float(min(middle + reach, 1)))
+
+
+def _difference(a: np.ndarray, b: np.ndarray, weight: np.ndarray, level: float) -> Estimate:
+    gain = _smooth(a) - _smooth(b)
+    mean, count = float(gain @ weight), 1 / np.sum(weight**2)
+    reach = ndtri(0.5 + level / 2) * DIFFERENCE_INFLATION * np.sqrt(((gain - mean) ** 2) @ weight / max(count - 1, 1))
+    return Estimate(mean, mean - float(reach), mean + float(reach))
+
+
+def _smooth(margin: np.ndarray) -> np.ndarray:
+    return ndtr(margin / (SMOOTHING * np.sqrt(np.mean(margin**2)) + 1e-300))
+
+
+def _numbers(name: str, X: Any) -> np.ndarray:
+    try:
+        X = np.asarray(X, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers, one column per feature: {error}. Encode words as numbers.") from error
+    if X.ndim != 2:
+        raise ValueError(f"{name} must have shape (rows, features), got {X.shape}.")
+    if not np.isfinite(X).all():
+        row, column = np.argwhere(~np.isfinite(X))[0]
+        raise ValueError(f"{name} holds {X[row, column]} in row {row}, column {column}. Fill or drop missing values.")
+    return X

@@ -1,0 +1,266 @@
+r"""α for two classes from the target's rows: leave-one-out where it is precise, random-matrix structure where it is not.
+
+A score w_α is affine in α, so the margin of a new row, taken from the classes' middle, has mean cᵀa and variance aᵀMa with
+a = (1, α). Its mean over its deviation, hence the accuracy, is largest at α = (M⁻¹c)_{1:}/(M⁻¹c)_0. Two rules estimate (c, M) from n rows:
+
+- `by_leave_one_out`: sample moments of the left-out margins. No model, and all its noise.
+- `by_structure`: the source's part is known to √(v/n), so it is measured; what the target adds is not, so its mean ν enters as a
+  posterior mean on ν > 0 and its variance is blended with the deterministic equivalent. docs/alpha_from_data.md derives it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from .ridge import LeaveOneOut
+
+ODDS = 4.0  # prior odds that a source helps rather than hurts
+LOG_VARIANCE_SPREAD = 0.03  # prior variance of log(true variance of a score / its deterministic equivalent)
+NU_POWER = 3  # the prior of ν is flat in ν^(1/3)
+FAR = 1e6  # an α at infinity is given as this many of the α at which source and target weigh the same
+
+
+CUBES = (np.arange(1, 201) / 200) ** NU_POWER  # equal steps of a prior that is flat in the cube root
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Class-balanced moments of left-out margins: mean (1+J,), covariance (1+J, 1+J), and what the sample is worth.
+
+    balance: 4π(1 − π).  count: the rows of a balanced sample with the same precision, 4/(1/n₊ + 1/n₋).
+    """
+
+    rows: np.ndarray
+    mean: np.ndarray
+    covariance: np.ndarray
+    balance: float
+    count: float
+
+
+def margins(scores: np.ndarray, positive: np.ndarray, omega: np.ndarray, centred: bool = True) -> Margins:
+    """Moments of the margins ±(score − middle) of scores (1+J, n), each row clipped at three robust deviations.
+
+    Accuracy is bounded in an outlier, moments are not. `centred` False is a classifier without intercept: the middle is 0.
+    """
+    signs = np.where(positive, 1.0, -1.0)
+    share = np.array([omega[~positive].sum(), omega[positive].sum()])
+    weight = omega / share[positive.astype(int)] / 2
+    means = np.stack([scores[:, c] @ omega[c] / omega[c].sum() for c in (positive, ~positive)])
+    rows = _winsorised(signs * (scores - (means.mean(axis=0)[:, None] if centred else 0.0)))
+    mean = rows @ weight
+    within = rows - mean[:, None]
+    counts = [omega[c].sum() ** 2 / np.sum(omega[c] ** 2) for c in (positive, ~positive)]
+    pi = share[1] / share.sum()
+    return Margins(
+        rows=rows,
+        mean=mean,
+        covariance=(within * weight) @ within.T,
+        balance=float(4 * pi * (1 - pi)) if centred else 1.0,
+        count=float(4 / (1 / counts[0] + 1 / counts[1])),
+    )
+
+
+def by_leave_one_out(m: Margins) -> np.ndarray:
+    """α (J,) = (M⁻¹c)_{1:}/(M⁻¹c)_0 with the sample's moments."""
+    beta = np.linalg.pinv(m.covariance, hermitian=True) @ m.mean
+    deviation = np.sqrt(np.diag(m.covariance))
+    far = np.abs(beta[1:] * deviation[1:]).max(initial=0.0) / max(deviation[0], 1e-300) / FAR
+    base = max(beta[0], far, 1e-300)  # β_0 ≤ 0: the supremum is at infinity
+    return beta[1:] / base
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The score in two parts: along the sources (J of them), and what the target adds.
+
+    s (J,), v (J, J): mean and covariance along the sources.  raw, tau: estimate of the target's own mean ν and its error.
+    V: the target's own variance is `own_data` by the data and noise + ratio·ν by theory, blended with `trust_V` on theory;
+    `trust_v` likewise.
+    r (J,): covariance of the two parts.  theta (J,): what w_0 already holds of the sources.  q_s: sᵀq⁻¹s/κ.
+    """
+
+    s: np.ndarray
+    v: np.ndarray
+    raw: float
+    tau: float
+    own_data: float
+    noise: float
+    ratio: float
+    trust_v: float
+    trust_V: float
+    r: np.ndarray
+    theta: np.ndarray
+    q_s: float
+    balance: float
+    count: float
+
+
+def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
+    """Split what was measured of one output."""
+    alignment, dim = loo.alignment[output], loo.dim
+    n, S, phi, c, M = loo.leverage.size, loo.leverage, m.balance, m.mean, m.covariance
+    scale = phi * max(1 - c[0], 1 / n)  # w_0 = scale·R(μ + noise): 1 − c_0 is what its own penalty leaves
+    s = c[1:] / (scale / phi)
+    along = M[1:, 0] + s * M[0, 0]  # covariance of P_k = u_k + s_k w_0 with w_0
+    v = M[1:, 1:] + np.outer(s, M[0, 1:]) + np.outer(M[0, 1:], s) + np.outer(s, s) * M[0, 0]
+    q = alignment[:, 1:] + np.outer(alignment[:, 0], s)
+    q = (q + q.T) / 2
+
+    df1, noise = max(S.sum(), 1e-300), max(loo.noise, 1e-14)
+    # rows of unequal norm: κ from their mean leverage, not from 1/mean(B_ii), which heavy tails bias
+    kappa = loo.gamma * np.mean(S / (1 - S)) * n / df1
+    h = 1 / (1 + noise)
+    df2 = n * (1 - h)
+    ratio_source = max(df1 - df2, 1e-9 * df1) / max(dim - df1, 1e-9 * dim)  # tr RCR / tr R: a generic direction
+    predicted = kappa * ratio_source / h * q
+    measured = v
+    trust_v = _trust(np.trace(measured), np.trace(predicted), m.count)
+    v = (1 - trust_v) * measured + trust_v * predicted
+    q_inverse = _inverse(q)
+    theta = q_inverse @ s / kappa
+    raw = c[0] / scale - (s @ theta - np.trace(q_inverse @ v) / m.count / kappa)
+    noise, ratio = noise / phi, df2 / df1 / h
+    own = float(M[0, 0] / scale**2 - 2 * theta @ along / scale + theta @ measured @ theta)
+    trust_V = _trust(own, noise + ratio * max(raw, 0), m.count)
+    r = along / scale - measured @ theta
+    correlation = r @ _inverse(measured) @ r / max(own, 1e-300)
+    trust_r = 1 / (1 + m.count * max(LOG_VARIANCE_SPREAD / 2, correlation - 1 / m.count))
+    return Structure(
+        s=s,
+        v=v,
+        raw=float(raw),
+        tau=float(np.sqrt(2 * noise / m.count + 4 * ratio * max(raw, 0) / m.count)),
+        own_data=own,
+        noise=noise,
+        ratio=float(ratio),
+        trust_v=trust_v,
+        trust_V=trust_V,
+        r=(1 - trust_r) * r,
+        theta=theta,
+        q_s=float(s @ theta),
+        balance=phi,
+        count=m.count,
+    )
+
+
+def by_structure(x: Structure) -> np.ndarray:
+    """α (J,): the best combination at the posterior means of s and ν."""
+    s = np.array([_helpful_mean(s, e) for s, e in zip(x.s, np.sqrt(np.diag(x.v) / x.count), strict=True)])
+    nu = _positive_mean(x.raw, x.tau)
+    t = _combination(s[None], x.v[None], np.array([nu]), _own_variance(x, nu), x.r[None])[0] - x.theta
+    return t / max(1 / x.balance + nu + x.q_s + t @ x.s, 1 / x.count)
+
+
+def interval(x: Structure, level: float = 0.95, draws: int = 4000, seed: int = 0) -> np.ndarray:
+    """Posterior interval (2, J) of α: draws of s, ν, the log variances and the correlation; infinite where α may pass infinity.
+
+    Quantiles of the angle arctan2(t, 1/m + tᵀs), in which α runs through infinity without a jump.
+    """
+    rng = np.random.default_rng(seed)
+    J = x.s.size
+    root_v = np.linalg.cholesky(x.v + 1e-12 * np.trace(x.v) * np.eye(J))
+    s = x.s + rng.standard_normal((draws, J)) @ root_v.T / np.sqrt(x.count)
+    grid, density = _positive_posterior(x.raw, x.tau, 2001)
+    nu = np.interp(rng.random(draws), np.cumsum(density), grid ** (1 / NU_POWER)) ** NU_POWER
+    lv, lV = np.sqrt(2 * (1 - np.array([[x.trust_v], [x.trust_V]])) / x.count) * rng.standard_normal((2, draws))
+    v, V = x.v * np.exp(lv)[:, None, None], _own_variance(x, nu) * np.exp(lV)
+    r = x.r + rng.standard_normal((draws, J)) * np.sqrt(
+        (np.diag(x.v) * _own_variance(x, nu)[:, None] + x.r**2) / x.count
+    )
+    t = _combination(s, v, nu, V, r) - x.theta
+    denominator = 1 / x.balance + nu + x.q_s + np.einsum("bj,bj->b", t, s)
+    ends = []
+    for j in range(J):
+        unit = np.sqrt(max(x.v[j, j], 1e-300))
+        low, high = np.quantile(np.arctan2(t[:, j] * unit, denominator), [(1 - level) / 2, (1 + level) / 2])
+        ends.append(
+            [
+                -np.inf if low <= -np.pi / 2 else np.tan(low) / unit,
+                np.inf if high >= np.pi / 2 else np.tan(high) / unit,
+            ]
+        )
+    return np.array(ends).reshape(J, 2).T
+
+
+def _own_variance(x: Structure, nu: np.ndarray | float) -> np.ndarray:
+    """V of the target's own part, at ν (B,)."""
+    theory = x.noise + x.ratio * np.atleast_1d(nu)
+    return (1 - x.trust_V) * max(x.own_data, x.noise) + x.trust_V * theory
+
+
+def _combination(s: np.ndarray, v: np.ndarray, nu: np.ndarray, V: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Coefficients (B, J) of the sources, where the target's own part has 1: [v r; rᵀ V]⁻¹(s, ν), the last scaled to 1."""
+    v_inverse = _inverse(v)
+    v_s = np.einsum("bjk,bk->bj", v_inverse, s)
+    v_r = np.einsum("bjk,bk->bj", v_inverse, r)
+    r_v_r = np.einsum("bj,bj->b", r, v_r)
+    v_r *= np.sqrt(np.minimum(1, 0.81 * V / np.maximum(r_v_r, 1e-300)))[:, None]  # a correlation of .9 at most
+    r_v_r = np.minimum(r_v_r, 0.81 * V)
+    own = nu - np.einsum("bj,bj->b", v_r, s)  # of the target's part, in units of V − rᵀv⁻¹r
+    rest = (V - r_v_r)[:, None]
+    floor = np.sqrt(np.maximum(np.einsum("bj,bj->b", v_s, s) * (V - r_v_r), 0.0)) / FAR
+    return v_s * rest / np.maximum(own, np.maximum(floor, 1e-300))[:, None] - v_r
+
+
+def _trust(measured: float, predicted: float, count: float) -> float:
+    """Weight of a predicted variance beside a measured one: its error, in logarithms, is what is known of it or what is seen, if more."""
+    noise = 2 / count
+    seen = np.log(max(measured, 1e-300) / max(predicted, 1e-300)) ** 2 - noise
+    return float(noise / (noise + max(LOG_VARIANCE_SPREAD, seen)))
+
+
+def _inverse(A: np.ndarray) -> np.ndarray:
+    """Pseudo-inverse of symmetric A (…, J, J); most often J = 1, where LAPACK is all overhead."""
+    if A.shape[-1] != 1:
+        return np.linalg.pinv(A, hermitian=True)
+    return np.divide(1.0, A, out=np.zeros_like(A), where=A != 0)
+
+
+def _winsorised(G: np.ndarray, width: float = 3.0) -> np.ndarray:
+    """Rows of G clipped at `width` robust deviations."""
+    centre = _median(G)
+    reach = width * 1.4826 * _median(abs(G - centre))
+    return np.where(reach > 0, np.clip(G, centre - reach, centre + reach), G)
+
+
+def _median(G: np.ndarray) -> np.ndarray:
+    """Of each row, (…, 1); a sort, which is faster than NumPy's median for few rows."""
+    G, n = np.sort(G, axis=1), G.shape[1]
+    return (G[:, (n - 1) // 2] + G[:, n // 2])[:, None] / 2
+
+
+def _positive_posterior(estimate: float, se: float, points: int = 201) -> tuple[np.ndarray, np.ndarray]:
+    """ν on a grid and its posterior there, from estimate ~ N(ν, se²) and a prior flat in ν^(1/3) on ν > 0."""
+    nu = (max(estimate, 0) + 6 * se) * (np.arange(1, points) / (points - 1)) ** NU_POWER
+    exponent = -(((nu - estimate) / se) ** 2) / 2
+    density = np.exp(exponent - exponent.max())
+    return nu, density / density.sum()
+
+
+def _positive_mean(estimate: float, se: float) -> float:
+    nu, density = _positive_posterior(estimate, se)
+    return float(density @ nu)
+
+
+def _helpful_mean(estimate: float, se: float) -> float:
+    """Posterior mean of s ~ N(estimate, se²) with prior odds `ODDS` for s > 0, on either side flat in |s|^(1/3)."""
+
+    if se <= 0:
+        return estimate
+    size = (abs(estimate) + 6 * se) * CUBES
+    up, down = ODDS * np.exp(-(((size - estimate) / se) ** 2) / 2), np.exp(-(((size + estimate) / se) ** 2) / 2)
+    return float((up - down) @ size / (up + down).sum())
+
+
+def separation(m: Margins, alpha: np.ndarray) -> float:
+    """Mean over deviation of the margins at alpha (J,)."""
+    a = np.r_[1.0, alpha]
+    return float(a @ m.mean / np.sqrt(max(a @ m.covariance @ a, 1e-300)))
+
+
+def accuracy(m: Margins, alpha: np.ndarray) -> float:
+    """Φ of the separation: the accuracy at equal classes, were the score Gaussian."""
+    return float(ndtr(separation(m, alpha)))

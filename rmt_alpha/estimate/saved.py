@@ -1,0 +1,75 @@
+"""A linear classifier as a JSON file: readable, and nothing in it is code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+FORMAT = "rmt_alpha linear classifier 1"
+
+
+@dataclass(frozen=True)
+class SavedClassifier:
+    """coef (d, p), intercept (d,) on the features as they come; classes (K,), d = 1 for two; `features` their names, if known.
+
+    Probabilities are softmax(slope·score + offset). `about` holds what was chosen, for readers.
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+    classes: np.ndarray
+    slope: float
+    offset: np.ndarray
+    features: list[str] | None
+    about: dict[str, Any]
+
+    @property
+    def coef_(self) -> np.ndarray:
+        """As a source for `AlphaRidgeClassifier`."""
+        return self.coef
+
+    @property
+    def intercept_(self) -> np.ndarray:
+        return self.intercept
+
+    @property
+    def classes_(self) -> np.ndarray:
+        return self.classes
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Scores (n,), or (n, K)."""
+        scores = np.asarray(X, dtype=float) @ self.coef.T + self.intercept
+        return scores[:, 0] if len(self.coef) == 1 else scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Labels (n,)."""
+        scores = self.decision_function(X)
+        return self.classes[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities (n, K)."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            scores = np.column_stack([np.zeros_like(scores), scores])
+        return softmax(self.slope * scores + self.offset, axis=1)
+
+    def save(self, path: str | Path) -> None:
+        plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
+        Path(path).write_text(json.dumps({"format": FORMAT, **plain}, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def load_classifier(path: str | Path) -> SavedClassifier:
+    """What `SavedClassifier.save` wrote; ValueError if the file holds something else."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        if data.pop("format") != FORMAT:
+            raise KeyError("format")
+        arrays = {k: np.asarray(data.pop(k)) for k in ("coef", "intercept", "classes", "offset")}
+        return SavedClassifier(**arrays, **data)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not a classifier that rmt_alpha saved ({error!r}). Choose the file again.") from error

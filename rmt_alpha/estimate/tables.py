@@ -1,0 +1,121 @@
+"""Rows and labels from files: CSV, Parquet, NPZ, a pair of .npy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SUFFIXES = ".csv, .tsv, .parquet, .npz, or two .npy files with a comma between them: X.npy,y.npy"
+FEWEST_NUMBERED = 10  # rows from which a running number is taken for one
+
+
+def read_rows(
+    path: str, label: str | None = "label", text: str | None = None, ignore: str | None = None
+) -> tuple[pd.DataFrame, np.ndarray | None, list[str]]:
+    """Features, labels (None where `label` is None), and the columns left out because they only number the rows.
+
+    A CSV saved with its index has a column that looks like a feature and, where rows are sorted by class, predicts the label: columns of
+    distinct consecutive whole numbers, and any without a name, are left out. `text` names a column of texts to embed, in place of all others;
+    `ignore` a column to leave out.
+    """
+    frame = _frame(path, label)
+    frame = frame.drop(columns=[ignore] if ignore in frame else [])
+    labels = None
+    if label is not None:
+        if label not in frame:
+            raise ValueError(f"{path} has no column {label!r}; its columns are {_some(frame.columns)}. Name it with --label.")
+        if frame[label].isna().any():
+            line = int(np.argmax(frame[label].isna())) + 1
+            raise ValueError(f"{path} has no label in row {line}. Drop the row, or give it as unlabelled.")
+        labels = frame.pop(label).to_numpy()
+    if text is not None:
+        if text not in frame:
+            raise ValueError(f"{path} has no column {text!r} of texts; its columns are {_some(frame.columns)}.")
+        from ..data.embed import embed  # here: it needs the extra lm
+
+        vectors = embed([str(v) for v in frame[text]])
+        return pd.DataFrame(vectors, columns=[f"e{i}" for i in range(vectors.shape[1])]), labels, []
+    numbering = [str(c) for c in frame.columns if _numbers_rows(c, frame[c])]
+    frame = frame.drop(columns=numbering)
+    if frame.shape[1] == 0:
+        raise ValueError(f"{path} has no features: columns other than the label. Add at least one numeric column.")
+    for column in frame:
+        numbers = pd.to_numeric(frame[column], errors="coerce")
+        bad = ~np.isfinite(numbers.to_numpy(dtype=float))
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise ValueError(
+                f"{path}: column {column!r} is not a finite number in row {row + 1} ({str(frame[column].iloc[row])[:40]!r}). Fill or "
+                "drop missing values, encode words as numbers, and name a column of texts with --text."
+            )
+        frame[column] = numbers.astype(float)
+    return frame, labels, numbering
+
+
+def _frame(path: str, label: str | None) -> pd.DataFrame:
+    if "," in path and not Path(path).exists():
+        return _pair(path, label)
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    suffix = file.suffix.lower()
+    try:
+        if suffix in (".csv", ".tsv"):
+            return pd.read_csv(file, sep="\t" if suffix == ".tsv" else ",")
+        if suffix == ".parquet":
+            return pd.read_parquet(file)
+        if suffix == ".npz":
+            with np.load(file, allow_pickle=False) as arrays:
+                return _arrays(path, dict(arrays), label)
+        if suffix == ".npy" and label is None:
+            return _named(path, np.load(file, allow_pickle=False))
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, EOFError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    raise ValueError(f"{path} must end in {SUFFIXES}.")
+
+
+def _pair(path: str, label: str | None) -> pd.DataFrame:
+    files = [Path(part.strip()).expanduser() for part in path.split(",")]
+    missing = [str(f) for f in files if not f.is_file()]
+    if missing or len(files) != 2 or label is None:
+        what = f"there is no file {missing[0]}" if missing else "two files, rows and labels, are needed"
+        raise ValueError(f"{path}: {what}. Files may be {SUFFIXES}.")
+    X, y = (np.load(f, allow_pickle=False) for f in files)
+    return _arrays(path, {"X": X, "y": y}, label)
+
+
+def _arrays(path: str, arrays: dict[str, np.ndarray], label: str | None) -> pd.DataFrame:
+    """A frame from the one matrix and the one vector among the arrays."""
+    matrices = [a for a in arrays.values() if a.ndim == 2]
+    vectors = [a for k, a in arrays.items() if a.ndim == 1 and (k in ("y", label) or len(arrays) == 2)]
+    if len(matrices) != 1 or (label is not None and len(vectors) != 1):
+        shapes = {k: a.shape for k, a in arrays.items()}
+        raise ValueError(f"{path} must hold one array X (rows, features) and one array y (rows,), got {shapes}.")
+    frame = _named(path, matrices[0])
+    if label is not None:
+        if len(vectors[0]) != len(frame):
+            raise ValueError(f"{path} has {len(frame)} rows and {len(vectors[0])} labels. They must be equally many.")
+        frame[label] = vectors[0]
+    return frame
+
+
+def _named(path: str, X: np.ndarray) -> pd.DataFrame:
+    if X.ndim != 2:
+        raise ValueError(f"{path} must hold rows (rows, features), got shape {X.shape}.")
+    return pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
+
+
+def _numbers_rows(name: Any, column: pd.Series) -> bool:
+    if str(name).startswith("Unnamed:"):
+        return True
+    if column.dtype.kind not in "iu" or len(column) < FEWEST_NUMBERED:
+        return False
+    return bool(column.is_unique and column.max() - column.min() == len(column) - 1)
+
+
+def _some(names: Any) -> str:
+    names = [str(name) for name in names]
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

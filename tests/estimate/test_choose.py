@@ -1,0 +1,178 @@
+"""accuracy_curve, scaling_rows, choose_alpha, the saved classifier, and `rmt-alpha choose` on files."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rmt_alpha.cli import main
+from rmt_alpha.estimate import (
+    AlphaRidgeClassifier, accuracy_curve, choose_alpha, learning_curve, load_classifier, scaling_rows,
+)  # fmt: skip
+from rmt_alpha.estimate.tables import read_rows
+
+MU = np.full(60, 1.4 / np.sqrt(60))
+
+
+def sample(rng, n, mean=MU, scale=1.0, offset=0.0):
+    y = rng.permutation(np.arange(n) % 2)
+    return offset + scale * (np.outer(2 * y - 1, mean) + rng.standard_normal((n, len(mean)))), y
+
+
+@pytest.mark.parametrize("n", [40, 200])
+def test_bands_of_the_curve_cover(n):
+    """Truth: the mean accuracy over training samples, for a fixed source and penalty."""
+    rng, grid = np.random.default_rng(0), np.array([-1.0, 0, 0.5, 1, 2, 4])
+    w = MU + rng.standard_normal(60) * 0.15
+    fresh, labels = sample(rng, 8000)
+    curves, truth = [], []
+    for _ in range(40):
+        X, y = sample(rng, n)
+        curves.append(accuracy_curve(X, y, w, grid, gamma=1.0, theory=False))
+        truth.append([AlphaRidgeClassifier(w, alpha=a, gamma=1.0).fit(X, y).score(fresh, labels) for a in grid])
+    mean = np.mean(truth, axis=0)
+    level = np.mean([(c.accuracy_low <= mean) & (mean <= c.accuracy_high) for c in curves])
+    gain = mean - mean[3]
+    difference = np.mean([(c.difference_low <= gain) & (gain <= c.difference_high) for c in curves])
+    assert level > 0.85 and difference > 0.8
+    assert abs(np.mean([c.accuracy for c in curves], axis=0) - mean).max() < 0.02  # left-out counts have no lean
+    assert all(c.difference[3] == 0 for c in curves)
+
+
+def test_theory_beside_the_curve_and_what_more_rows_would_bring():
+    rng = np.random.default_rng(1)
+    w = MU + rng.standard_normal(60) * 0.15
+    X, y = sample(rng, 1500)
+    curve = accuracy_curve(X, y, w, [0.0, 1.0, 2.0], gamma=1.0)
+    assert curve.distance is not None and curve.distance < 0.02
+    few = accuracy_curve(X[:20], y[:20], w, [0.0, 1.0], gamma=1.0)
+    assert few.theory is None and few.distance is None
+    alphas, accuracies = learning_curve(X, y, w, [30, 120, 480], alpha=np.linspace(0, 6, 25), gamma=1.0)
+    assert (np.diff(accuracies) > 0).all() and (np.diff(alphas) <= 0).all()
+    fresh, labels = sample(rng, 6000)
+    for n, alpha, expected in zip([30, 120, 480], alphas, accuracies, strict=True):
+        hits = []
+        for _ in range(25):
+            rows = rng.choice(1500, n, replace=False)
+            hits.append(AlphaRidgeClassifier(w, alpha=alpha, gamma=1.0).fit(X[rows], y[rows]).score(fresh, labels))
+        assert abs(np.mean(hits) - expected) < 0.025
+
+
+def test_scaling_takes_unlabelled_rows_else_the_source_beside_its_own():
+    rng = np.random.default_rng(2)
+    own, source, pool = (rng.standard_normal((n, 3)) * s for n, s in ((10, 1.0), (500, 2.0), (900, 3.0)))
+    by_pool = scaling_rows(own, source, pool)
+    np.testing.assert_allclose(by_pool.deviation, np.vstack([pool, own]).std(axis=0))
+    both = scaling_rows(own, source)
+    np.testing.assert_allclose(both.deviation**2, (10 * own.var(axis=0) + 50 * source.var(axis=0)) / 60)
+    assert scaling_rows(own).origin == "the target's own rows" and "unlabelled" in by_pool.origin
+    constant = scaling_rows(np.array([[1.0, 5.0], [2.0, 5.0]]))
+    assert constant.deviation[1] == 1 and np.isfinite(constant(own[:, :2])).all()
+
+
+def test_a_useful_source_is_said_to_help_and_an_opposite_one_is_turned():
+    rng = np.random.default_rng(3)
+    source = sample(rng, 1000)
+    many = [choose_alpha(source, sample(rng, 20)) for _ in range(8)]
+    assert any(d.verdict.startswith("The source helps") for d in many)
+    assert not any("does not help" in d.verdict for d in many) and np.mean([d.gain["0"].value for d in many]) > 0.02
+    helps = many[0]
+    assert set(helps.accuracy) == {"chosen", "1", "0"} and helps.interval[0] < helps.alpha < helps.interval[1]
+    against = choose_alpha(source, sample(rng, 200, -MU))
+    assert against.alpha < 0 and against.interval[1] < 1
+    other = np.where(np.arange(60) % 2, 1.0, -1.0) * MU
+    cannot = choose_alpha(source, sample(rng, 200, other))
+    assert "cannot be told" in cannot.verdict or "does not help" in cannot.verdict
+
+
+def test_scaling_and_offsets_come_out_right_in_the_saved_classifier(tmp_path):
+    rng = np.random.default_rng(4)
+    source, (X, y) = sample(rng, 500, offset=50, scale=7), sample(rng, 40, offset=50, scale=7)
+    decision = choose_alpha(source, (X, y))
+    decision.saved().save(tmp_path / "m.json")
+    again = load_classifier(tmp_path / "m.json")
+    fresh, labels = sample(rng, 4000, offset=50, scale=7)
+    scaled = decision.scaling(fresh)
+    np.testing.assert_allclose(again.predict_proba(fresh), decision.model.predict_proba(scaled), atol=1e-9)
+    np.testing.assert_array_equal(again.predict(fresh), decision.model.predict(scaled))
+    assert np.mean(again.predict(fresh) == labels) > 0.85
+    (tmp_path / "bad.json").write_text('{"format": "other"}')
+    with pytest.raises(ValueError, match="is not a classifier that rmt_alpha saved"):
+        load_classifier(tmp_path / "bad.json")
+
+
+@pytest.mark.parametrize(
+    "source, target, message",
+    [
+        ((np.zeros((4, 2)), [0, 1, 0]), (np.zeros((4, 3)), [0, 1, 0, 1]), "source has 2 features, target 3"),
+        ((np.full((4, 3), np.nan), [0, 1, 0, 1]), (np.zeros((4, 3)), [0, 1, 0, 1]), "source holds nan in row 0"),
+        ((np.eye(4, 3), [0, 2, 0, 2]), (np.eye(4, 3), [0, 1, 0, 1]), "source has the labels .*must be equal"),
+    ],
+)
+def test_what_does_not_fit_together_is_said(source, target, message):
+    with pytest.raises(ValueError, match=message):
+        choose_alpha(source, target)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(5)
+    for name, n in (("s", 300), ("t", 40)):
+        X, y = sample(rng, n)
+        frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(60)]).assign(label=np.where(y, "yes", "no"))
+        frame.sort_values("label").reset_index(drop=True).to_csv(f"{name}.csv")
+        np.savez(f"{name}.npz", X=X, y=y)
+        np.save(f"{name}X.npy", X)
+        np.save(f"{name}y.npy", y)
+    return tmp_path
+
+
+def test_the_command_writes_picture_and_classifier(files, capsys):
+    assert main(["choose", "s.csv", "t.csv", "--out", "mine"]) == 0
+    said = capsys.readouterr().out
+    assert "Left out, since it only numbers the rows: Unnamed: 0." in said and "α chosen" in said
+    assert (files / "mine.png").stat().st_size > 1000
+    assert load_classifier("mine.json").features == [f"f{i}" for i in range(60)]
+    assert main(["choose", "mine.json", "t.csv", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["left_out"] == ["Unnamed: 0"] and found["take"] in (found["alpha"], 0, 1)
+
+
+def test_all_kinds_of_files_say_the_same(files, capsys):
+    found = []
+    for source, target in (("s.npz", "t.npz"), ("sX.npy,sy.npy", "tX.npy,ty.npy")):
+        assert main(["choose", source, target, "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["alpha"])
+    assert found[0] == found[1]
+    assert main(["choose", "s.npz", "t.npz", "--unlabelled", "sX.npy"]) == 0
+    assert "unlabelled rows of the target" in capsys.readouterr().out
+
+
+def test_columns_that_number_the_rows_are_no_features(tmp_path):
+    frame = pd.DataFrame({"id": np.random.default_rng(0).permutation(20) + 100, "year": [2000, 2001] * 10, "a": np.arange(20) / 3})
+    frame["label"] = [0, 1] * 10
+    frame.to_csv(tmp_path / "x.csv")
+    X, y, left_out = read_rows(str(tmp_path / "x.csv"))
+    assert list(X.columns) == ["year", "a"] and left_out == ["Unnamed: 0", "id"] and len(y) == 20
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["s.csv", "nowhere.csv"], "there is no file nowhere.csv"),
+        (["s.csv", "t.csv", "--label", "y"], "has no column 'y'"),
+        (["s.npz", "t.csv"], "must have the same columns"),
+        (["s.csv", "t.txt"], "there is no file t.txt"),
+        (["sX.npy,nothing.npy", "t.csv"], "there is no file nothing.npy"),
+        (["bad.json", "t.csv"], "is not a classifier that rmt_alpha saved"),
+        (["s.csv", "words.csv"], "column 'f1' is not a finite number in row 3 ('red')"),
+    ],
+)
+def test_bad_files_are_one_line_and_status_2(files, arguments, message, capsys):
+    (files / "bad.json").write_text("[]")
+    pd.DataFrame({"f1": [1, 2, "red"], "label": [0, 1, 0]}).to_csv("words.csv", index=False)
+    assert main(["choose", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1

@@ -1,0 +1,108 @@
+"""The rule and its interval on problems whose truth is known, and its parts against direct computation."""
+
+import numpy as np
+import pytest
+
+from experiments.alpha_rules import PROBLEMS, accuracy, trial
+from rmt_alpha import TransferProblem, optimal_alpha
+from rmt_alpha.estimate.ridge import RidgePath
+from rmt_alpha.estimate.rules import (
+    _helpful_mean, _positive_mean, by_leave_one_out, by_structure, interval, margins, separation, structure,
+)  # fmt: skip
+
+
+def draws(index, count, seed=9):
+    return [trial(PROBLEMS[index], np.random.default_rng([seed, index, r])) for r in range(count)]
+
+
+@pytest.mark.parametrize("index, count, bar", [(0, 60, 0.005), (2, 40, 0.004), (3, 40, 0.003), (4, 100, 0.007), (5, 150, 0.011)])
+def test_accuracy_near_the_best_alpha(index, count, bar):
+    """Bars as docs/alpha_from_data.md gives them, and two standard errors of fewer draws than the experiment's."""
+    star = float(optimal_alpha(PROBLEMS[index]).best)
+    gaps = [accuracy(c, M, star) - accuracy(c, M, float(by_structure(structure(loo, m))[0])) for loo, m, c, M in draws(index, count)]
+    assert np.mean(gaps) < bar + 2 * np.std(gaps) / np.sqrt(count)
+
+
+def test_it_beats_leave_one_out_at_small_n_and_rejects_a_useless_source():
+    for index in (0, 5):
+        mean = np.mean([[accuracy(c, M, float(a[0])) for a in (by_structure(structure(loo, m)), by_leave_one_out(m))]
+                        for loo, m, c, M in draws(index, 40, 10)], axis=0)  # fmt: skip
+        assert mean[0] > mean[1]
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_the_interval_covers(index):
+    star, count = float(optimal_alpha(PROBLEMS[index]).best), 60
+    ends = [interval(structure(loo, m), draws=1000)[:, 0] for loo, m, *_ in draws(index, count, 11)]
+    hits = np.mean([low <= star <= high for low, high in ends])
+    assert hits > 0.95 - 3 * np.sqrt(0.95 * 0.05 / count)
+    assert np.mean([low <= 20 * star + 5 <= high for low, high in ends]) < 0.9  # and is no whole line
+
+
+def test_both_rules_are_consistent_and_the_interval_shrinks():
+    problem = TransferProblem(2000, 20000, 50, 1, 1, 0.6, 1, 1)
+    loo, m, *_ = trial(problem, np.random.default_rng(0))
+    star = float(optimal_alpha(problem).best)
+    low, high = interval(structure(loo, m))[:, 0]
+    assert low < star < high and high - low < 0.5
+    for alpha in (by_structure(structure(loo, m)), by_leave_one_out(m)):
+        assert abs(alpha[0] - star) < (high - low)
+
+
+@pytest.mark.parametrize("noise", ["localised", "heavy"])
+def test_consistent_off_the_gaussian_model(noise):
+    """A source that points along a shared factor of the noise: its score and the target's are correlated."""
+    rng, p, n = np.random.default_rng(1), 40, 4000
+    factor, mean = np.eye(p)[0], np.r_[0.3, np.full(p - 1, 0.1)]
+    y = np.resize([-1.0, 1.0], n)
+
+    def rows(count, y):
+        z = rng.standard_normal((count, p)) + 2.0 * np.sign(rng.standard_normal((count, 1))) * (np.eye(p)[0] + np.eye(p)[1])
+        if noise == "heavy":
+            z *= np.sqrt(3 / rng.chisquare(5, (count, 1)))
+        return y[:, None] * mean + z
+
+    w = factor + 0.2 * mean
+    path = RidgePath(rows(n, y), y[:, None], w[None, None])
+    loo = next(path.leave_one_out([1.0], centred=True))
+    m = margins(loo.scores[:, 0], y > 0, path.omega)
+    chosen, sample = by_structure(structure(loo, m))[0], by_leave_one_out(m)[0]
+    labels = np.resize([-1.0, 1.0], 20000)
+    fresh = rows(20000, labels)
+    weights = [path.fit(1.0, np.array([[a]]))[0][0] for a in (chosen, sample)]
+    hits = [np.mean(labels * (fresh @ v) > 0) for v in weights]
+    assert abs(hits[0] - hits[1]) < 0.004  # at this n nothing is left for structure to say
+
+
+def test_margins_are_class_balanced_and_weighted():
+    rng = np.random.default_rng(2)
+    scores, positive = rng.uniform(-1, 1, (2, 30)), np.arange(30) < 6
+    counts = rng.integers(1, 4, 30)
+    whole = margins(np.repeat(scores, counts, axis=1), np.repeat(positive, counts), np.ones(counts.sum()))
+    weighted = margins(scores, positive, counts.astype(float))
+    np.testing.assert_allclose(weighted.mean, whole.mean)
+    mids = (scores[:, positive] @ counts[positive] / counts[positive].sum() + scores[:, ~positive] @ counts[~positive] / counts[~positive].sum()) / 2
+    direct = [scores[:, positive] - mids[:, None], -(scores[:, ~positive] - mids[:, None])]
+    mean = sum(part @ counts[c] / counts[c].sum() / 2 for part, c in zip(direct, (positive, ~positive), strict=True))
+    np.testing.assert_allclose(whole.mean, mean)
+    pi = counts[positive].sum() / counts.sum()
+    assert whole.balance == pytest.approx(4 * pi * (1 - pi))
+    assert margins(scores, positive, np.ones(30)).count == pytest.approx(4 / (1 / 6 + 1 / 24))
+
+
+def test_leave_one_out_maximises_the_separation():
+    rng = np.random.default_rng(3)
+    m = margins(rng.standard_normal((3, 50)) + np.array([[0.4], [0.3], [0.1]]) * np.resize([-1, 1], 50), np.arange(50) % 2 == 1, np.ones(50))
+    alpha = by_leave_one_out(m)
+    assert all(separation(m, alpha) >= separation(m, alpha + 0.05 * rng.standard_normal(2)) for _ in range(20))
+
+
+@pytest.mark.parametrize("estimate, se", [(0.5, 0.1), (-0.3, 0.2), (0.0, 1.0)])
+def test_posterior_means_by_quadrature(estimate, se):
+    x = (np.linspace(0, np.cbrt(abs(estimate) + 8 * se), 40001)[1:]) ** 3
+    step = np.gradient(x)
+    density = np.exp(-(((x - estimate) / se) ** 2) / 2) * x ** (-2 / 3) * step
+    assert _positive_mean(estimate, se) == pytest.approx(density @ x / density.sum(), rel=0.02)
+    other = np.exp(-(((x + estimate) / se) ** 2) / 2) * x ** (-2 / 3) * step
+    wanted = (4 * density @ x - other @ x) / (4 * density.sum() + other.sum())
+    assert _helpful_mean(estimate, se) == pytest.approx(wanted, rel=0.03, abs=2e-3)
