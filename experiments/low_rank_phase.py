@@ -35,11 +35,12 @@ def run(lab: Lab) -> None:
             | {k: v.mean() for k, v in values.items()}
             | {f"{k}_se": v.std(ddof=1) / np.sqrt(trials) for k, v in values.items()}
         )
-        if s > 1.3 * task.threshold:  # at the threshold the limit is slow to come
+        seen = task.spike(s)
+        if seen is not None and s > 1.3 * task.threshold:  # at the threshold the limit is slow to come
             lab.check(
                 [
                     (v.mean() - e) / (v.std(ddof=1) / np.sqrt(trials))
-                    for v, e in zip((overlap, gain), (task.spike(s)[1], -task.spike(s)[2]), strict=True)
+                    for v, e in zip((overlap, gain), (seen[1], -seen[2]), strict=True)
                 ]
             )
     points = lab.table(pd.DataFrame(sims), "simulation")

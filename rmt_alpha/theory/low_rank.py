@@ -173,13 +173,13 @@ def law(fit: Fit) -> Law:
     P = low.projection(a, fit.rank or 0)
     Q = np.eye(low.q) - P
     columns = s.columns(a)
-    mean = s.R.cov.from_eigenbasis if hasattr(s.R, "cov") else (lambda v: v)
-    center = mean(Q @ columns.T @ s.start + P @ columns.T @ s.W)
+    basis = s.R.cov.basis if isinstance(s.R, Spectral) and s.R.cov.basis is not None else None
+    center = Q @ columns.T @ s.start + P @ columns.T @ s.W
+    center = center if basis is None else center @ basis.T
     if fit.population.is_regression:
         center = center + np.asarray(fit.population.weights).T
-    basis = np.eye(dim) if getattr(getattr(s.R, "cov", None), "basis", None) is None else s.R.cov.basis
-    matrix = lambda f: f if np.ndim(f) == 2 else (basis * np.broadcast_to(f, dim)) @ basis.T  # noqa: E731
-    shrink = matrix(s.R.kappa_R)
+    U = np.eye(dim) if basis is None else basis
+    shrink = s.R.kappa_R if np.ndim(s.R.kappa_R) == 2 else (U * np.broadcast_to(s.R.kappa_R, dim)) @ U.T
     full = s.law(a).matrix(dim)
     noise = np.einsum("ki,lj,klab->ijab", P, P, full)
     for i in range(len(s.R.anchors)):
@@ -231,8 +231,7 @@ def optimum(fit: Fit, threshold: str) -> Optimum:
     """The best α at the fit's rank, by a search whose objective is exact."""
     from .optimum import optimum_by_search, scales
 
-    low = solved(fit)
-    assert fit.rank is not None
+    low, rank = solved(fit), fit.rank or 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TieWarning)  # crossings of eigenvalues lie on the way of any search
-        return optimum_by_search(lambda alpha: low.moments(alpha, fit.rank, threshold), scales(low.stage.form), fit.n_alpha)
+        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), scales(low.stage.form), fit.n_alpha)

@@ -204,9 +204,9 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
         return form.along(_as_weights(form, (a.T * np.r_[1.0, units]).T), threshold).accuracy
 
     found = best_direction(accuracy, len(risky), risky / units)
-    best, infinite, direction, accuracy = to_alpha(found, units)
+    best, infinite, direction, highest = to_alpha(found, units)
     pick = (lambda v: float(v[0])) if one else (lambda v: v)
-    return Optimum(pick(best), accuracy, None, infinite, plain(alpha), at.risk, pick(direction))
+    return Optimum(pick(best), highest, None, infinite, plain(alpha), at.risk, pick(direction))
 
 
 def scales(form: ScoreForm) -> np.ndarray:
@@ -243,8 +243,8 @@ def best_direction(accuracy: Callable[[np.ndarray], Any], n_alpha: int, guess: n
         along = lambda angle: accuracy(np.stack([np.cos(angle), np.sin(angle)]))  # noqa: E731
         values = np.asarray(along(grid))
         i = int(np.argmax(values))
-        bounds = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
-        best = optimize.minimize_scalar(lambda x: -float(along(x)), bounds=bounds, method="bounded", options={"xatol": SHARPEST})
+        near = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
+        best = optimize.minimize_scalar(lambda x: -float(along(x)), bounds=near, method="bounded", options={"xatol": SHARPEST})
         angle, value = (best.x, -best.fun) if -best.fun > values[i] else (grid[i], values[i])
         return np.array([np.cos(angle) if abs(angle) < np.pi / 2 else 0.0, np.sin(angle)]), float(value)
     starts = [np.r_[1.0, np.nan_to_num(guess)], np.r_[1.0, np.zeros(n_alpha)], np.r_[1.0, np.ones(n_alpha)]]

@@ -122,7 +122,7 @@ class Spectral:
         if a.law is not b.law or a.law.noise is None:
             return None
         law, cov = a.law, self.cov
-        if law.is_full:
+        if law.axes is None:
             basis = np.eye(cov.dim) if cov.basis is None else cov.basis
             omega = self.xp.sum((law.noise @ basis) * basis, -2)
         elif law.noise.shape[-1] == 1 or law.axes is cov or (law.axes.basis is None and cov.basis is None):
