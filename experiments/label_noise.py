@@ -41,7 +41,9 @@ def run(lab: Lab) -> None:
     ]
     swept += [(0.0, 0.0, prior, t, prior in PRIORS) for t in THRESHOLDS for prior in np.linspace(0.5, 0.9, 41).round(2)]
     for *case, threshold, simulated in swept:
-        known, best = columns(*case, threshold), optimal_alpha(make(SMALL, *case), threshold=threshold)
+        flip, source_flip, prior = case
+        known = columns(flip, source_flip, prior, threshold)
+        best = optimal_alpha(make(SMALL, *case), threshold=threshold)
         optima.append(known | {"optimal_alpha": best.alpha, "accuracy": best.accuracy})
         if simulated:
             large = make(LARGE, *case)

@@ -210,8 +210,8 @@ def plot_accuracy(
 
     | parameter | meaning |
     |---|---|
-    | `problem` | a scalar `Fit` or `TransferProblem` with one α |
-    | `alpha` | the range, as (low, high) or all values; None: around 0, 1 and α* |
+    | `problem` | a scalar `Fit` or `TransferProblem`; several numbers α go along t·α* |
+    | `alpha` | the range of α (of t), as (low, high) or all values; None: around 0, 1 and α* |
     | `simulate` | trials per point, 0 for none; or a result of `simulate` |
     | `index`, `label` | which colour, dashes and marker, and what the curve is called, where there are several on the axes |
     | `marks` | also a star at α* and a line at α = 1 |
@@ -223,28 +223,35 @@ def plot_accuracy(
     >>> plot_accuracy(problem, simulate=100).get_ylabel()
     'accuracy'
     """
-    _one_alpha(problem)
+    if checked_problem(problem).shape:
+        raise ValueError(f"problem must be scalar, got shape {problem.shape}. Draw its cells one by one.")
     best = optimal_alpha(problem)
+    towards = None  # several α go along the line through 0 and α*
+    if np.ndim(best.alpha):
+        towards = np.asarray(best.direction if best.at_infinity else best.alpha)
+    one = best.alpha if towards is None else np.inf if best.at_infinity else 1.0
     line = (
-        np.linspace(*_range(alpha, best.alpha), 201)
+        np.linspace(*_range(alpha, one), 201)
         if alpha is None or np.size(alpha) == 2
         else np.asarray(alpha, dtype=float)
     )
-    theory = predict(problem, line)
+    theory = predict(problem, line if towards is None else line[:, None] * towards)
     quantity = "risk" if theory.accuracy is None else "accuracy"
-    found = _simulated(problem, line, simulate, seed)
+    found = _simulated(problem, line, simulate, seed, towards)
     with _axes(ax) as ax:
         theory_line(ax, line, getattr(theory, quantity), index, label=label or "theory")
         if found is not None:
             own = {} if label else {"label": "simulation"}
-            simulation_points(ax, found.alpha, getattr(found, quantity), getattr(found, f"{quantity}_se"), index, **own)
+            points = np.asarray(found.alpha) if towards is None else np.asarray(found.alpha) @ towards / (towards @ towards)
+            simulation_points(ax, points, getattr(found, quantity), getattr(found, f"{quantity}_se"), index, **own)
         if marks:
             ax.axvline(1, color="grey", linewidth=0.7, linestyle=":")
-            if np.isfinite(best.alpha) and line.min() <= best.alpha <= line.max():
+            if np.isfinite(one) and line.min() <= one <= line.max():
                 ax.plot(
-                    best.alpha, getattr(best, quantity), "*", color="black", markersize=7, zorder=5, label=r"$\alpha^*$"
+                    one, getattr(best, quantity), "*", color="black", markersize=7, zorder=5, label=r"$\alpha^*$"
                 )
-        ax.set(xlabel=r"$\alpha$", ylabel=quantity)
+        along = r"$\alpha$" if towards is None else r"$t$, with $\alpha = t\,\alpha^*$"
+        ax.set(xlabel=along, ylabel=quantity)
         if legend:
             _legend(ax, found is not None)
     return ax
@@ -442,14 +449,17 @@ def _range(alpha: Any, best: float) -> tuple[float, float]:
     return min(ends) - margin, max(ends) + margin
 
 
-def _simulated(problem: Problem, ends: np.ndarray, trials: int | Moments, seed: int) -> Moments | None:
+def _simulated(
+    problem: Problem, ends: np.ndarray, trials: int | Moments, seed: int, towards: np.ndarray | None = None
+) -> Moments | None:
     if isinstance(trials, Moments):
         return trials
     if not trials:
         return None
     from . import simulate
 
-    return simulate(problem, np.linspace(ends[0], ends[-1], 11), n_trials=trials, seed=seed)
+    points = np.linspace(ends[0], ends[-1], 11)
+    return simulate(problem, points if towards is None else points[:, None] * towards, n_trials=trials, seed=seed)
 
 
 def _class_scores(problem: Problem, moments: Moments) -> list[tuple[Any, Any]]:

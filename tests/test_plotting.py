@@ -151,7 +151,7 @@ def test_colours_diverge_from_zero():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: plot_accuracy(grid()), "problem must be scalar with one α, got shape"),
+        (lambda: plot_accuracy(grid()), "problem must be scalar"),
         (lambda: plot_accuracy("x"), "problem must be a Fit or a TransferProblem"),
         (lambda: plot_phase_map(PROBLEM), "problem must have one number of shape"),
         (lambda: plot_phase_map(grid(gamma_target=np.ones(9))), r"got n_target \(4, 1\), beta \(9,\), gamma_target"),

@@ -35,7 +35,8 @@ class Covariance:
     dim: int
 
     def __init__(self, value: Any, dim: int, name: str = "covariance"):
-        self.value, self.dim = None, int(dim)
+        self.value, self.dim = None, int(check.number("dim", check.size("dim", dim)))
+        dim = self.dim
         if value is None:
             return
         array = check.real(name, value)

@@ -58,7 +58,7 @@ class Group(Meaning):
     @classmethod
     def split(cls, start: Any, labels: Any) -> tuple[Group, ...]:
         """One group per label 0 … G − 1 of the coordinates, labels (p,)."""
-        labels = check.labels("labels", labels, len(np.asarray(labels)))
+        labels = check.labels("labels", labels, np.size(labels))
         return tuple(cls(start, labels == g) for g in range(labels.max() + 1))
 
 
@@ -150,7 +150,7 @@ class Fit(Meaning):
 
     def _checked_starts(self) -> tuple[Any, ...]:
         given = self.starts
-        if isinstance(given, Fit | Group) or (not isinstance(given, list | tuple) and np.ndim(given) > 0) or isinstance(given, str):
+        if not isinstance(given, list | tuple):
             raise TypeError(f"starts must be a list, got {type(given).__name__}. Write starts=[…] around it.")
         return tuple(self._checked_start(f"starts[{k}]", s) for k, s in enumerate(given))
 

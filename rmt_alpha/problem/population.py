@@ -226,13 +226,14 @@ class Population(Meaning):
         >>> Population.pooled([(opposite(e[0]), 200), (opposite(e[1]), 500)])
         Population(2 classes in 4 components, dim=100, outputs=1)
         """
-        if not len(parts) or not all(isinstance(q, Population) for q, _ in parts):
-            raise TypeError("parts must be a list of pairs (Population, n), with at least one.")
+        pairs = isinstance(parts, list | tuple) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in parts)
+        if not pairs or not parts or not all(isinstance(q, Population) for q, _ in parts):
+            raise TypeError(f"parts must be a list of pairs (Population, n), with at least one, got {parts!r:.60}.")
         populations = [q for q, _ in parts]
         first = populations[0]
         if any(q.targets is None or q.dim != first.dim or q.targets != first.targets for q in populations):
             raise ValueError("parts must have classes with the same labels, and one dimension. Pool samples of one task.")
-        sizes = np.array([check.size(f"parts[{i}]", n) for i, (_, n) in enumerate(parts)], dtype=float)
+        sizes = np.array([check.number(f"parts[{i}]", check.size(f"parts[{i}]", n)) for i, (_, n) in enumerate(parts)], dtype=float)
         d = max(np.shape(q.means)[1] for q in populations)
         means = np.concatenate([np.pad(q.means, ((0, 0), (0, d - q.means.shape[1]))) for q in populations])
         of = tuple(c for q in populations for c in (q.classes_of or ()))

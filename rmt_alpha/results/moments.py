@@ -152,7 +152,9 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
         t = _threshold(population, mean, variance, threshold)
         side = true[:, 0]
         with np.errstate(divide="ignore", invalid="ignore"):
-            right = normal_cdf((side * (mean[:, 0] - t)) / xp.sqrt(variance[:, 0, 0]))
+            beyond = side * (mean[:, 0] - t)
+            # Weights of 0 decide nothing: a coin's accuracy.
+            right = normal_cdf(xp.where(beyond == 0, 0.0, beyond / xp.sqrt(variance[:, 0, 0])))
     else:
         if threshold != "zero":
             raise ValueError(f"threshold must be 'zero' for {len(targets)} classes, got {threshold!r}: the nearest code decides.")

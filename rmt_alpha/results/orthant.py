@@ -92,7 +92,8 @@ def _lattice(xp: Any, h: Any, correlation: Any) -> Any:
 
     def probability(h: Any, L: Any) -> Any:
         """One law, or (chunk, d) of them."""
-        weight, drawn = 1.0, []
+        weight: Any = 1.0
+        drawn: list[Any] = []
         for i in range(d):
             shift = sum((L[..., i, j, None] * drawn[j] for j in range(i)), start=0.0)
             upper = normal_cdf((h[..., i, None] - shift) / L[..., i, i, None])

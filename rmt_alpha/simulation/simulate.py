@@ -336,7 +336,10 @@ def _summary(problem: Any, alpha: np.ndarray, setting: Setting, trials: range) -
         if values is not None:
             values = np.broadcast_to(values, (*np.shape(values)[:-1], len(trials)))
             mean[quantity] = values.mean(axis=-1)
-            M2[quantity] = ((values - mean[quantity][..., None]) ** 2).sum(axis=-1)
+            with np.errstate(over="ignore"):
+                M2[quantity] = ((values - mean[quantity][..., None]) ** 2).sum(axis=-1)
+            if not np.all(np.isfinite(M2[quantity])):
+                raise FloatingPointError(f"alpha must be smaller: the scatter of the {quantity} left double precision. Rescale α and the starts.")
     return len(trials), mean, M2
 
 

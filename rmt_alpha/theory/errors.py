@@ -4,7 +4,8 @@ cross-validation.
 All follow from the κ of the theory. A sample's residual is its residual as a test point, shrunk by what it pulled the
 fit towards itself,
 
-.. math:: y_i - \hat W^T x_i = \frac{r_i}{1+δ_k}, \quad \frac1{1+δ_k} = \frac{γ}{κ}\frac{χ_k}{π_k}, \quad 1 - \frac{\mathrm{df}_1}n = \frac γκ,
+.. math:: y_i - \hat W^T x_i = \frac{r_i}{1+δ_k}, \quad \frac1{1+δ_k} = \frac{γ}{κ}\frac{χ_k}{π_k}, \quad
+          1 - \frac{\mathrm{df}_1}n = \frac γκ,
 
 .. math:: \text{training} = \sum_k \frac{π_k\,\mathrm{tr} S_k}{(1+δ_k)^2}, \quad \text{leave-one-out} = \sum_k π_k\,\mathrm{tr} S_k, \quad
           \text{GCV} = \frac{\text{training}}{(1-\mathrm{df}_1/n)^2}.
@@ -24,6 +25,7 @@ import numpy as np
 from .._arrays import plain
 from ..problem import Fit, TransferProblem
 from .low_rank import _weights
+from .resolvent import Spectral
 from .stage import Stage, train
 
 
@@ -86,7 +88,7 @@ def _kept(stage: Stage) -> float:
 def _degrees(stage: Stage) -> tuple[float, float]:
     R = stage.R
     kappa = float(R.kappa)
-    if hasattr(R, "lam"):
+    if isinstance(R, Spectral):
         lam, times = np.asarray(R.lam), R.cov.multiplicity
     else:
         lam, times = (

@@ -12,11 +12,13 @@ With q fixed as n, p → ∞, G is deterministic,
 (the residual of the start, less the training residual, less the penalty), and W_r = a + (W − a)P with P = U_rU_rᵀ is
 a linear image of the weights of `stage`. Everything is a form in α: one solve serves every α and every rank. Where
 two eigenvalues of G meet the leading space is not defined, at any size; results at such a rank come with a
-`TieWarning`. (theory.md, section 10.)
+`TieWarning`. Where they nearly meet, within fluctuations of G of relative order 1/√n, the limit is reached late.
+(theory.md, section 10.)
 """
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Fit, Population
+from ..problem import Fit, Population, is_squared
 from ..results import Moments, Optimum, describe
-from .resolvent import Law
+from .resolvent import Law, Spectral
 from .stage import Stage, _blocks, own_scales, train
 
 TIE = 1e-7  # of the largest eigenvalue
@@ -59,6 +61,15 @@ class LowRank:
             _blocks(R, q, lambda omega: R.trace(omega, rest, rest, weighted=False)),
         )
 
+    @property
+    def unshrunk(self) -> Any:
+        """γ/κ = 1 − df₁/n, and its limit where both are 0."""
+        R = self.stage.R
+        if R.kappa > 0:
+            return self.stage.fit.gamma / R.kappa
+        assert isinstance(R, Spectral)
+        return 1 - np.count_nonzero(R.lam) * R.cov.multiplicity / R.n
+
     @cached_property
     def gram_form(self) -> Any:
         """G as a form in the columns (m, m)."""
@@ -72,7 +83,7 @@ class LowRank:
         score = R.quadratic(s.start) + self.traces[0]  # (Kc, m, m)
         before = np.tensordot(s.population.priors, E[:, :, None] * E[:, None, :] + label + score, axes=1)
         pulled = R.pull(s.S)
-        after = (s.fit.gamma / R.kappa) ** 2 * pulled.sum(0)
+        after = self.unshrunk**2 * pulled.sum(0)
         moved = s.W - s.start
         fresh = np.tensordot(np.reshape(R.fresh_trace(R.one, R.one, weighted=False), -1), pulled, axes=1)
         return before - after - s.fit.gamma * (moved @ moved.T + self.traces[3][0] + fresh)
@@ -141,7 +152,8 @@ def solved(fit: Fit) -> LowRank:
     """The low-rank theory of a scalar fit."""
     if fit.uses_jax:
         raise TypeError("rank must be None where JAX arrays are given: the leading eigenvectors of G are found in NumPy. Pass NumPy numbers.")
-    return LowRank(train(fit))
+    # Both classes, mirror images or not: the start's residuals are counted in each.
+    return LowRank(train(dataclasses.replace(fit, population=dataclasses.replace(fit.population, is_opposite=False))))
 
 
 def _weights(fit: Fit, alpha: Any) -> np.ndarray:
@@ -163,13 +175,13 @@ def law(fit: Fit) -> Law:
     P = low.projection(a, fit.rank or 0)
     Q = np.eye(low.q) - P
     columns = s.columns(a)
-    mean = s.R.cov.from_eigenbasis if hasattr(s.R, "cov") else (lambda v: v)
-    center = mean(Q @ columns.T @ s.start + P @ columns.T @ s.W)
+    basis = s.R.cov.basis if isinstance(s.R, Spectral) and s.R.cov.basis is not None else None
+    center = Q @ columns.T @ s.start + P @ columns.T @ s.W
+    center = center if basis is None else center @ basis.T
     if fit.population.is_regression:
         center = center + np.asarray(fit.population.weights).T
-    basis = np.eye(dim) if getattr(getattr(s.R, "cov", None), "basis", None) is None else s.R.cov.basis
-    matrix = lambda f: f if np.ndim(f) == 2 else (basis * np.broadcast_to(f, dim)) @ basis.T  # noqa: E731
-    shrink = matrix(s.R.kappa_R)
+    U = np.eye(dim) if basis is None else basis
+    shrink = s.R.kappa_R if np.ndim(s.R.kappa_R) == 2 else (U * np.broadcast_to(s.R.kappa_R, dim)) @ U.T
     full = s.law(a).matrix(dim)
     noise = np.einsum("ki,lj,klab->ijab", P, P, full)
     for i in range(len(s.R.anchors)):
@@ -216,6 +228,12 @@ def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moment
     from .predict import checked_alpha
 
     alpha = checked_alpha(fit, alpha)
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit must be a Fit, got {type(fit).__name__}. Take problem.fit.")
+    if fit.shape:
+        raise ValueError(f"fit must be scalar, got shape {fit.shape}. Iterate over fit.cells().")
+    if not is_squared(fit.loss):
+        raise ValueError(f"loss must be 'squared' for low ranks, got {fit.loss.name!r}.")
     low = solved(fit)
     path = [low.moments(alpha, r, threshold) for r in range(low.q + 1)]
     accuracy = None if path[0].accuracy is None else np.stack([np.asarray(m.accuracy) for m in path])
@@ -227,8 +245,7 @@ def optimum(fit: Fit, threshold: str) -> Optimum:
     """The best α at the fit's rank, by a search whose objective is exact."""
     from .optimum import optimum_by_search, scales
 
-    low = solved(fit)
-    assert fit.rank is not None
+    low, rank = solved(fit), fit.rank or 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TieWarning)  # crossings of eigenvalues lie on the way of any search
-        return optimum_by_search(lambda alpha: low.moments(alpha, fit.rank, threshold), scales(low.stage.form), fit.n_alpha)
+        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), scales(low.stage.form), fit.n_alpha)

@@ -112,12 +112,15 @@ def optimum(form: ScoreForm) -> Optimum:
         best = xp.where(at_infinity, xp.copysign(xp.inf, c[1]), d1 / xp.where(d0 > 0, d0, 1.0))
     # The score at α* along (d₀, d₁), which does not overflow where α* is large.
     size = xp.abs(d0) + xp.abs(d1)
-    nothing = size == 0
+    nothing = size <= 1e-300  # nor can its inverse be had
     inverse = 1 / xp.where(nothing, 1.0, size)
     a0, a1 = xp.where(nothing, 1.0, d0 * inverse), d1 * inverse
     variance = (M[0, 0] * a0 + 2 * M[0, 1] * a1) * a0 + M[1, 1] * (a1 * a1)
     snr = (c[0] * a0 + c[1] * a1) / xp.sqrt(xp.where(variance > 0, variance, 1.0))
-    limit = xp.abs(c[1]) / xp.sqrt(xp.where(at_infinity, M[1, 1], 1.0))
+    far = xp.where(at_infinity, M[1, 1], 1.0)
+    if xp is np and np.any(far <= 0):
+        raise FloatingPointError("starts must be larger: the square of one is below the range of double precision. Scale it up, and α down.")
+    limit = xp.abs(c[1]) / xp.sqrt(far)
     square = M[1, 1] + c[1] * c[1]
     least_risk = (c[1] * (1 - c[0]) - M[0, 1]) / xp.where(square > 0, square, 1.0)  # 0/1 without a source
     risk = M[0, 0] + least_risk * (2 * M[0, 1] + least_risk * M[1, 1]) + (1 - c[0] - least_risk * c[1]) ** 2
@@ -207,9 +210,9 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
         return form.along(_as_weights(form, (a.T * np.r_[1.0, units]).T), threshold).accuracy
 
     found = best_direction(accuracy, len(risky), risky / units)
-    best, infinite, direction, accuracy = to_alpha(found, units)
+    best, infinite, direction, highest = to_alpha(found, units)
     pick = (lambda v: float(v[0])) if one else (lambda v: v)
-    return Optimum(pick(best), accuracy, None, infinite, plain(alpha), at.risk, pick(direction))
+    return Optimum(pick(best), highest, None, infinite, plain(alpha), at.risk, pick(direction))
 
 
 def scales(form: ScoreForm) -> np.ndarray:
@@ -248,8 +251,8 @@ def best_direction(accuracy: Callable[[np.ndarray], Any], n_alpha: int, guess: n
         along = lambda angle: accuracy(np.stack([np.cos(angle), np.sin(angle)]))  # noqa: E731
         values = np.asarray(along(grid))
         i = int(np.argmax(values))
-        bounds = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
-        best = optimize.minimize_scalar(lambda x: -float(along(x)), bounds=bounds, method="bounded", options={"xatol": SHARPEST})
+        near = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
+        best = optimize.minimize_scalar(lambda x: -float(along(x)), bounds=near, method="bounded", options={"xatol": SHARPEST})
         angle, value = (best.x, -best.fun) if -best.fun > values[i] else (grid[i], values[i])
         return np.array([np.cos(angle) if abs(angle) < np.pi / 2 else 0.0, np.sin(angle)]), float(value)
     starts = [np.r_[1.0, np.nan_to_num(guess)], np.r_[1.0, np.zeros(n_alpha)], np.r_[1.0, np.ones(n_alpha)]]

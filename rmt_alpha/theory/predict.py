@@ -76,8 +76,8 @@ def checked_problem(problem: Any) -> Problem:
 
 def checked_alpha(problem: Any, alpha: Any) -> Any:
     """α as an array that fits the problem; zeros of shape () stand for none."""
-    n_alpha = checked_problem(problem).n_alpha if isinstance(problem, Fit) else 1
     checked_problem(problem)
+    n_alpha = problem.n_alpha if isinstance(problem, Fit) else 1
     if n_alpha == 0:
         if alpha is not None:
             raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")

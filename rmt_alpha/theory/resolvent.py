@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .._arrays import asarray, namespace
+from .._arrays import asarray, is_tracer, namespace
 from ..problem import Covariance, Population
 from . import equivalents
 
@@ -56,6 +56,10 @@ class Anchor:
     mask: np.ndarray | None = None
 
 
+def _numbers(anchors: Sequence[Anchor]) -> list[Any]:
+    return [x for a in anchors for x in (a.law.mean, a.law.noise)]
+
+
 def pick(population: Population, n: Any, gamma: Any, anchors: Sequence[Anchor]) -> Spectral | Dense:
     """The cheapest way that is exact."""
     covariance = population.covariances[0]
@@ -78,7 +82,7 @@ class Spectral:
 
     def __init__(self, population: Population, n: Any, gamma: Any, anchors: Sequence[Anchor]):
         self.cov, self.anchors, self.n = population.covariances[0], anchors, n
-        xp = namespace(n, gamma, self.cov.value, population.means)
+        xp = namespace(n, gamma, self.cov.value, population.means, population.codes, *_numbers(anchors))
         n, gamma = (asarray(xp, x) for x in (n, gamma))
         # What an array of scales in a source's own starts adds to the axes.
         self.batch = np.broadcast_shapes(np.shape(n), np.shape(gamma), *(np.shape(a.law.mean)[:-2] for a in anchors))
@@ -125,7 +129,7 @@ class Spectral:
         if a.law is not b.law or a.law.noise is None:
             return None
         law, cov = a.law, self.cov
-        if law.is_full:
+        if law.axes is None:
             basis = np.eye(cov.dim) if cov.basis is None else cov.basis
             omega = self.xp.sum((law.noise @ basis) * basis, -2)
         elif law.noise.shape[-1] == 1 or law.axes is cov or (law.axes.basis is None and cov.basis is None):
@@ -186,7 +190,11 @@ class Dense:
         self.batch: tuple[int, ...] = ()
         self.dim = population.dim
         covariances = [c.matrix for c in population.covariances]
-        xp = namespace(n, gamma, population.means, population.priors, *covariances)
+        if not is_tracer(gamma) and np.any(np.asarray(gamma) == 0):
+            raise ValueError(
+                "gamma must be positive where components differ in covariance or groups cut through eigenvectors, got 0. Choose a small one."
+            )
+        xp = namespace(n, gamma, population.means, population.priors, *covariances, *_numbers(anchors))
         C = xp.stack([xp.asarray(c) for c in covariances])
         self.priors, self.shared = xp.asarray(population.priors), population.has_one_covariance
         self.chi, self.kappa, self.R, self.T = equivalents.mixture(C, xp.ones(1) if self.shared else self.priors, n, gamma)

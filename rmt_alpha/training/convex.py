@@ -5,6 +5,7 @@ from scipy import linalg
 
 from .. import _checks as check
 from ..problem.losses import Loss, as_loss
+from ..results import LARGEST_ALPHA
 
 GRADIENT = 1e-10
 NEWTON_STEPS = 100
@@ -50,12 +51,14 @@ def convex_path(
         raise ValueError(
             f"y must hold {n} labels −1 or +1, one per row of X, got shape {y.shape} and values {np.unique(y)[:5].tolist()}."
         )
+    gamma = check.number("gamma", gamma)
     if not gamma > 0:
         raise ValueError(
             f"gamma must be positive under the {loss.name} loss, got {gamma:g}: without a penalty the weights may run off."
         )
-    anchors = np.zeros((p, 0)) if anchors is None else np.asarray(anchors, float).reshape(p, -1)
-    alphas = np.asarray(alphas, float)
+    anchors = np.zeros((p, 0)) if anchors is None else np.asarray(check.real("anchors", anchors))
+    anchors = check.matrix("anchors", anchors[:, None] if anchors.ndim == 1 else anchors, rows=p) if anchors.size else np.zeros((p, 0))
+    alphas = np.asarray(check.real("alphas", alphas, -LARGEST_ALPHA, LARGEST_ALPHA))
     alphas = alphas[:, None] if alphas.ndim == 1 and anchors.shape[1] == 1 else alphas
     if alphas.ndim != 2 or alphas.shape[1] != anchors.shape[1]:
         raise ValueError(f"alphas must have shape (A, {anchors.shape[1]}), one column per anchor, got {alphas.shape}.")
@@ -96,11 +99,18 @@ def _newton(A: np.ndarray, offset: np.ndarray, penalties: np.ndarray, loss: Loss
         hessian = half.T @ half
         # A bias has no penalty, nor need it have curvature.
         hessian[np.diag_indices(k)] += np.maximum(penalties, SMALLEST * penalties.max())
-        step = -linalg.cho_solve(linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False), gradient)
+        try:
+            factor = linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            raise ArithmeticError(
+                f"Newton's method for {loss.name} lost its curvature to rounding (n = {n}, penalty {penalties.max():g}). gamma must be larger, or X smaller."
+            ) from None
+        step = -linalg.cho_solve(factor, gradient)
         move, slope, s = A @ step, gradient @ step, 1.0
         for _ in range(HALVINGS):
             new_b, new_margins = b + s * step, margins + s * move
-            new_value = np.mean(loss.value(new_margins)) + penalties @ (new_b * new_b) / 2
+            with np.errstate(over="ignore"):  # a step too long: an infinite value, and it is halved
+                new_value = np.mean(loss.value(new_margins)) + penalties @ (new_b * new_b) / 2
             # The last term is rounding: near the minimum no decrease can be seen.
             if new_value <= value + 1e-4 * s * slope + 1e-13 * abs(value):
                 break

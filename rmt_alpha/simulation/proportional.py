@@ -1,0 +1,57 @@
+"""Exact draws of low-rank training on many outputs: any start, any target, every rank at once. The witness of `theory.proportional`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _checks as check
+from ..theory.proportional import ManyOutputs
+from .streams import generator
+
+KEY = (0x10AD, 0x0070)
+
+
+@dataclass(frozen=True, eq=False)
+class ManyOutputDraws:
+    """One row per trial.
+
+    | field | shape | meaning |
+    |---|---|---|
+    | `gram` | (T, R + 1) | leading eigenvalues of G |
+    | `overlap` | (T, min(R, rank of Δ)) | squared cosine of G's k-th eigenvector with the k-th right singular vector of Δ |
+    | `risk` | (T, R + 1) | E‖y − Ŵ_rᵀx‖² on fresh samples, r = 0 … R |
+    """
+
+    gram: np.ndarray
+    overlap: np.ndarray
+    risk: np.ndarray
+
+
+def draw_many_outputs(
+    task: ManyOutputs, delta: Any, ranks: int, *, n_trials: int = 16, seed: int = 0
+) -> ManyOutputDraws:
+    """Train on drawn data towards Δ = W_t − αW_s (p, q), or its singular values in coordinate directions, at ranks 0 … `ranks`."""
+    p, n, q = task.dim, task.n, task.outputs
+    delta = np.asarray(check.real("delta", delta))
+    if delta.ndim == 1:
+        delta = np.pad(np.diag(delta), ((0, p - len(delta)), (0, q - len(delta))))
+    check.matrix("delta", delta, p, q)
+    right = np.linalg.svd(delta, full_matrices=False)[2][: min(ranks, np.linalg.matrix_rank(delta))]
+    gram, overlap, risk = [], [], []
+    for trial in range(check.size("n_trials", n_trials, low=2)):
+        rng = generator(seed, KEY, trial)
+        X = rng.standard_normal((p, n))
+        Y = delta.T @ X + task.sigma * rng.standard_normal((q, n))
+        A = np.linalg.solve(X @ X.T / n + task.gamma * np.eye(p), X @ Y.T / n)
+        G = Y @ X.T @ A / n  # ÂᵀSÂ
+        values, vectors = np.linalg.eigh((G + G.T) / 2)
+        U = vectors[:, ::-1][:, : ranks + 1]
+        kept = A @ U[:, :ranks]
+        steps = np.sum(kept**2, 0) - 2 * np.sum(kept * (delta @ U[:, :ranks]), 0)
+        gram.append(values[::-1][: ranks + 1])
+        overlap.append(np.sum(right * U[:, : len(right)].T, 1) ** 2)
+        risk.append(np.sum(delta**2) + task.sigma**2 * q + np.concatenate([[0.0], np.cumsum(steps)]))
+    return ManyOutputDraws(np.array(gram), np.array(overlap), np.array(risk))

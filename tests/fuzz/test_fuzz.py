@@ -1,0 +1,39 @@
+"""Every public function answers bad and extreme input honestly. Many more cases by `RMT_ALPHA_FUZZ=10000 pytest tests/fuzz`."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from . import cases
+
+TOTAL = int(os.environ.get("RMT_ALPHA_FUZZ", "0"))
+EACH = -(-TOTAL // len(cases.CALLS)) if TOTAL else 12
+
+
+@pytest.mark.parametrize("name", cases.CALLS)
+def test_every_call_is_answered(name):
+    @seed(TOTAL)
+    @settings(
+        max_examples=EACH, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    )
+    @given(cases.CALLS[name])
+    def answered(case):
+        function, arguments = case
+        fault = cases.faults(function, arguments)
+        assert fault is None, f"{name}({arguments!r}): {fault}"
+
+    answered()
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "fault"),
+    [
+        (lambda x: float("nan"), {"x": 1}, "NaN in result"),
+        (lambda x: [1.0, float("nan")], {"x": 1}, "NaN in result"),
+        (lambda x: x.shape, {"x": 1}, "AttributeError"),
+        (lambda x: len(x), {"x": 1}, "in other words"),
+    ],
+)
+def test_the_judge_sees_faults(function, arguments, fault):
+    assert fault in cases.faults(function, arguments)

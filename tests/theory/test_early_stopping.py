@@ -1,0 +1,92 @@
+"""Early stopping: its ends, and gradient descent on drawn data."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rmt_alpha import TransferProblem, optimal_alpha, predict
+from rmt_alpha.theory.early_stopping import stopped_form
+from rmt_alpha.theory.isotropic import source_moments
+from rmt_alpha.theory.optimum import optimum
+
+BASE = TransferProblem(700, 300, 200, mu=1.3, mu_orth=1.1, beta=0.7, gamma_source=0.5, gamma_target=0.2)
+ALPHA = np.array([-1.0, 0.0, 0.8, 3.0])
+
+
+@pytest.mark.parametrize("n", [60, 200, 300, 3000])
+@pytest.mark.parametrize("gamma", [0.02, 0.2, 5.0])
+def test_late_it_is_ridge_regression(n, gamma):
+    problem = dataclasses.replace(BASE, n_target=n, gamma_target=gamma)
+    late = stopped_form(problem, 60 / gamma).moments(ALPHA)
+    for name in ("mean", "variance", "accuracy"):
+        np.testing.assert_allclose(getattr(late, name), getattr(predict(problem, ALPHA), name), rtol=1e-9, atol=1e-12)
+    best = optimum(stopped_form(problem, np.array([60 / gamma])))
+    np.testing.assert_allclose(best.alpha, optimal_alpha(problem).alpha, rtol=1e-7)
+
+
+@pytest.mark.parametrize("n", [60, 300])
+def test_late_without_penalty_it_is_least_squares(n):
+    problem = dataclasses.replace(BASE, n_target=n, gamma_target=0.0)
+    np.testing.assert_allclose(
+        stopped_form(problem, 2000.0).moments(ALPHA).accuracy, predict(problem, ALPHA).accuracy, atol=1e-9
+    )
+
+
+def test_at_the_start_it_is_the_source():
+    form = stopped_form(BASE, 0.0)
+    s, q = source_moments(BASE)
+    np.testing.assert_allclose(form.c, [0, s], atol=1e-12)
+    np.testing.assert_allclose(form.M, [[0, 0], [0, q]], atol=1e-12)
+    early = stopped_form(BASE, 1e-5)
+    b2 = BASE.mean_products[2]
+    assert early.c[0] == pytest.approx(1e-5 * b2, rel=1e-4)  # the first step goes along the mean of y·x
+    assert early.M[0, 0] == pytest.approx(1e-10 * (b2 + BASE.aspect_target), rel=1e-4)
+
+
+@pytest.mark.parametrize(("n", "gamma"), [(300, 0.0), (150, 0.2)])
+def test_gradient_descent_on_drawn_data(n, gamma):
+    factor, trials, step, alpha = 2, 16, 0.005, np.array([0.0, 0.8, 2.0])
+    problem = dataclasses.replace(
+        BASE, n_source=700 * factor, n_target=n * factor, dim=200 * factor, gamma_target=gamma
+    )
+    p, N, n = problem.dim, problem.n_source, problem.n_target
+    mu, mu_beta = np.zeros(p), np.zeros(p)
+    mu[0] = problem.mu
+    mu_beta[:2] = problem.beta * problem.mu, np.sqrt(1 - problem.beta**2) * problem.mu_orth
+    times = {100: 0.5, 400: 2.0, 1600: 8.0}
+    found = []
+    for seed in range(trials):
+        rng = np.random.default_rng([seed, 7])
+        Z = rng.standard_normal((N, p)) + mu
+        source = np.linalg.solve(Z.T @ Z / N + problem.gamma_source * np.eye(p), Z.mean(0))
+        X = rng.standard_normal((n, p)) + mu_beta
+        S, b = X.T @ X / n, X.mean(0)
+        anchor = source[:, None] * alpha
+        w, kept = anchor.copy(), []
+        for k in range(1, 1601):
+            w += step * (b[:, None] - S @ w - gamma * (w - anchor))
+            if k in times:
+                kept.append((mu_beta @ w, np.sum(w * w, 0)))
+        found.append(kept)
+    found = np.array(found)  # trials, times, (mean, variance), alpha
+    expected = stopped_form(problem, np.array(list(times.values()))[:, None]).moments(alpha)
+    z = (found.mean(0) - np.stack([expected.mean, expected.variance], 1)) / (found.std(0, ddof=1) / np.sqrt(trials))
+    assert np.abs(z).max() < 4, z
+
+
+def test_stopping_can_stand_in_for_the_penalty():
+    """Without a penalty just above n = p least squares is useless; stopped in time it is not."""
+    problem = dataclasses.replace(BASE, n_target=210, gamma_target=0.0)
+    path = stopped_form(problem, np.geomspace(0.1, 1e4, 40)).moments(0.8).accuracy
+    assert path.max() > predict(problem, 0.8).accuracy + 0.05
+    assert 0 < path.argmax() < 39
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match=r"t must lie in \[0, .*got -1"):
+        stopped_form(BASE, -1.0)
+    with pytest.raises(TypeError, match="problem must be a TransferProblem, got Fit"):
+        stopped_form(BASE.fit, 1.0)
+    with pytest.raises(ValueError, match="problem must be scalar with squared losses"):
+        stopped_form(dataclasses.replace(BASE, beta=np.array([0.1, 0.2])), 1.0)
