@@ -48,7 +48,7 @@ def store() -> Path:
 
 
 def runs(jobs: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """The records of the jobs, one a row, computed or found in the store."""
+    """The records of the jobs, one per row, computed or found in the store."""
     return pd.DataFrame(finetune_sweep(list(jobs), store()))
 
 
@@ -152,7 +152,7 @@ def paired(records: pd.DataFrame, one: str, other: str, value: str = "dev_accura
 
 
 def against(records: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
-    """One row a task, and one for all: mean difference, bootstrap interval, paired p, and p adjusted over the tasks."""
+    """One row per task, and one for all: mean difference, bootstrap interval, paired p, and p adjusted over the tasks."""
     pairs = paired(records, one, other)
     groups = [*pairs.groupby("task"), ("all", pairs)]
     rows = []

@@ -30,7 +30,7 @@ def run(lab: Lab) -> None:
 
 
 def staged(records: pd.DataFrame, rate: dict[str, float]) -> pd.DataFrame:
-    """One row a stage, task and seed: accuracy of both methods, each stage choosing more on the test set than the one before."""
+    """One row per stage, task and seed: accuracy of both methods, each stage choosing more on the test set than the one before."""
     rows = []
     for task, here in records.groupby("task"):
         searched, tuned = {}, {}

@@ -327,9 +327,9 @@ def plot_rank(
 
     Returns the axes. Raises ValueError or TypeError, naming the parameter.
 
-    >>> W = np.vstack([np.eye(3), np.zeros((57, 3))])
+    >>> W = np.vstack([np.diag([3.0, 2.0, 1.0]), np.zeros((57, 3))])
     >>> fit = Fit(Population.linear(1.5 * W, 0.5), n=90, gamma=0.1, starts=[W])
-    >>> plot_rank(fit, 1.5, simulate=20).get_xlabel()
+    >>> plot_rank(fit, 1.0, simulate=20).get_xlabel()
     'rank of the correction'
     """
     if not isinstance(fit, Fit):

@@ -1,4 +1,4 @@
-"""The README is short, its snippet draws what it shows, its links lead somewhere; versions and the contributors' map agree with the code."""
+"""The README is short and draws what it shows; links lead somewhere; versions and the map of the house agree with the code."""
 
 import re
 import runpy

@@ -1,4 +1,4 @@
-"""One page an experiment, from what is committed: docstring, picture, remark, data, source. Nothing is run."""
+"""One page per experiment, from what is committed: docstring, picture, remark, data, source. Nothing is run."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "figures"
 INDEX = """# Gallery
 
-One experiment a picture: `python -m experiments NAME` makes it again. Where theory and simulation meet, lines are theory and points
+One experiment per picture: `python -m experiments NAME` makes it again. Where theory and simulation meet, lines are theory and points
 simulation, with error bars.
 
 ::::{{grid}} 1 2 2 2

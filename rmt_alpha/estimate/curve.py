@@ -22,7 +22,7 @@ LARGEST_DIM = 1500  # theory with a covariance per stratum costs p³
 
 @dataclass(frozen=True)
 class AccuracyCurve:
-    """Accuracy over α (A,): level, and difference to α = `reference`; *_low and *_high are the ends of bands of `level`.
+    """Accuracy over α (A,): level, and difference to α = `reference`; fields in `_low` and `_high` are the ends of bands of `level`.
 
     theory (A,) is the prediction from the class means and covariances of the same rows (strata of the norm, the means' noise removed),
     None where they are too few to say; `distance` is its root mean square distance from `accuracy`.

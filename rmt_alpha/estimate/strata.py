@@ -1,7 +1,7 @@
 """A mixture read off labelled rows: strata of the sample's norm within each class.
 
 Counts and embeddings have samples of very different norm, and one Gaussian a class misses that: xᵢᵀQxᵢ/n does not concentrate
-on one number a class, and a score is a mixture of scales. Cut each class into J strata of ‖x − μ_class‖ and every stratum is a
+on one number per class, and a score is a mixture of scales. Cut each class into J strata of ‖x − μ_class‖ and every stratum is a
 component, with its own mean and covariance, which the theory takes as it is. The strata describe the rows they were
 cut from; they are no forecast from a few labels.
 """

@@ -25,9 +25,10 @@ class Covariance:
     | `dim` | p |
     | `name` | what errors call it |
 
-    `eigenvalues` is (r,) and each counts `multiplicity` times: r = p and 1, but one eigenvalue counted p times for the identity, so that
-    nothing of size p is ever made for it. The decomposition is the only expensive step of the theory: hand the same object to
-    all problems that share it. Raises ValueError naming the parameter, unless symmetric and positive semi-definite.
+    `eigenvalues` is (r,) and each counts `multiplicity` times: r = p and 1, but one eigenvalue counted p times for
+    the identity, so that nothing of size p is ever made for it. The decomposition is the only expensive step of the
+    theory: hand the same object to all problems that share it. Raises ValueError naming the parameter, unless
+    symmetric and positive semi-definite.
     """
 
     value: Any
@@ -78,7 +79,9 @@ class Covariance:
 
     @property
     def has_eigenbasis(self) -> bool:
-        """Is the eigenbasis known? A JAX matrix is never decomposed: eigenvectors have no derivative where eigenvalues meet."""
+        """Is the eigenbasis known? A JAX matrix is never decomposed: eigenvectors have no derivative where
+        eigenvalues meet.
+        """
         return not (self.is_matrix and is_jax(self.value))
 
     @cached_property

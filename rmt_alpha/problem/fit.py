@@ -3,8 +3,8 @@ r"""`Fit`: one training. A population, a number of samples, a penalty, and the f
 .. math:: W = \sum_s \tilde W_s D_s + A, \qquad
           A = \arg\min_A \frac1n \sum_i ℓ(y_i, W^T x_i) + \fracγ2 ‖A‖^2, \qquad \mathrm{rank}(A) ≤ r
 
-Everything that the library can be asked is asked of a fit: a source is a fit without starts, a fine-tuning one with them, a chain a
-fit that starts from fits that have starts.
+Everything that the library can be asked is asked of a fit: a source is a fit without starts, a fine-tuning one with
+them, a chain a fit that starts from fits that have starts.
 """
 
 from __future__ import annotations
@@ -79,9 +79,10 @@ class Fit(Meaning):
     | `intercept` | an unpenalised bias | False or True |
     | `per` | does α scale starts, or each output of each? | "start": α is (…, J); "output": (…, J·q), the first start's outputs first |
 
-    The class labels of training samples are balanced, or drawn at random: that makes no difference to the limit without an intercept.
-    Arrays in a fit and its starts broadcast; so do results. Fits are equal if everything in them is, to 12 digits. A fit that is listed
-    twice is trained twice, on data of its own, except as `Group`s of one object. Raises ValueError or TypeError, naming the parameter.
+    The class labels of training samples are balanced, or drawn at random: that makes no difference to the limit
+    without an intercept. Arrays in a fit and its starts broadcast; so do results. Fits are equal if everything in
+    them is, to 12 digits. A fit that is listed twice is trained twice, on data of its own, except as groups (`Group`)
+    of one object. Raises ValueError or TypeError, naming the parameter.
 
     >>> e = np.eye(3, 300)
     >>> opposite = lambda mean: Population.two_classes(mean, -mean)

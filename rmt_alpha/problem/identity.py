@@ -1,8 +1,9 @@
 """What a problem *is*: a digest of its meaning, not of its bits.
 
-Equal problems have equal digests, on any processor and with any number of threads: numbers count to 12 significant digits, and
-an array by its shape and a few fixed projections (of the many entries of a matrix some would always fall on the edge of a
-rounding; a projection hardly ever does). Problems compare, hash, name their random streams and address their stores by it.
+Equal problems have equal digests, on any processor and with any number of threads: numbers count to 12 significant
+digits, and an array by its shape and a few fixed projections (of the many entries of a matrix some would always fall
+on the edge of a rounding; a projection hardly ever does). Problems compare, hash, name their random streams and
+address their stores by it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Convex losses of the margin t = y·xᵀw, for either training.
 
-Theory and simulation need of a loss its value, slope and curvature, and a loss of your own is those three formulas (written with
-`jax.numpy` where JAX shall see it):
+Theory and simulation need of a loss its value, slope and curvature, and a loss of your own is those three formulas
+(written with `jax.numpy` where JAX shall see it):
 
 >>> class SmoothMargin(Loss):
 ...     "ℓ(t) = √(1 + (1−t)²) + (1−t): a hyperbola instead of the hinge."

@@ -16,7 +16,9 @@ from .transfer import NUMBERS, TransferProblem
 
 @dataclass(frozen=True)
 class Parameter:
-    """One of the eight: `span` is the range worth looking at (None: in proportion to the value), `low` and `high` what is permitted."""
+    """One of the eight: `span` is the range worth looking at (None: in proportion to the value), `low` and `high`
+    what is permitted.
+    """
 
     name: str
     symbol: str

@@ -1,11 +1,12 @@
-r"""`Population`: what samples of a task look like. Everything is a mixture; classes, regression and pools are constructors of it.
+r"""`Population`: what samples of a task look like. Everything is a mixture; classes, regression and pools are
+constructors of it.
 
 With probability π_k a sample is of component k, and then
 
 .. math:: x = μ_k + C_k^{1/2} z, \qquad y = T_k + W^T (x - μ_k) + ε ∈ ℝ^q, \qquad E ε = 0,\; \mathrm{Cov}\,ε = E_k,
 
-where y is the label that training sees and z is standard normal. Classes have W = 0 and codes T_k ≠ 0; regression has one component at the origin and
-T = 0.
+where y is the label that training sees and z is standard normal. Classes have W = 0 and codes T_k ≠ 0; regression has
+one component at the origin and T = 0.
 """
 
 from __future__ import annotations

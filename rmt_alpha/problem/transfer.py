@@ -160,7 +160,9 @@ class TransferProblem(Meaning):
 
     @cached_property
     def fit(self) -> Fit:
-        """The same problem as a `Fit`, its means in the plane that they span; for scalar β, norms and p (any n and γ)."""
+        """The same problem as a `Fit`, its means in the plane that they span; for scalar β, norms and p (any n and
+        γ).
+        """
         for name in ("dim", "mu", "mu_orth", "beta"):
             if np.ndim(getattr(self, name)):
                 raise ValueError(f"{name} must be one number to make a Fit of, got shape {np.shape(getattr(self, name))}. Iterate over cells().")

@@ -42,9 +42,9 @@ class ZScores:
 def compare(theory: Moments, simulated: Moments, *, spread: bool = False) -> ZScores:
     """z-scores of simulated moments (or, with `spread`, of their standard deviations) against theory.
 
-    Both must be of the same problem and α. Theory is exact in the limit only: at small dimension many trials resolve its O(1/p)
-    distance. Rounding, 1e-12 of the value, counts as an error too, so that a saturated accuracy (no spread at all) compares as equal.
-    Raises ValueError where the two were asked different things.
+    Both must be of the same problem and α. Theory is exact in the limit only: at small dimension many trials resolve
+    its O(1/p) distance. Rounding, 1e-12 of the value, counts as an error too, so that a saturated accuracy (no spread
+    at all) compares as equal. Raises ValueError where the two were asked different things.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> z = compare(predict(problem, [0, 1]), simulate(problem, [0, 1], n_trials=1000))

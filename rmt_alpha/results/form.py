@@ -1,6 +1,7 @@
 r"""`ScoreForm`: the score's law for every α at once.
 
-Trained weights are affine in α, so scores are Gaussian with a mean that is linear in a = (1, α₁, …, α_J) and a variance that is quadratic in it.
+Trained weights are affine in α, so scores are Gaussian with a mean that is linear in a = (1, α₁, …, α_J) and a
+variance that is quadratic in it.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class ScoreForm:
         return mean, xp.sum(a[:, None, None] * left, axis=0)
 
     def moments(self, alpha: Any, threshold: Any = "zero") -> Moments:
-        """The moments at α, which broadcasts against the trailing axes; vectors α are (…, J), or (…, J·q) per output."""
+        """The moments at α, which broadcasts against the trailing axes; vectors α are (…, J), or (…, J·q) per output.
+        """
         return self.along(self.weights(alpha), threshold)
 
     def along(self, a: Any, threshold: Any = "zero") -> Moments:

@@ -62,14 +62,18 @@ class Moments:
 
     @property
     def spread_se(self) -> dict[str, Any]:
-        """Standard errors of the simulated deviations `…_sd`, by quantity: sd/√(2(T−1)), since moments over draws are asymptotically normal."""
+        """Standard errors of the simulated deviations `…_sd`, by quantity: sd/√(2(T−1)), since moments over draws are
+        asymptotically normal.
+        """
         if self.n_trials is None:
             raise ValueError("spread_se must be asked of a simulation, got a theory. Theory has no sampling error.")
         factor = 1 / np.sqrt(2 * (self.n_trials - 1))
         return {q: getattr(self, f"{q}_sd") * factor for q in QUANTITIES if getattr(self, f"{q}_sd") is not None}
 
     def to_xarray(self) -> xr.Dataset:
-        """The quantities as a dataset, with dimensions `component` and `output` where there are such, then `alpha` and `axis_0` …."""
+        """The quantities as a dataset, with dimensions `component` and `output` where there are such, then `alpha`
+        and `axis_0` ….
+        """
         import xarray
 
         leading = {"mean": ("component", "output"), "variance": ("component", "output", "output_2")}

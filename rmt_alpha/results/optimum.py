@@ -27,7 +27,8 @@ class Optimum:
     | `direction` | the unit vector along which α* goes to infinity, where it does, else 0 |
     | `alpha_se`, `n_trials` | of a simulated optimum: the standard error of α*, and the number of trials |
 
-    With several numbers α, the fields `alpha`, `zero`, `least_risk` and `direction` are (…, n_alpha), and `zero` is the shortest α of mean 0.
+    With several numbers α, the fields `alpha`, `zero`, `least_risk` and `direction` are (…, n_alpha), and `zero` is
+    the shortest α of mean 0.
     """
 
     alpha: Any

@@ -1,7 +1,8 @@
 r"""The probability that a Gaussian score lies nearest to its own class's code.
 
-Class k wins over l where (t_k − t_l)ᵀs > (‖t_k‖² − ‖t_l‖²)/2, so that the accuracy is the probability of a positive orthant of L − 1
-Gaussians. One is Φ; two are known in closed form by Owen's T; more are integrated one after the other on a lattice rule.
+Class k wins over l where (t_k − t_l)ᵀs > (‖t_k‖² − ‖t_l‖²)/2, so that the accuracy is the probability of a positive
+orthant of L − 1 Gaussians. One is Φ; two are known in closed form by Owen's T; more are integrated one after the
+other on a lattice rule.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(128)
 
 
 def nearest_code_accuracy(targets: np.ndarray, of: np.ndarray, mean: Any, variance: Any) -> Any:
-    """P(the nearest of the codes (L, q) is that of the component's class), (K, …), for scores of mean (K, q, …) and variance (K, q, q, …)."""
+    """P(the nearest of the codes (L, q) is that of the component's class), (K, …), for scores of mean (K, q, …) and
+    variance (K, q, q, …).
+    """
     xp = namespace(mean, variance)
     right = []
     for k, own in enumerate(of):
@@ -73,7 +76,9 @@ def bivariate_cdf(h: Any, k: Any, rho: Any) -> Any:
 
 
 def _lattice(xp: Any, h: Any, correlation: Any) -> Any:
-    """Genz's transformation: each coordinate drawn given those before it, on Richtmyer's lattice, folded to be periodic."""
+    """Genz's transformation: each coordinate drawn given those before it, on Richtmyer's lattice, folded to be
+    periodic.
+    """
     d = h.shape[-1]
     order = xp.argsort(h, axis=-1)  # the least likely first: what is left then varies less
     h = xp.take_along_axis(h, order, -1)

@@ -27,8 +27,8 @@ Storable = Fit | Population | TransferProblem | Moments | Optimum | ScoreForm | 
 def save(path: str | os.PathLike, thing: Storable) -> None:
     """Write a problem or a result, whole or not at all; `load` gives an equal one back, every number to the last bit.
 
-    Losses of your own cannot be written: only what this library defines could be read again. Raises TypeError for other things, OSError
-    naming the path where it cannot be written.
+    Losses of your own cannot be written: only what this library defines could be read again. Raises TypeError for
+    other things, OSError naming the path where it cannot be written.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "problem.json"
@@ -43,7 +43,9 @@ def save(path: str | os.PathLike, thing: Storable) -> None:
 
 
 def load(path: str | os.PathLike) -> Any:
-    """What `save` wrote. Raises DamagedFileError, naming the file, where a byte of it differs or it is of another kind."""
+    """What `save` wrote. Raises DamagedFileError, naming the file, where a byte of it differs or it is of another
+    kind.
+    """
     path = os.path.expanduser(path)
     record = read_record(path, "Write it again with save.")
     if record.get("format") != FORMAT:

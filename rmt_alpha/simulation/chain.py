@@ -1,13 +1,13 @@
 r"""One training of any dimension in O(depth) random numbers, exactly, for C = I and Gaussian noise.
 
-The law of the noise Z (p × n) is invariant under rotations on both sides, and the trained weights matter only through a
-few inner products. So run block Golub–Kahan bidiagonalisation on paper: start the left basis with the k special directions
-(the mean, and what it starts from) and the right basis with y/√n. Row by row, what a rotation has not yet fixed of Z is a χ variable
-(its length) or an independent normal, and everything further away is exactly 0.
+The law of the noise Z (p × n) is invariant under rotations on both sides, and the trained weights matter only through
+a few inner products. So run block Golub–Kahan bidiagonalisation on paper: start the left basis with the k special
+directions (the mean, and what it starts from) and the right basis with y/√n. Row by row, what a rotation has not yet
+fixed of Z is a χ variable (its length) or an independent normal, and everything further away is exactly 0.
 
-Level l of that basis has an *a side* of k directions and a *b side* of one. On even levels a is left (features, p-dimensional)
-and b right (samples, n-dimensional); on odd levels the other way round. With X̂ = X/√n and the residual r = y/√n − X̂ᵀw the normal
-equations read
+Level l of that basis has an *a side* of k directions and a *b side* of one. On even levels a is left (features,
+p-dimensional) and b right (samples, n-dimensional); on odd levels the other way round. With X̂ = X/√n and the
+residual r = y/√n − X̂ᵀw the normal equations read
 
 .. math:: \begin{pmatrix} γ & -X̂ \\ -X̂^T & -1 \end{pmatrix} \begin{pmatrix} w \\ r \end{pmatrix}
           = \begin{pmatrix} αγ \tilde w \\ -y/\sqrt n \end{pmatrix},
@@ -16,7 +16,8 @@ block tridiagonal over the levels, with a right-hand side that lives on level 0.
 
 .. math:: T_l = A_l - B_l T_{l+1}^{-1} B_l^T,
 
-taken from the deepest level upwards, gives w there; carrying T' = dT/dγ along gives ‖w‖² = xᵀT'x. (theory.md, section 7.)
+taken from the deepest level upwards, gives w there; carrying T' = dT/dγ along gives ‖w‖² = xᵀT'x. (theory.md, section
+7.)
 
 Rounding: for p > n and γ → 0 the mixed entry of M keeps about 16 − log₁₀(1/γ) digits, the others all.
 
@@ -29,9 +30,10 @@ Measured at (N, n, p) = (5·10⁶, 10⁵, 10⁶) and γ = 1, microseconds a tria
 | one variable at a time, complex γ, 256 trials at once | 11 |
 | the same, 512 / 1024 / 2048 trials at once | 8.2 / 6.8 / 6.0 |
 
-Of the 6.8 the elimination takes 2.8; as a jitted JAX scan in double precision it takes 1.6, which did not pay for switching
-the user's precision. As a numba loop over trials it takes 3.3 where, in the same run, NumPy takes 2.4: no gain for 200 MB of
-compiler. Two threads are no faster than one (the calls are short, the interpreter is the bottleneck); two processes are.
+Of the 6.8 the elimination takes 2.8; as a jitted JAX scan in double precision it takes 1.6, which did not pay for
+switching the user's precision. As a numba loop over trials it takes 3.3 where, in the same run, NumPy takes 2.4: no
+gain for 200 MB of compiler. Two threads are no faster than one (the calls are short, the interpreter is the
+bottleneck); two processes are.
 """
 
 from __future__ import annotations
@@ -59,8 +61,8 @@ def levels_needed(p: int, n: int, gamma: float, k: int) -> int:
 
     .. math:: 4c\,ρ^{depth}, \qquad ρ = \frac{\sqrt c - 1}{\sqrt c + 1}, \quad c = \mathrm{cond}(X̂X̂^T + γ) \text{ on the smaller side}.
 
-    The bulk of the singular values ends at √p ± √n, give or take a Tracy–Widom fluctuation. The mean is of rank one and adds one
-    eigenvalue above the bulk, which costs one multiplication more whatever its size.
+    The bulk of the singular values ends at √p ± √n, give or take a Tracy–Widom fluctuation. The mean is of rank one
+    and adds one eigenvalue above the bulk, which costs one multiplication more whatever its size.
     """
     full = 2 * math.ceil(min(p, n) / (k + 1)) + 3
     fluctuation = DEVIATION * (1 / math.sqrt(p) + 1 / math.sqrt(n)) ** (1 / 3)
@@ -78,8 +80,8 @@ def schur_complement(
 ) -> tuple[np.ndarray, np.ndarray]:
     """T and dT/dγ on level 0, each (k+1, k+1, trials): k special directions, then y/√n.
 
-    One variable after another is eliminated, from the deepest upwards, and the one above it that Z's entries tie it to enters: T's
-    window slides up the band. An imaginary step of γ carries the derivative along.
+    One variable after another is eliminated, from the deepest upwards, and the one above it that Z's entries tie it
+    to enters: T's window slides up the band. An imaginary step of γ carries the derivative along.
     """
     ridge = complex(gamma, STEP)
     diagonal = np.array([[ridge] * k + [-1.0], [-1.0] * k + [ridge]])
@@ -122,8 +124,9 @@ def _freedom(p: int, n: int, k: int, level: np.ndarray) -> np.ndarray:
 def _entries(p: int, n: int, k: int, levels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The random entries of X̂ on some levels; those of directions that Z has no room for are 0.
 
-    Squares of the χ's that tie each level to the next, (levels, k+1, trials), and for each a_s the normals that tie it to b on
-    its own level and to a_1 … a_(s−1) on the next, (levels, k(k+1)/2, trials). Signs are dropped where both are as likely.
+    Squares of the χ's that tie each level to the next, (levels, k+1, trials), and for each a_s the normals that tie
+    it to b on its own level and to a_1 … a_(s−1) on the next, (levels, k(k+1)/2, trials). Signs are dropped where
+    both are as likely.
     """
     freedom = np.maximum(_freedom(p, n, k, levels), 0)
     squares, normals = np.empty((len(levels), k + 1, TRIALS)), np.empty((len(levels), k * (k + 1) // 2, TRIALS))

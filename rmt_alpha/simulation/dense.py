@@ -1,8 +1,8 @@
 """Direct simulation: draw the data, train, and take the exact conditional law of the score.
 
-The independent witness of theory and chain, for any fit: covariances, noise laws, losses, intercepts, ranks. Under the squared loss
-at full rank trained weights are affine in α, one factorisation per draw serves every α; else each α is trained by itself.
-Φ(m/√V) replaces a test set, or points of the noise's own law are drawn.
+The independent witness of theory and chain, for any fit: covariances, noise laws, losses, intercepts, ranks. Under
+the squared loss at full rank trained weights are affine in α, one factorisation per draw serves every α; else each α
+is trained by itself. Φ(m/√V) replaces a test set, or points of the noise's own law are drawn.
 """
 
 from __future__ import annotations
@@ -157,7 +157,9 @@ def _ridge(
     place: Callable[[Any], np.ndarray],
     low: bool,
 ) -> tuple[np.ndarray, Any]:
-    """Columns of the ridge fit, and its `Metric` if asked for. Memory: a block of samples, or a few min(n, p)² numbers."""
+    """Columns of the ridge fit, and its `Metric` if asked for. Memory: a block of samples, or a few min(n, p)²
+    numbers.
+    """
     put = _put(conditions.backend)
     n, p, task = fit.n, fit.dim, _task(fit.population, fit.n, conditions, place)
     if n <= p:
@@ -250,7 +252,9 @@ def _back(x: Any) -> np.ndarray:
 
 
 def _test(trained: Trained) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (K, m) and covariance (K, m, m) of the columns' scores in every component (of one that stands for two opposite classes)."""
+    """Mean (K, m) and covariance (K, m, m) of the columns' scores in every component (of one that stands for two
+    opposite classes).
+    """
     fit, population = trained.fit, trained.fit.population
     columns = trained.columns[: fit.dim]
     if population.is_regression:  # of the error, then

@@ -1,10 +1,12 @@
 r"""The chain sampler: fits of opposite classes from any starts, C = I, exact at any dimension.
 
-Only inner products of the means, the given weights and the trained ones matter. So hold each of them by its coordinates
-in one orthonormal frame of ℝᵖ, which starts as a basis of everything given and grows by one direction with each training.
+Only inner products of the means, the given weights and the trained ones matter. So hold each of them by its
+coordinates in one orthonormal frame of ℝᵖ, which starts as a basis of everything given and grows by one direction
+with each training.
 
-Weights trained from a mean μ and starts w₀ … have a part in S = span(μ, w₀, …) and a length, and both come from the chain. The noise is
-invariant under the rotations that fix S, so the rest is uniform on a sphere in S^⊥. That is a Gaussian vector of S^⊥, scaled:
+Weights trained from a mean μ and starts w₀ … have a part in S = span(μ, w₀, …) and a length, and both come from the
+chain. The noise is invariant under the rotations that fix S, so the rest is uniform on a sphere in S^⊥. That is a
+Gaussian vector of S^⊥, scaled:
 
 .. math:: w = w_S + r\, \frac{g}{‖g‖}, \qquad g = P_{S^⊥}(g_1, …, g_D) + χ_{p-D}\, e_{D+1}, \qquad g_i \text{ standard normal},
 
@@ -94,8 +96,8 @@ class _Frame:
         return self._complete(within, square, basis)
 
     def stage(self, fit: Fit) -> tuple[ScoreForm, np.ndarray, np.ndarray]:
-        """One training: its score form on its own task, an orthonormal basis (directions, k, trials) of its mean and anchors,
-        and there its weights (k, 1+anchors, trials), at α = 0 and then their slope in each α.
+        """One training: its score form on its own task, an orthonormal basis (directions, k, trials) of its mean and
+        anchors, and there its weights (k, 1+anchors, trials), at α = 0 and then their slope in each α.
         """
         anchors = [self.start(s) for s in fit.starts]
         k = 1 + len(anchors)

@@ -1,7 +1,7 @@
 r"""The best α as a simulation sees it, with a standard error: the witness of `optimal_alpha`.
 
-Each α is searched for as its scale times tan θ, where at α = scale both parts of w weigh the same: θ then is of order one,
-whatever the units of the starts. The average F over draws is smooth, and its maximiser an M-estimator:
+Each α is searched for as its scale times tan θ, where at α = scale both parts of w weigh the same: θ then is of order
+one, whatever the units of the starts. The average F over draws is smooth, and its maximiser an M-estimator:
 
 .. math:: \mathrm{Cov}(θ) = \frac1T H^{-1} \mathrm{Cov}(∇f_i)\, H^{-1}, \qquad H = ∇^2 F, \\
           \mathrm{se}(α) = \mathrm{scale}\,\frac{\mathrm{se}(θ)}{\cos^2 θ}.
@@ -54,7 +54,7 @@ def simulate_optimal_alpha(
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> found = simulate_optimal_alpha(problem, n_trials=1000)
     >>> print(f"{found.alpha:.1f} ± {found.alpha_se:.1f}, theory {optimal_alpha(problem).alpha:.1f}")
-    7.6 ± 0.1, theory 7.5
+    7.5 ± 0.1, theory 7.5
     """
     n_trials, workers, setting = prepare(
         problem, n_trials, seed, method, dense.Conditions(noise, labels, backend, threshold), workers
@@ -100,7 +100,9 @@ def _drawn(cell: Any, n_trials: int, setting: Setting, map_: Any) -> Callable[[n
 
 
 def scales(cell: Any, setting: Setting) -> np.ndarray:
-    """The α (n_alpha,) at which the scores' variances from a start and from the rest of w are equal, under the squared loss."""
+    """The α (n_alpha,) at which the scores' variances from a start and from the rest of w are equal, under the
+    squared loss.
+    """
     fit = as_fit(cell)
     fit = dataclasses.replace(fit, loss=as_loss("loss", "squared"), rank=None)
     method = setting.method if dense.is_affine(as_fit(cell)) else "dense"
@@ -153,7 +155,9 @@ def maximise(values: Values, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def differences(values: Values, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Slope (J,) and curvature (J, J) of the mean of `values` at θ, and the covariance (J, J) of that slope, by differences."""
+    """Slope (J,) and curvature (J, J) of the mean of `values` at θ, and the covariance (J, J) of that slope, by
+    differences.
+    """
     J = len(theta)
     steps = STEP * np.eye(J)
     pairs = [(i, j) for i in range(J) for j in range(i)]

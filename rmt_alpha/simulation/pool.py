@@ -20,7 +20,9 @@ ORPHANED = 1.0  # seconds between looks at the parent
 
 
 def cores() -> int:
-    """How many processes may run at once: the machine's, its container's, the scheduler's and the process's own limit count."""
+    """How many processes may run at once: the machine's, its container's, the scheduler's and the process's own limit
+    count.
+    """
     import loky
 
     allotted = os.environ.get("SLURM_CPUS_PER_TASK", "")
@@ -29,7 +31,8 @@ def cores() -> int:
 
 @contextmanager
 def pool(workers: int) -> Iterator[Callable[[Callable[..., Any], Iterable[Any]], Iterator[Any]]]:
-    """A lazy `map` in the order of the items, over so many processes; they end with the block, and with their parent."""
+    """A lazy `map` in the order of the items, over so many processes; they end with the block, and with their parent.
+    """
     if workers == 1:
         yield map
         return
@@ -133,7 +136,9 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def _take_control() -> None:
-    """In threadpoolctl 3.8 only the thread that limits may restore, and others fail in silence; here the last one out does."""
+    """In threadpoolctl 3.8 only the thread that limits may restore, and others fail in silence; here the last one out
+    does.
+    """
     release = getattr(OpenBLASController, "clear_controlling_thread", None)
     if release is not None:
         release(force=True)

@@ -1,9 +1,9 @@
 r"""Samples of a population, or sufficient statistics of them.
 
-Of more Gaussian samples than dimensions, with one covariance, only XᵀX, XᵀY and the sums are wanted. Rotate the sample axis so that it
-begins with the few directions that labels and means know: one per component and label seen (or the constant and the label noise,
-in regression). What is left is noise alone, whose Gram matrix is a Wishart matrix, C^{1/2} A Aᵀ C^{1/2} with Bartlett's triangle A. That is
-p²/2 random numbers instead of np.
+Of more Gaussian samples than dimensions, with one covariance, only XᵀX, XᵀY and the sums are wanted. Rotate the
+sample axis so that it begins with the few directions that labels and means know: one per component and label seen (or
+the constant and the label noise, in regression). What is left is noise alone, whose Gram matrix is a Wishart matrix,
+C^{1/2} A Aᵀ C^{1/2} with Bartlett's triangle A. That is p²/2 random numbers instead of np.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ TOLERANCE = 1e-9  # what the label law may miss of its moments
 
 
 class Rows(NamedTuple):
-    """Samples, X (rows, p) and Y (rows, q), or rotated ones; `ones` (rows,) is what the vector of n ones becomes, so that onesᵀX = Σ x."""
+    """Samples, X (rows, p) and Y (rows, q), or rotated ones; `ones` (rows,) is what the vector of n ones becomes, so
+    that onesᵀX = Σ x.
+    """
 
     X: np.ndarray
     Y: np.ndarray
@@ -70,7 +72,9 @@ def statistics(
 
 
 def draw_groups(rng: np.random.Generator, population: Population, n: int, labels: str) -> list[Group]:
-    """How many samples there are of each component and label: exact shares of the components if balanced; flips are always random."""
+    """How many samples there are of each component and label: exact shares of the components if balanced; flips are
+    always random.
+    """
     priors = np.asarray(population.priors, float)
     if population.is_regression:
         return [Group(0, None, n)]
@@ -159,7 +163,9 @@ def _condensed(
 
 
 def triangle(rng: np.random.Generator, n: int, p: int) -> np.ndarray:
-    """Upper triangular (p, p) with the Gram matrix of n ≥ p standard normal vectors: χ_n, χ_{n−1}, … on the diagonal, normals above."""
+    """Upper triangular (p, p) with the Gram matrix of n ≥ p standard normal vectors: χ_n, χ_{n−1}, … on the diagonal,
+    normals above.
+    """
     A = np.zeros((p, p))
     A[np.diag_indices(p)] = np.sqrt(2 * rng.standard_gamma((n - np.arange(p)) / 2))
     for i in range(p - 1):

@@ -28,8 +28,8 @@ LARGEST_DRAW = 2**31  # numbers that `draw` may return: 16 GB
 class Engine:
     """A way to draw trainings; `ENGINES` has those that `simulate` and sweeps know.
 
-    `draw` (fit, key, seed, trials, conditions) gives the `ScoreForm` of these trials of a scalar fit, trials last. Trial i
-    depends on key, seed and i alone. `at_once`: how many are computed, and handed to a worker, at once.
+    `draw` (fit, key, seed, trials, conditions) gives the `ScoreForm` of these trials of a scalar fit, trials last.
+    Trial i depends on key, seed and i alone. `at_once`: how many are computed, and handed to a worker, at once.
     """
 
     draw: Callable[[Fit, tuple[int, ...], int, range, Conditions], ScoreForm]
@@ -52,7 +52,9 @@ ENGINES = {"chain": Engine(_chain, chain.TRIALS), "dense": Engine(_dense, 16)}
 
 @dataclass(frozen=True)
 class Setting:
-    """Everything that a simulation is besides its problem, α and number of trials; `method` as picked, `name` that of the noise."""
+    """Everything that a simulation is besides its problem, α and number of trials; `method` as picked, `name` that of
+    the noise.
+    """
 
     seed: int
     method: str
@@ -92,11 +94,13 @@ def simulate(
     | `progress` | called with the pieces done and their number after each |
     | `test_points` | "gaussian": the accuracy is Φ(m/√V), that on Gaussian points; "drawn": on 1000 fresh points per trial, of its law |
 
-    The accuracy on Gaussian points is the limit of that on points of another law where weights and means spread over many
-    coordinates, and not otherwise. The means of a `TransferProblem` point in random directions of all p coordinates; those of a `Fit`
-    where they say. With drawn points the points' own error is part of the scatter over trials, and so of standard errors and deviations.
+    The accuracy on Gaussian points is the limit of that on points of another law where weights and means spread over
+    many coordinates, and not otherwise. The means of a `TransferProblem` point in random directions of all p
+    coordinates; those of a `Fit` where they say. With drawn points the points' own error is part of the scatter over
+    trials, and so of standard errors and deviations.
 
-    Returns `Moments` with standard errors and deviations. Raises ValueError or TypeError, naming the parameter. (theory.md, section 7.)
+    Returns `Moments` with standard errors and deviations. Raises ValueError or TypeError, naming the parameter.
+    (theory.md, section 7.)
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> simulated = simulate(problem, [1, 7.5], n_trials=1000, seed=0)

@@ -1,16 +1,17 @@
 r"""Any convex loss: the law of a trained classifier as a fixed point.
 
-A stage fits w = argmin (1/n) Σ ℓ(yᵢ(xᵢᵀw + b)) + (γ/2)‖w − a‖² on n samples of a mixture, from an anchor a = Σ α_s w̃_s of known law.
-With the margin's law in component k, N(m_k + b, V_k), its leverage v_k, and E over component and label seen,
+A stage fits w = argmin (1/n) Σ ℓ(yᵢ(xᵢᵀw + b)) + (γ/2)‖w − a‖² on n samples of a mixture, from an anchor a = Σ α_s
+w̃_s of known law. With the margin's law in component k, N(m_k + b, V_k), its leverage v_k, and E over component and
+label seen,
 
 .. math::
     \hat m_k = π_k E_k[y\, g], \quad \hat q_k = π_k E_k[g^2]/n, \quad χ_k = -π_k E_k[g'] \qquad (g \text{ the force of } y(x^T w + b)) \\
     w = S\Big(\sum_k \hat m_k μ_k + γ a + \sum_k \sqrt{\hat q_k}\, C_k^{1/2} ξ_k\Big), \quad S = \Big(\sum_k χ_k C_k + γ\Big)^{-1} \\
     m_k = μ_k^T E w, \quad V_k = E\,w^TC_kw, \quad v_k = \mathrm{tr}(C_kS)/n, \quad \sum_k \hat m_k = 0 \text{ with an intercept}.
 
-The squared loss gives χ = 1/(1+v), κ = γ/χ, and with them the closed form of `stage`. Sources: Loureiro et al., arXiv 2106.03791
-(Gaussian mixtures, any convex loss); Dhifallah & Lu, arXiv 2101.01918 (transfer, where the penalty pulls to the source);
-theory.md, section 5.
+The squared loss gives χ = 1/(1+v), κ = γ/χ, and with them the closed form of `stage`. Sources: Loureiro et al., arXiv
+2106.03791 (Gaussian mixtures, any convex loss); Dhifallah & Lu, arXiv 2101.01918 (transfer, where the penalty pulls
+to the source); theory.md, section 5.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ PENALTY_PATHS = (8, 16, 32)
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The label that training sees: y = ±1 with probability π_k (1 ± T_k)/2 in component k. `shared`: one covariance for all."""
+    """The label that training sees: y = ±1 with probability π_k (1 ± T_k)/2 in component k. `shared`: one covariance
+    for all.
+    """
 
     weight: Any  # (K, 2)
     shared: bool
@@ -60,7 +63,9 @@ class Labels:
 
     @cached_property
     def tables(self) -> tuple[Any, ...]:
-        """Component and sign of each label that occurs (P,), and what sums over them and changes variables; see `residual`."""
+        """Component and sign of each label that occurs (P,), and what sums over them and changes variables; see
+        `residual`.
+        """
         K, Kc = self.components, 1 if self.shared else self.components
         known = namespace(self.weight) is np
         pairs = [(k, y) for k in range(K) for y in (0, 1) if not known or self.weight[k, y] > 0]
@@ -100,7 +105,6 @@ class Labels:
             slopes.reshape(-1, place[-1] ** 2),
             change.reshape(len(change), -1),
         )
-
 
 class Diagonal:
     """What a training sees of means and anchor where one covariance is shared: their products within each eigenspace, for B problems.
@@ -344,7 +348,6 @@ def _newton_jax(system: Any, labels: Labels, loss: Loss, candidates: list[Any]) 
 
     x, _ = jax.lax.scan(polish, stop(x), None, length=2)
     return xp.where((size < 1e3 * tolerance)[:, None], x, xp.nan), size
-
 
 class Matrix:
     """The same where each component has a covariance of its own, or one that is known as a matrix only (JAX): O(K²p³) per row and step."""
@@ -591,7 +594,6 @@ def _noise_within(R: Spectral | Dense, covariance: Covariance, K: int) -> Any:
     shape = np.broadcast_shapes(*(x.shape for row in grid for x in row))
     return xp.stack([xp.stack([xp.broadcast_to(x, shape) for x in row], -2) for row in grid], -3)
 
-
 def moments(fit: Fit, alpha: Any) -> tuple[Any, Any]:
     """Mean and variance of the score at α: of α's shape, signed, for opposite classes without intercept; else (K, 1, …), (K, 1, 1, …)."""
     xp = namespace(alpha, *([jax.numpy.zeros(1)] if fit.uses_jax else []))
@@ -632,7 +634,6 @@ def _by_cells(fit: Fit, alpha: Any) -> tuple[Any, Any]:
     assert mean is not None and variance is not None
     return mean, variance
 
-
 def law(fit: Fit) -> Law:
     """The law of the trained weights at the fit's own scales: w̄ = S(Σ m̂_kμ_k + γā), covariance γ²SΩS + Σ q̂_k SC_kS."""
     training = Training.of(fit)
@@ -659,7 +660,6 @@ def law(fit: Fit) -> Law:
             pull = training.population.covariances[0].from_eigenbasis(pull)
         mean = pull @ R.R
     return R.law(mean[..., None, :], scales, (q_hat * R.n[..., None])[..., None, None])
-
 
 def transfer(problem: TransferProblem, alpha: Any) -> tuple[Any, Any]:
     """Mean and variance of the signed score of the paper's problem under any losses; α and all eight numbers broadcast."""

@@ -1,16 +1,17 @@
 r"""What a convex loss does to a Gaussian margin: the expectations of its fixed point, and their derivatives.
 
-A sample that was left out has margin ω ~ N(m, V); trained on, it moves to z with z + vℓ'(z) = ω and pulls with the force
-g(ω) = −ℓ'(z). A stage needs
+A sample that was left out has margin ω ~ N(m, V); trained on, it moves to z with z + vℓ'(z) = ω and pulls with the
+force g(ω) = −ℓ'(z). A stage needs
 
 .. math:: e_1 = E g, \quad e_2 = E g^2, \quad χ = -E g', \qquad g' = -\frac{ℓ''(z)}{1 + vℓ''(z)}
 
-and, for Newton's method, their derivatives, which the same sums give: for any f, ∂_m E f = E f', ∂_V E f = E[f' u]/2√V with
-u = (ω−m)/√V, and the force obeys Burgers' equation ∂_v g = g g'.
+and, for Newton's method, their derivatives, which the same sums give: for any f, ∂_m E f = E f', ∂_V E f = E[f'
+u]/2√V with u = (ω−m)/√V, and the force obeys Burgers' equation ∂_v g = g g'.
 
-Quadrature is Gauss–Legendre on panels between which both the Gaussian and the loss are smooth. Where ℓ' is made of straight lines
-(squared, hinges, Huber) so is g, and panels lie in ω. Else they lie in z, in which the loss is smooth on its own scale whatever v and V,
-where a Gauss–Hermite rule in ω would meet kinks and crowded scales; ω = z + vℓ'(z) is then explicit and no proximal map is ever solved for.
+Quadrature is Gauss–Legendre on panels between which both the Gaussian and the loss are smooth. Where ℓ' is made of
+straight lines (squared, hinges, Huber) so is g, and panels lie in ω. Else they lie in z, in which the loss is smooth
+on its own scale whatever v and V, where a Gauss–Hermite rule in ω would meet kinks and crowded scales; ω = z + vℓ'(z)
+is then explicit and no proximal map is ever solved for.
 """
 
 from __future__ import annotations
@@ -41,9 +42,11 @@ STRAIGHT = 1e-12
 
 @dataclass(frozen=True)
 class Pieces:
-    """Where a loss has to be cut: margins z, ascending, with ℓ' there; a kink at which ℓ' jumps is listed with both values.
+    """Where a loss has to be cut: margins z, ascending, with ℓ' there; a kink at which ℓ' jumps is listed with both
+    values.
 
-    `lines` (pieces, 3) holds (z₀, ℓ'(z₀), ℓ'') of each piece where ℓ' is made of straight lines (a jump is one of infinite ℓ''), else None.
+    `lines` (pieces, 3) holds (z₀, ℓ'(z₀), ℓ'') of each piece where ℓ' is made of straight lines (a jump is one of
+    infinite ℓ''), else None.
     """
 
     z: np.ndarray
@@ -53,7 +56,9 @@ class Pieces:
 
 @lru_cache(maxsize=256)
 def pieces(loss: Loss) -> Pieces:
-    """The pieces of a loss, found by halving panels until two halves agree with the whole. ArithmeticError if they never do."""
+    """The pieces of a loss, found by halving panels until two halves agree with the whole. ArithmeticError if they
+    never do.
+    """
     with np.errstate(all="ignore"):
         kinks = np.unique(np.asarray(loss.kinks, float))
         sides = kinks + np.array([[-1e-9], [1e-9]]) * (1 + np.abs(kinks))
@@ -113,8 +118,9 @@ def _halved(loss: Loss, a: float, b: float, depth: int) -> list[float]:
 
 
 def _panel(loss: Loss, a: float, b: float) -> tuple[np.ndarray, float, bool]:
-    """Integrals of ℓ', ℓ'', and their squares and product over a panel, in units of ℓ'(0); by how much ∫ℓ'' misses the difference of ℓ';
-    and whether ℓ'' falls steeply: vℓ' may then cross the whole Gaussian within the panel, for some v.
+    """Integrals of ℓ', ℓ'', and their squares and product over a panel, in units of ℓ'(0); by how much ∫ℓ'' misses
+    the difference of ℓ'; and whether ℓ'' falls steeply: vℓ' may then cross the whole Gaussian within the panel, for
+    some v.
     """
     unit = -loss.slope(np.zeros(1))[0]
     z = np.concatenate(
@@ -130,7 +136,9 @@ def _panel(loss: Loss, a: float, b: float) -> tuple[np.ndarray, float, bool]:
 
 
 def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
-    """(e₁, e₂, χ) as (3, B), their derivatives by (m, V, v) as (3, 3, B), and the probability that quadrature lost (B,), at states (B,)."""
+    """(e₁, e₂, χ) as (3, B), their derivatives by (m, V, v) as (3, 3, B), and the probability that quadrature lost
+    (B,), at states (B,).
+    """
     xp = namespace(m, V, v)
     s = xp.sqrt(V)
     parts = pieces(loss)

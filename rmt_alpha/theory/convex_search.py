@@ -1,12 +1,13 @@
 r"""The best α where no closed form exists: on a grid that knows its scales, then by Chebyshev interpolation.
 
-Along α = ε sinh y the law of the score is smooth on the scale of one in y, from where α matters first to where nothing else does:
+Along α = ε sinh y the law of the score is smooth on the scale of one in y, from where α matters first to where
+nothing else does:
 
 .. math:: ε = 10^{-2} \min(1, \sqrt{V_0})/σ, \qquad |α| ≤ 10^3 \max(1, \sqrt{V_0}, \sqrt{V_1})/σ
 
-with σ² the variance of w̃'s score, V₀ that of what training makes without w̃,
-and V₁ of what it makes where every sample pulls as one of margin 0
-does, without relenting. Where the penalty is small √V₁ ~ 1/γ, and it takes an α of that order until both parts of w weigh the same.
+with σ² the variance of w̃'s score, V₀ that of what training makes without w̃, and V₁ of what it makes where every
+sample pulls as one of margin 0 does, without relenting. Where the penalty is small √V₁ ~ 1/γ, and it takes an α of
+that order until both parts of w weigh the same.
 """
 
 from __future__ import annotations
@@ -92,10 +93,9 @@ def _gain(training: Training) -> Callable[[Moments], Any]:
 def optimum(fit: Fit) -> Optimum:
     r"""Where α is best under any losses, each field with the fit's shape.
 
-    α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as ±inf
-    and
-    `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with a weak penalty can outweigh any source), and None
-    unless the classes are opposite.
+    α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as
+    ±inf and `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with
+    a weak penalty can outweigh any source), and None unless the classes are opposite.
     """
     cells = [_one(cell) if cell.n_alpha == 1 else _several(cell) for cell in fit.cells()]
     if not fit.shape:
@@ -158,7 +158,9 @@ def _part(found: Moments, rows: slice) -> Moments:
 
 
 def _crossing(mean: np.ndarray, grid: np.ndarray) -> float:
-    """Near which y the mean changes its sign, the nearest to 0; if it keeps it, the end where it is nearer to 0, as ±inf."""
+    """Near which y the mean changes its sign, the nearest to 0; if it keeps it, the end where it is nearer to 0, as
+    ±inf.
+    """
     if not mean.any():
         return 0.0
     crossings = np.flatnonzero(mean[1:] * mean[:-1] <= 0)
@@ -185,7 +187,9 @@ def _interpolated(y: np.ndarray, values: np.ndarray, is_root: bool) -> float:
 
 
 def _several(fit: Fit) -> Optimum:
-    """The same for a vector α, by quasi-Newton steps in y (α_s = ε_s sinh y_s), from the best α of each start alone and all together."""
+    """The same for a vector α, by quasi-Newton steps in y (α_s = ε_s sinh y_s), from the best α of each start alone
+    and all together.
+    """
     training = Training.of(fit)
     J = fit.n_alpha
     signed = fit.population.is_opposite and not fit.intercept
@@ -273,7 +277,9 @@ def _restricted(training: Training, s: int) -> Training:
 
 
 def _shortest_zero(training: Training, alone: list[Curve]) -> Any:
-    """The shortest α of mean 0, by steps to the shortest zero of the mean's linear approximation; None where that does not settle."""
+    """The shortest α of mean 0, by steps to the shortest zero of the mean's linear approximation; None where that
+    does not settle.
+    """
     J = len(alone)
     scale = np.array([c.epsilon for c in alone])
     h = np.where(scale > 0, scale / NEAREST, 1.0) * 1e-3

@@ -1,11 +1,12 @@
 r"""Deterministic equivalents of a ridge training: κ, h, and the shares χ of the components.
 
-With n samples, component k with probability π_k, the resolvent Q = (XXᵀ/n + γ)⁻¹ of the noise behaves in every linear functional like
+With n samples, component k with probability π_k, the resolvent Q = (XXᵀ/n + γ)⁻¹ of the noise behaves in every linear
+functional like
 
 .. math:: Q ≈ \frac κγ R, \qquad R = \Big(\sum_k χ_k C_k + κ\Big)^{-1}, \qquad \sum_k χ_k = 1,
 
-with the renormalised ridge κ. With one covariance χ = π. References: Couillet & Liao, *Random Matrix Methods for Machine
-Learning*; Atanasov, Zavatone-Veth, Pehlevan, arXiv 2405.00592 (κ, degrees of freedom).
+with the renormalised ridge κ. With one covariance χ = π. References: Couillet & Liao, *Random Matrix Methods for
+Machine Learning*; Atanasov, Zavatone-Veth, Pehlevan, arXiv 2405.00592 (κ, degrees of freedom).
 """
 
 from typing import Any
@@ -87,9 +88,9 @@ def mixture(C: Any, priors: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any, Any
     .. math:: δ_k = \frac1n \mathrm{tr}\, C_k R_γ, \quad R_γ = \Big(\sum_k \frac{π_k}{1+δ_k} C_k + γ\Big)^{-1}; \qquad
               κ = γ s, \quad χ_k = \frac{s\, π_k}{1+δ_k}, \quad R = R_γ/s, \quad T_{kl} = \frac{χ_l^2}{π_l n} \mathrm{tr}\, C_k R C_l R
 
-    with s such that Σ χ_k = 1. (Leave one sample out: its quadratic form xᵀQx/n concentrates on δ_k.) T is also the Jacobian of the
-    right side: R_γ is a parallel sum, hence that side increasing and concave in δ, so that Newton's steps from tr C_k/(nγ) fall to
-    the root without safeguards. Raises ArithmeticError if they have not settled.
+    with s such that Σ χ_k = 1. (Leave one sample out: its quadratic form xᵀQx/n concentrates on δ_k.) T is also the
+    Jacobian of the right side: R_γ is a parallel sum, hence that side increasing and concave in δ, so that Newton's
+    steps from tr C_k/(nγ) fall to the root without safeguards. Raises ArithmeticError if they have not settled.
     """
     xp = namespace(C, priors, n, gamma)
     C, priors, n, gamma = (asarray(xp, x) for x in (C, priors, n, gamma))

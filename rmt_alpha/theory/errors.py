@@ -1,6 +1,8 @@
-r"""What a ridge training says of itself: degrees of freedom, training error, leave-one-out error, generalised cross-validation.
+r"""What a ridge training says of itself: degrees of freedom, training error, leave-one-out error, generalised
+cross-validation.
 
-All follow from the κ of the theory. A sample's residual is its residual as a test point, shrunk by what it pulled the fit towards itself,
+All follow from the κ of the theory. A sample's residual is its residual as a test point, shrunk by what it pulled the
+fit towards itself,
 
 .. math:: y_i - \hat W^T x_i = \frac{r_i}{1+δ_k}, \quad \frac1{1+δ_k} = \frac{γ}{κ}\frac{χ_k}{π_k}, \quad
           1 - \frac{\mathrm{df}_1}n = \frac γκ,
@@ -8,8 +10,9 @@ All follow from the κ of the theory. A sample's residual is its residual as a t
 .. math:: \text{training} = \sum_k \frac{π_k\,\mathrm{tr} S_k}{(1+δ_k)^2}, \quad \text{leave-one-out} = \sum_k π_k\,\mathrm{tr} S_k, \quad
           \text{GCV} = \frac{\text{training}}{(1-\mathrm{df}_1/n)^2}.
 
-With one covariance all δ_k agree and GCV is the leave-one-out error; with several it is biased. S_k counts the noise of the labels, flipped
-ones included: nobody who trains sees others. (Atanasov, Zavatone-Veth & Pehlevan, arXiv 2405.00592; Golub, Heath & Wahba 1979.)
+With one covariance all δ_k agree and GCV is the leave-one-out error; with several it is biased. S_k counts the noise
+of the labels, flipped ones included: nobody who trains sees others. (Atanasov, Zavatone-Veth & Pehlevan, arXiv
+2405.00592; Golub, Heath & Wahba 1979.)
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 r"""The paper's problem in closed form: isotropic noise, one trained source, eight numbers.
 
-The same formula as `stage`, with R = 1/(1+κ), written out: nothing but arithmetic on numbers, so that millions of problems take a second.
-(arXiv 2510.21345, theorem of section 3, with its source's second moment corrected; theory.md, section 3.)
+The same formula as `stage`, with R = 1/(1+κ), written out: nothing but arithmetic on numbers, so that millions of
+problems take a second. (arXiv 2510.21345, theorem of section 3, with its source's second moment corrected; theory.md,
+section 3.)
 """
 
 from __future__ import annotations

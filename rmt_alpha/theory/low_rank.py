@@ -1,6 +1,7 @@
 r"""Low rank, LoRA's own constraint, in closed form: rank(A) ≤ r with the same penalty.
 
-At any finite size, with S = XXᵀ/n + γ, Â the unrestricted correction and G = ÂᵀSÂ (q × q), the minimiser is (Eckart–Young in the metric S)
+At any finite size, with S = XXᵀ/n + γ, Â the unrestricted correction and G = ÂᵀSÂ (q × q), the minimiser is
+(Eckart–Young in the metric S)
 
 .. math:: A_r = \hat A\, U_r U_r^T, \qquad U_r \text{ the } r \text{ leading eigenvectors of } G.
 
@@ -8,10 +9,11 @@ With q fixed as n, p → ∞, G is deterministic,
 
 .. math:: G = E[y'y'^T] - (γ/κ)^2 \sum_k \frac{χ_k^2}{π_k} S_k - γ E[\hat A^T \hat A], \qquad y' = y - a^T x,
 
-(the residual of the start, less the training residual, less the penalty), and W_r = a + (W − a)P with P = U_rU_rᵀ is a linear image of the weights of `stage`.
-Everything is a form in α: one solve serves every α and every rank. Where two eigenvalues of G meet the leading space is not defined, at any size;
-results at such a rank come with a `TieWarning`. Where they nearly meet, within fluctuations of G of relative order 1/√n, the limit is
-reached late. (theory.md, section 10.)
+(the residual of the start, less the training residual, less the penalty), and W_r = a + (W − a)P with P = U_rU_rᵀ is
+a linear image of the weights of `stage`. Everything is a form in α: one solve serves every α and every rank. Where
+two eigenvalues of G meet the leading space is not defined, at any size; results at such a rank come with a
+`TieWarning`. Where they nearly meet, within fluctuations of G of relative order 1/√n, the limit is reached late.
+(theory.md, section 10.)
 """
 
 from __future__ import annotations
@@ -205,11 +207,23 @@ def moments(fit: Fit, alpha: Any, threshold: str = "zero") -> Moments:
 
 
 def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moments:
-    """The moments at every rank r = 0 … q, from one solve: risk and accuracy (q + 1, …), shaped like α behind the rank.
+    """The moments at every rank r = 0 … q of the correction, from one solve.
 
-    >>> W = np.vstack([np.eye(3), np.zeros((57, 3))])
+    | parameter | meaning |
+    |---|---|
+    | `fit` | a scalar `Fit` with squared loss |
+    | `alpha`, `threshold` | as for `predict` |
+
+    Returns `Moments` whose risk and accuracy are (q + 1, …): the rank first, then the shape of α. Warns with
+    `TieWarning` where two directions tie at a rank. Raises ValueError or TypeError, naming the parameter. (theory.md,
+    section 10.)
+
+    >>> W = np.vstack([np.diag([3.0, 2.0, 1.0]), np.zeros((57, 3))])
     >>> fit = Fit(Population.linear(1.5 * W, 0.5), n=90, gamma=0.1, starts=[W])
-    >>> rank_path(fit, 1.0).risk.round(2), rank_path(fit, 1.5).risk.round(2)
+    >>> rank_path(fit, 1.0).risk.round(2)
+    array([4.25, 2.34, 1.6 , 1.56])
+    >>> rank_path(fit, 1.4).risk.round(2)
+    array([0.89, 1.01, 1.17, 1.37])
     """
     from .predict import checked_alpha
 

@@ -1,4 +1,6 @@
-r"""`optimal_alpha`: the best α of a score form, in closed form where the accuracy is Φ(m/√V), else by a search over directions."""
+r"""`optimal_alpha`: the best α of a score form, in closed form where the accuracy is Φ(m/√V), else by a search over
+directions.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ SHARPEST = 1e-10
 def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     """The best α, the accuracy there, and the other distinguished values of α, each with the problem's shape.
 
-    A closed form for two opposite classes and for regression; otherwise a search. `threshold` as for `predict`. For regression the best α is that
-    of least risk. Raises ValueError where there is nothing to scale.
+    A closed form for two opposite classes and for regression; otherwise a search. `threshold` as for `predict`. For
+    regression the best α is that of least risk. Raises ValueError where there is nothing to scale.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> best = optimal_alpha(problem)
@@ -133,9 +135,9 @@ def _optimum_of_several(form: ScoreForm) -> Optimum:
     .. math:: α^* = \frac{(M^{-1}c)_{1:}}{(M^{-1}c)_0}, \qquad
               α_{risk} = (M_{11} + c_1 c_1^T)^{-1} (c_1 (1 - c_0) - M_{10}), \qquad ᾱ = -\frac{c_0}{‖c_1‖^2} c_1
 
-    with c = (c₀, c₁) and M in blocks. The half-space a₀ > 0 does not hold M⁻¹c where (M⁻¹c)₀ ≤ 0. Superlevel sets of (cᵀa)/√(aᵀMa) are
-    convex, so the supremum then lies on its boundary a₀ = 0: α → ∞ along M₁₁⁻¹c₁. (theory.md, section 4; for several sources
-    in ridge regression, compare arXiv 2210.12759.)
+    with c = (c₀, c₁) and M in blocks. The half-space a₀ > 0 does not hold M⁻¹c where (M⁻¹c)₀ ≤ 0. Superlevel sets of
+    (cᵀa)/√(aᵀMa) are convex, so the supremum then lies on its boundary a₀ = 0: α → ∞ along M₁₁⁻¹c₁. (theory.md,
+    section 4; for several sources in ridge regression, compare arXiv 2210.12759.)
     """
     xp = namespace(form.c)
     c = xp.moveaxis(form.c, 0, -1)
@@ -160,7 +162,9 @@ def _optimum_of_several(form: ScoreForm) -> Optimum:
 
 
 def _solve(xp: Any, A: Any, b: Any) -> Any:
-    """A⁻¹b for symmetric positive semi-definite A (..., k, k) and b (..., k), of least length where starts repeat each other."""
+    """A⁻¹b for symmetric positive semi-definite A (..., k, k) and b (..., k), of least length where starts repeat
+    each other.
+    """
     scale = xp.sqrt(xp.diagonal(A, axis1=-2, axis2=-1))
     scale = xp.where(scale == 0, 1.0, scale)  # a start that is zero
     inverse = xp.linalg.pinv(A / (scale[..., :, None] * scale[..., None, :]), hermitian=True)
@@ -189,7 +193,9 @@ def least_risk(form: ScoreForm) -> Any:
 
 
 def search(form: ScoreForm, threshold: str) -> Optimum:
-    """`Optimum` of a general form without batch: least risk in closed form, the largest accuracy by a search over directions a."""
+    """`Optimum` of a general form without batch: least risk in closed form, the largest accuracy by a search over
+    directions a.
+    """
     risky = least_risk(form)
     one = len(risky) == 1
     alpha = risky[0] if one else risky
@@ -235,7 +241,9 @@ Found = tuple[np.ndarray, float]
 
 
 def best_direction(accuracy: Callable[[np.ndarray], Any], n_alpha: int, guess: np.ndarray) -> Found:
-    """The direction a (1 + n_alpha,), a₀ ≥ 0, of largest accuracy; `accuracy` takes (1 + n_alpha, points), in units of equal weight."""
+    """The direction a (1 + n_alpha,), a₀ ≥ 0, of largest accuracy; `accuracy` takes (1 + n_alpha, points), in units
+    of equal weight.
+    """
     from scipy import optimize  # a tenth of a second to import, and only searches need it
 
     if n_alpha == 1:
@@ -269,7 +277,8 @@ def to_alpha(found: Found, units: np.ndarray) -> tuple[np.ndarray, bool, np.ndar
 
 
 def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray, n_alpha: int) -> Optimum:
-    """`Optimum` where nothing is a form in α: both the accuracy and the risk by a search, α at most 10⁴ of its units."""
+    """`Optimum` where nothing is a form in α: both the accuracy and the risk by a search, α at most 10⁴ of its units.
+    """
     from scipy import optimize
 
     angles = np.linspace(-1, 1, 41) * np.arctan(1e4)

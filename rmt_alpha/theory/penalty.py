@@ -46,8 +46,9 @@ def optimal_penalty(
 
     .. math:: \max_{γ,\,\tildeγ} \max_α \mathrm{accuracy}
 
-    `over` is "target" (γ), "source" (γ of every start that is a fit) or "both"; the problem is scalar, its other penalties stay. Starts
-    from the best point of a coarse grid in log γ, so that local maxima do little harm. Raises ValueError or TypeError, naming the parameter.
+    `over` is "target" (γ), "source" (γ of every start that is a fit) or "both"; the problem is scalar, its other
+    penalties stay. Starts from the best point of a coarse grid in log γ, so that local maxima do little harm. Raises
+    ValueError or TypeError, naming the parameter.
 
     >>> mean = np.r_[np.zeros(150), np.full(50, 0.2)]
     >>> fit = TransferProblem.from_means(
@@ -107,7 +108,9 @@ def _sources(fit: Fit) -> list[Any]:
 
 
 def _with_penalties(problem: Problem, n_target: int, gammas: np.ndarray) -> Problem:
-    """The problem with the target's penalty (if n_target is 1) and then the trained starts' (if there are more) replaced."""
+    """The problem with the target's penalty (if n_target is 1) and then the trained starts' (if there are more)
+    replaced.
+    """
     target = float(gammas[0]) if n_target else None
     rest = list(map(float, gammas[n_target:]))
     if isinstance(problem, TransferProblem):

@@ -32,16 +32,17 @@ def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noi
     | `noise` | of the test points, "gaussian", "rademacher" or "student": it matters where the means or starts sit on few coordinates |
     | `spread` | also the standard deviations over draws of the training sets, `accuracy_sd` … (isotropic noise and one source only) |
 
-    Exact as all sample sizes and p → ∞ at fixed ratios; `simulate` is its witness. Returns `Moments`. Raises ValueError or TypeError, naming the
-    parameter, FloatingPointError where the result leaves double precision, ArithmeticError where a fixed point does not settle.
-    (arXiv 2510.21345, section 3; theory.md, sections 2, 5 and 9.)
+    Exact as all sample sizes and p → ∞ at fixed ratios; `simulate` is its witness. Returns `Moments`. Raises
+    ValueError or TypeError, naming the parameter, FloatingPointError where the result leaves double precision,
+    ArithmeticError where a fixed point does not settle. (arXiv 2510.21345, section 3; theory.md, sections 2, 5 and
+    9.)
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> predict(problem, [0, 1, 7.5]).accuracy.round(4)
     array([0.5493, 0.6678, 0.7311])
     >>> mu = np.full(100, 0.1)
     >>> print(f"{predict(Fit(Population.two_classes(mu, -mu), n=200, gamma=1.0)).accuracy:.4f}")
-    0.7518
+    0.7812
     """
     alpha = checked_alpha(problem, alpha)
     check.choice("noise", noise, tuple(localised.CHARACTERISTIC))

@@ -4,8 +4,8 @@ The public code of arXiv 2510.21345 (functions `test_expectation_2` and `optimal
 
 .. math:: q = E‖\tilde w‖^2 \;\to\; \tilde m^2/μ^2 + (1-\tilde h)(1-2\tilde m),
 
-which lacks the factor 1/h̃ and the term (1−h̃)m̃². It is close where N ≫ p and far off where p/N is of order one. Its forms
-for a fixed source and for regression are right.
+which lacks the factor 1/h̃ and the term (1−h̃)m̃². It is close where N ≫ p and far off where p/N is of order one. Its
+forms for a fixed source and for regression are right.
 """
 
 import dataclasses

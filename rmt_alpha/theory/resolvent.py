@@ -1,7 +1,8 @@
 r"""The two ways to hold R = (Σ χ_k C_k + κ)⁻¹: by the eigenvalues of one covariance, or as a matrix.
 
-A training needs of it the products Rv, quadratic forms uᵀC_k v, and traces with the noise Ω of what it starts from. `Spectral` does all that in
-O(p) in the eigenbasis of the one covariance (O(1) where it is the identity), for arrays of n and γ at once; `Dense` in O(p³) for anything.
+A training needs of it the products Rv, quadratic forms uᵀC_k v, and traces with the noise Ω of what it starts from.
+`Spectral` does all that in O(p) in the eigenbasis of the one covariance (O(1) where it is the identity), for arrays
+of n and γ at once; `Dense` in O(p³) for anything.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ class Law:
 
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """One start as a training sees it: a law, restricted to the coordinates of `mask` (None: all). Anchors of one `law` share its noise."""
+    """One start as a training sees it: a law, restricted to the coordinates of `mask` (None: all). Anchors of one
+    `law` share its noise.
+    """
 
     law: Law
     mask: np.ndarray | None = None
@@ -73,7 +76,9 @@ def pick(population: Population, n: Any, gamma: Any, anchors: Sequence[Anchor]) 
 
 
 class Spectral:
-    """R by eigenvalues. Vectors are (..., p) in the eigenbasis; n and γ may have leading axes, which come first in all results."""
+    """R by eigenvalues. Vectors are (..., p) in the eigenbasis; n and γ may have leading axes, which come first in
+    all results.
+    """
 
     def __init__(self, population: Population, n: Any, gamma: Any, anchors: Sequence[Anchor]):
         self.cov, self.anchors, self.n = population.covariances[0], anchors, n
@@ -113,7 +118,9 @@ class Spectral:
         return (within + scale(self.one_minus_h) * total) / scale(self.h)
 
     def pull(self, S: Any) -> Any:
-        """Σ_k χ_k² S_k/π_k by distinct covariance, (*batch, 1, m, m), of residual covariances S (*batch, K, m, m): what makes noise in the weights."""
+        """Σ_k χ_k² S_k/π_k by distinct covariance, (*batch, 1, m, m), of residual covariances S (*batch, K, m, m):
+        what makes noise in the weights.
+        """
         return self.xp.sum(self.chi[:, None, None] * S, -3)[..., None, :, :]
 
     def noise(self, i: int, j: int) -> Any:
@@ -136,7 +143,9 @@ class Spectral:
         return omega
 
     def trace(self, omega: Any, left: Any, right: Any, weighted: bool = True) -> Any:
-        """tr(C_k f(R) Ω g(R)), or without C_k, for functions given by their eigenvalues (*batch, r): (*batch, 1, q, q)."""
+        """tr(C_k f(R) Ω g(R)), or without C_k, for functions given by their eigenvalues (*batch, r): (*batch, 1, q,
+        q).
+        """
         spectrum = left * right * (self.lam if weighted else 1.0)
         r = max(spectrum.shape[-1], np.shape(omega)[-1])
         times = self.cov.dim // r if r == 1 else 1
@@ -152,7 +161,9 @@ class Spectral:
         return (self.xp.sum(spectrum, -1) * self.cov.multiplicity / self.n)[..., None]
 
     def law(self, mean: Any, scales: Any, pulled: Any) -> Law:
-        """The law of weights with mean (*batch, q, d) in the eigenbasis, anchors scaled by (*batch, J, q), and noise `pull`ed in."""
+        """The law of weights with mean (*batch, q, d) in the eigenbasis, anchors scaled by (*batch, J, q), and noise
+        `pull`ed in.
+        """
         xp, mean = self.xp, self.cov.from_eigenbasis(mean)
         fresh = pulled[..., 0, :, :, None] * (self.lam * self.R**2 / self.n[..., None])[..., None, None, :]
         noisy = [(i, j) for i in range(len(self.anchors)) for j in range(len(self.anchors)) if self.noise(i, j) is not None]

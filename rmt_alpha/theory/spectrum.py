@@ -1,16 +1,19 @@
 r"""The spectrum of a fit's sample covariance: bulk, edges, mass at 0, and the outliers that class means make.
 
-The equation that gives κ at a ridge γ gives the density where γ is −x on the spectrum itself. With a = −κ, in the upper half plane,
+The equation that gives κ at a ridge γ gives the density where γ is −x on the spectrum itself. With a = −κ, in the
+upper half plane,
 
 .. math:: x = ψ(a) = a\Big(1 + \frac1n \sum_i \frac{λ_i}{a-λ_i}\Big), \qquad f(x) = \frac{n}{p}\,\frac{\operatorname{Im} a}{π|a|^2}, \qquad
           \operatorname{Im} ψ(a) = 0 \iff \frac1n \sum_i \frac{λ_i^2}{|a-λ_i|^2} = 1,
 
-so that each Re a inside the bulk has one Im a, by bisection, and both edges of each interval are real roots of ψ′. Means add the low-rank
-Σ π_k μ_kμ_kᵀ to the covariance; an eigenvalue a of the sum leaves the bulk if ψ′(a) > 0, and then
+so that each Re a inside the bulk has one Im a, by bisection, and both edges of each interval are real roots of ψ′.
+Means add the low-rank Σ π_k μ_kμ_kᵀ to the covariance; an eigenvalue a of the sum leaves the bulk if ψ′(a) > 0, and
+then
 
 .. math:: \hat λ = ψ(a), \qquad ⟨\hat u, v⟩^2 = a\,ψ'(a)/ψ(a)
 
-with v its eigenvector. (Silverstein & Choi 1995; Bai & Yao 2012; Baik, Ben Arous & Péché 2005; Couillet & Liao, section 2.5.)
+with v its eigenvector. (Silverstein & Choi 1995; Bai & Yao 2012; Baik, Ben Arous & Péché 2005; Couillet & Liao,
+section 2.5.)
 """
 
 from __future__ import annotations
@@ -153,7 +156,9 @@ def _distinct(eigenvalues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _edges(lam: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """The intervals (B, 2) of a on which ψ′ < 0: real roots of ψ′, a convex function −ψ′ between neighbouring eigenvalues."""
+    """The intervals (B, 2) of a on which ψ′ < 0: real roots of ψ′, a convex function −ψ′ between neighbouring
+    eigenvalues.
+    """
     weight = share * lam**2
     steep = lambda a: np.sum(weight / (a - lam) ** 2)  # noqa: E731 (1 − ψ′)
     reach = np.sqrt(weight.sum())
@@ -180,7 +185,9 @@ def _bisect(beyond: Any, low: float, high: float) -> float:
 
 
 def _spikes(fit: Fit, bulk: Spectrum) -> tuple[Spike, ...]:
-    """The eigenvalues a of C + MMᵀ, M = (√π_k μ_k), off the spectrum of C: those at which Mᵀ(a − C)⁻¹M has an eigenvalue 1."""
+    """The eigenvalues a of C + MMᵀ, M = (√π_k μ_k), off the spectrum of C: those at which Mᵀ(a − C)⁻¹M has an
+    eigenvalue 1.
+    """
     population = fit.population.centred(fit.population.priors) if fit.intercept else fit.population
     covariance = population.covariances[0]
     M = covariance.to_eigenbasis(np.sqrt(population.priors)[:, None] * population.means)

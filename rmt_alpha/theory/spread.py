@@ -1,22 +1,24 @@
-r"""Spread of one training set: leading-order covariance of the score's moments over draws, for C = C̃ = 1 and Gaussian noise.
+r"""Spread of one training set: leading-order covariance of the score's moments over draws, for C = C̃ = 1 and
+Gaussian noise.
 
-**What fluctuates.** In the coordinates yᵢxᵢ/√n a stage's data matrix is A = μuᵀ + G, with u the unit vector of n equal entries
-and G (p × n) of independent N(0, 1/n); w_α = Q(Au + αγw̃), Q = (AAᵀ + γ)⁻¹, with an anchor of s = ⟨w̃, μ⟩, q = ‖w̃‖². Let b =
-‖μ‖, e₁ = μ/b, e₂ the direction of the rest of w̃, and Q₀, P₀ the resolvents of the noise alone, (GGᵀ + γ)⁻¹ and (GᵀG + γ)⁻¹.
-Woodbury on AAᵀ − GGᵀ, of rank 2, gives
+**What fluctuates.** In the coordinates yᵢxᵢ/√n a stage's data matrix is A = μuᵀ + G, with u the unit vector of n
+equal entries and G (p × n) of independent N(0, 1/n); w_α = Q(Au + αγw̃), Q = (AAᵀ + γ)⁻¹, with an anchor of s = ⟨w̃,
+μ⟩, q = ‖w̃‖². Let b = ‖μ‖, e₁ = μ/b, e₂ the direction of the rest of w̃, and Q₀, P₀ the resolvents of the noise
+alone, (GGᵀ + γ)⁻¹ and (GᵀG + γ)⁻¹. Woodbury on AAᵀ − GGᵀ, of rank 2, gives
 
 .. math::
     w = γQ_0(θ_1e_1 + θ_2e_2) + θ_3Q_0Gu, \qquad m = b(Nθ)_1, \qquad V = θ^TWθ,                                              && (1) \\
     θ = B\,(αs/b,\; α\sqrt{q - s^2/b^2},\; 1)^T, \qquad B = (1 + KN)^{-1}, \qquad K = b(e_1e_3^T + e_3e_1^T)
 
-exactly, where the symmetric 3 × 3 matrices N and W hold bilinear forms of the resolvents in e₁, e₂ (i, j below) and u. So m and
-V are smooth functions of N and W alone, and since NB is symmetric, d(NB) = Bᵀ dN B:
+exactly, where the symmetric 3 × 3 matrices N and W hold bilinear forms of the resolvents in e₁, e₂ (i, j below) and
+u. So m and V are smooth functions of N and W alone, and since NB is symmetric, d(NB) = Bᵀ dN B:
 
 .. math:: dm = b(Be_1)^T dN θ, \qquad dV = θ^T dW θ + 2ζ^T dN θ, \qquad ζ = -KB^TWθ.                                          && (2)
 
-**Law of dN, dW.** The singular vectors of G are uniform and independent of its spectrum, whose own fluctuations are O(1/n).
-With ⟨⟩ the average over the Marchenko–Pastur law of GGᵀ (p eigenvalues x), ⟨⟩ₙ that of GᵀG (n of them), g = γ/(x+γ), and (f, h)
-standing for the functions of an entry, the six entries are asymptotically Gaussian and independent of each other:
+**Law of dN, dW.** The singular vectors of G are uniform and independent of its spectrum, whose own fluctuations are
+O(1/n). With ⟨⟩ the average over the Marchenko–Pastur law of GGᵀ (p eigenvalues x), ⟨⟩ₙ that of GᵀG (n of them), g =
+γ/(x+γ), and (f, h) standing for the functions of an entry, the six entries are asymptotically Gaussian and
+independent of each other:
 
 | entry | in N | in W | covariance of (f, h) |
 |---|---|---|---|
@@ -28,13 +30,14 @@ standing for the functions of an entry, the six entries are asymptotically Gauss
 (weighted sums of squares, or products, of coordinates of independent uniform unit vectors; the subtraction is their
 normalisation). This in (2) is the covariance of (m, V) given the anchor. No entry cancels as γ → 0.
 
-**Transfer.** The source, a stage without anchor, gives the covariance of (⟨w̃, μ⟩, ‖w̃‖²); the rest of w̃ is uniform on a
-sphere orthogonal to μ, so its component along μ_⊥ is independent, of variance (q − m̃²/μ²)/p. That is the covariance of (s, q),
-carried through ∂(c, M)/∂(s, q) of the closed form. Target and source draws are independent: add.
+**Transfer.** The source, a stage without anchor, gives the covariance of (⟨w̃, μ⟩, ‖w̃‖²); the rest of w̃ is uniform
+on a sphere orthogonal to μ, so its component along μ_⊥ is independent, of variance (q − m̃²/μ²)/p. That is the
+covariance of (s, q), carried through ∂(c, M)/∂(s, q) of the closed form. Target and source draws are independent:
+add.
 
-Everything is O(1/n), exact to leading order as p, n, N grow in proportion; means are off by O(1/n), below the spread by √n.
-Non-Gaussian noise adds a fourth-cumulant term where μ or w̃ sit on a few coordinates: not included. Where every first-order
-term vanishes the formula gives 0.
+Everything is O(1/n), exact to leading order as p, n, N grow in proportion; means are off by O(1/n), below the spread
+by √n. Non-Gaussian noise adds a fourth-cumulant term where μ or w̃ sit on a few coordinates: not included. Where
+every first-order term vanishes the formula gives 0.
 """
 
 from __future__ import annotations
@@ -57,8 +60,9 @@ ENTRIES = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
 def deviations(problem: Fit | TransferProblem, alpha: Any) -> dict[str, Any]:
     """Standard deviations over draws of mean, variance, accuracy and risk at α: the fields `…_sd` of `Moments`.
 
-    For isotropic noise, two opposite classes, one start and squared losses, with γ > 0 and ‖μ_β‖ > 0 (a trained source: also γ̃, ‖μ‖ > 0); else
-    ValueError: no formula is known, and `simulate` gives the deviations. `simulate(…).accuracy_sd` is its witness.
+    For isotropic noise, two opposite classes, one start and squared losses, with γ > 0 and ‖μ_β‖ > 0 (a trained
+    source: also γ̃, ‖μ‖ > 0); else ValueError: no formula is known, and `simulate` gives the deviations.
+    `simulate(…).accuracy_sd` is its witness.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> found = predict(problem, 7.5, spread=True)
