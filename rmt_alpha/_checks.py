@@ -39,6 +39,8 @@ def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, re
         array = array.astype(np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a real number or an array of them, got {_show(value)}.") from None
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}. Leave it out, or give a number.")
     with np.errstate(invalid="ignore"):
         bad = ~((array >= low) & (array <= high))
     if bad.any():
@@ -89,10 +91,14 @@ def vector(name: str, value: Any, dim: int | None = None) -> Any:
     return array
 
 
-def labels(name: str, value: Any, length: int, below: int | None = None) -> np.ndarray:
+def labels(name: str, value: Any, length: int | None, below: int | None = None) -> np.ndarray:
     """Whole numbers 0 … G−1, (length,), each of them used; `below` is G, where it is known."""
-    array = np.asarray(value)
-    if array.shape != (length,):
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise TypeError(f"{name} must be a vector of whole numbers, got {_show(value)}.") from None
+    length = array.size if length is None else length
+    if array.shape != (length,) or not length:
         raise ValueError(f"{name} must have shape ({length},), got {array.shape}.")
     G = below if below is not None else (int(array.max()) + 1 if array.dtype.kind in "iu" else 0)
     if array.dtype.kind not in "iu" or set(array.tolist()) != set(range(G)):

@@ -58,7 +58,7 @@ class Group(Meaning):
     @classmethod
     def split(cls, start: Any, labels: Any) -> tuple[Group, ...]:
         """One group per label 0 … G − 1 of the coordinates, labels (p,)."""
-        labels = check.labels("labels", labels, np.size(labels))
+        labels = check.labels("labels", labels, None)
         return tuple(cls(start, labels == g) for g in range(labels.max() + 1))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import namespace, normal_cdf, plain, pytree
+from .._arrays import is_jax, namespace, normal_cdf, plain, pytree
 from ..problem import Fit, Population, TransferProblem
 from .orthant import nearest_code_accuracy
 
@@ -156,6 +156,15 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
             raise ValueError(f"threshold must be 'zero' for {len(targets)} classes, got {threshold!r}: the nearest code decides.")
         right = nearest_code_accuracy(targets, of, mean, variance)
     return Moments(plain(mean), plain(variance), plain(_finite(xp, xp.tensordot(priors, right, axes=1))), plain(_finite(xp, risk)))
+
+
+def checked(found: Any) -> Any:
+    """A result, unless one of its numbers left double precision; JAX's go unread."""
+    for name in QUANTITIES:
+        value = getattr(found, name, None)
+        if value is not None and not is_jax(value) and not np.all(np.isfinite(value)):
+            raise FloatingPointError(f"the {name} of the score left the range of double precision. Rescale the problem: norms, penalties and α must be nearer to one.")
+    return found
 
 
 def _finite(xp: Any, x: Any) -> Any:

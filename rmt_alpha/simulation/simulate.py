@@ -192,6 +192,7 @@ def need_memory(fit: Fit, n_trials: int) -> None:
         )
 
 
+@np.errstate(all="ignore")
 def piece(problem: Fit | TransferProblem, alpha: np.ndarray, setting: Setting, trials: range) -> Moments:
     """The moments at α of the given trials, all of one piece, of a scalar problem: (…, *shape of α, trials)."""
     fit = as_fit(problem)
@@ -208,6 +209,7 @@ def piece(problem: Fit | TransferProblem, alpha: np.ndarray, setting: Setting, t
     return Moments(*(unflat(getattr(found, q)) for q in QUANTITIES))
 
 
+@np.errstate(all="ignore")
 def form_of(problem: Fit | TransferProblem, setting: Setting, trials: range) -> ScoreForm:
     """The score forms of the given trials, all of one piece, of a scalar problem."""
     return ENGINES[setting.method].draw(
@@ -323,6 +325,7 @@ def _entries(problem: Fit | TransferProblem) -> int:
 Summary = tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
+@np.errstate(all="ignore")
 def _summary(problem: Any, alpha: np.ndarray, setting: Setting, trials: range) -> Summary:
     """Count, mean and sum of squared deviations of each quantity over one piece."""
     m = piece(problem, alpha, setting, trials)
@@ -332,8 +335,7 @@ def _summary(problem: Any, alpha: np.ndarray, setting: Setting, trials: range) -
         if values is not None:
             values = np.broadcast_to(values, (*np.shape(values)[:-1], len(trials)))
             mean[quantity] = values.mean(axis=-1)
-            with np.errstate(over="ignore"):
-                M2[quantity] = ((values - mean[quantity][..., None]) ** 2).sum(axis=-1)
+            M2[quantity] = ((values - mean[quantity][..., None]) ** 2).sum(axis=-1)
             if not np.all(np.isfinite(M2[quantity])):
                 raise FloatingPointError(f"alpha must be smaller: the scatter of the {quantity} left double precision. Rescale α and the starts.")
     return len(trials), mean, M2

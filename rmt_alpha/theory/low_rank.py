@@ -25,6 +25,7 @@ import numpy as np
 
 from ..problem import Fit, Population, is_squared
 from ..results import Moments, Optimum, describe
+from ..results.moments import checked
 from .resolvent import Law, Spectral
 from .stage import Stage, _blocks, own_scales, train
 
@@ -203,6 +204,7 @@ def moments(fit: Fit, alpha: Any, threshold: str = "zero") -> Moments:
     return _of_cells(fit, alpha, lambda cell, part: moments(cell, part, threshold))
 
 
+@np.errstate(all="ignore")
 def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moments:
     """The moments at every rank r = 0 … q, from one solve: risk and accuracy (q + 1, …), shaped like α behind the rank.
 
@@ -223,7 +225,7 @@ def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moment
     path = [low.moments(alpha, r, threshold) for r in range(low.q + 1)]
     accuracy = None if path[0].accuracy is None else np.stack([np.asarray(m.accuracy) for m in path])
     mean, variance = np.stack([m.mean for m in path], 2), np.stack([m.variance for m in path], 3)
-    return Moments(mean, variance, accuracy, np.stack([np.asarray(m.risk) for m in path]), problem=fit)
+    return checked(Moments(mean, variance, accuracy, np.stack([np.asarray(m.risk) for m in path]), problem=fit))
 
 
 def optimum(fit: Fit, threshold: str) -> Optimum:

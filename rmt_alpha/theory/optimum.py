@@ -12,6 +12,7 @@ from .. import _checks as check
 from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
 from ..problem import Fit, TransferProblem, is_squared
 from ..results import Moments, Optimum, ScoreForm
+from ..results.moments import THRESHOLDS
 from . import convex_search, low_rank
 from .predict import Problem, batched, checked_problem, predict, score_form
 
@@ -19,6 +20,7 @@ ANGLES = np.linspace(-np.pi / 2, np.pi / 2, 129)
 SHARPEST = 1e-10
 
 
+@np.errstate(all="ignore")
 def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     """The best α, the accuracy there, and the other distinguished values of α, each with the problem's shape.
 
@@ -30,7 +32,16 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     >>> print(f"α* = {best.alpha:.2f}: {best.accuracy:.4f}; ᾱ = {best.zero:.2f}; least risk at {best.least_risk:.2f}")
     α* = 7.47: 0.7311; ᾱ = -0.31; least risk at 3.29
     """
-    checked_problem(problem)
+    found = _optimal(checked_problem(problem), threshold)
+    for name in ("alpha", "accuracy", "zero", "least_risk", "risk"):
+        value = getattr(found, name)
+        if value is not None and not is_jax(value) and np.any(np.isnan(value)):
+            raise FloatingPointError(f"{name} left the range of double precision. Rescale the problem: norms and penalties must be nearer to one.")
+    return found
+
+
+def _optimal(problem: Problem, threshold: str) -> Optimum:
+    check.choice("threshold", threshold, THRESHOLDS)
     if isinstance(problem, Fit) and problem.n_alpha == 0:
         raise ValueError("problem must have a start whose scale can be chosen, got a fit without starts. Give it starts=[…].")
     if isinstance(problem, TransferProblem):

@@ -12,7 +12,7 @@ from .. import _checks as check
 from .._arrays import is_jax, plain
 from ..problem import Fit, TransferProblem, is_squared
 from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe, moments
-from ..results.moments import THRESHOLDS
+from ..results.moments import THRESHOLDS, checked
 from . import convex, localised, low_rank
 from . import spread as spreads
 from .isotropic import transfer_form
@@ -21,6 +21,7 @@ from .stage import train
 Problem = Fit | TransferProblem
 
 
+@np.errstate(all="ignore")  # what leaves double precision is an error, at the end
 def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noise: str = "gaussian", spread: bool = False) -> Moments:
     """Asymptotic mean, variance, accuracy and risk of a fit at α.
 
@@ -50,7 +51,7 @@ def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noi
         found = dataclasses.replace(found, accuracy=plain(_localised(problem, alpha, noise, threshold)))
     if spread:
         found = dataclasses.replace(found, **spreads.deviations(problem, alpha))
-    return dataclasses.replace(found, alpha=plain(alpha), problem=problem)
+    return dataclasses.replace(checked(found), alpha=plain(alpha), problem=problem)
 
 
 def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:
