@@ -31,7 +31,9 @@ def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, re
         real(name, np.asarray(value), low, high, remedy)
         return value
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise TypeError(f"{name} must not be masked, got {int(np.ma.count_masked(value))} masked entries. Fill or drop them.")
+        raise TypeError(
+            f"{name} must not be masked, got {int(np.ma.count_masked(value))} masked entries. Fill or drop them."
+        )
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
@@ -73,7 +75,12 @@ def matrix(name: str, value: Any, rows: int | None = None, columns: int | None =
     """A finite matrix (rows, columns)."""
     array = real(name, value)
     shape = np.shape(array)
-    if len(shape) != 2 or 0 in shape or (rows is not None and shape[0] != rows) or (columns is not None and shape[1] != columns):
+    if (
+        len(shape) != 2
+        or 0 in shape
+        or (rows is not None and shape[0] != rows)
+        or (columns is not None and shape[1] != columns)
+    ):
         wanted = f"({'·' if rows is None else rows}, {'·' if columns is None else columns})"
         raise ValueError(f"{name} must be a matrix of shape {wanted}, got shape {shape}. Stack the vectors as rows.")
     return array

@@ -73,7 +73,7 @@ class Meaning:
         return known
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.digest == other.digest  # type: ignore[attr-defined]
+        return type(other) is type(self) and self.digest == other.digest
 
     def __hash__(self) -> int:
         return int.from_bytes(self.digest[:8], "little")

@@ -242,7 +242,7 @@ def pick_method(problem: Fit | TransferProblem, method: str, conditions: Conditi
 
 def cells_along(
     problem: Fit | TransferProblem, alpha: np.ndarray
-) -> tuple[tuple[int, ...], Iterator[tuple[tuple, Any, np.ndarray]]]:
+) -> tuple[tuple[int, ...], Iterator[tuple[tuple[Any, ...], Any, np.ndarray]]]:
     """The common shape of α and the problem, and for each scalar cell its place there, the cell, and its part of α."""
     if isinstance(problem, Fit):
         return problem.cells_along(alpha)
@@ -251,7 +251,7 @@ def cells_along(
     padded = (1,) * (len(shape) - len(own)) + own
     alphas = np.broadcast_to(alpha, shape)
 
-    def cells() -> Iterator[tuple[tuple, Any, np.ndarray]]:
+    def cells() -> Iterator[tuple[tuple[Any, ...], Any, np.ndarray]]:
         for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
             # A problem's axis of length one meets a whole axis of α.
             place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
@@ -337,7 +337,9 @@ def _summary(problem: Any, alpha: np.ndarray, setting: Setting, trials: range) -
             mean[quantity] = values.mean(axis=-1)
             M2[quantity] = ((values - mean[quantity][..., None]) ** 2).sum(axis=-1)
             if not np.all(np.isfinite(M2[quantity])):
-                raise FloatingPointError(f"alpha must be smaller: the scatter of the {quantity} left double precision. Rescale α and the starts.")
+                raise FloatingPointError(
+                    f"alpha must be smaller: the scatter of the {quantity} left double precision. Rescale α and the starts."
+                )
     return len(trials), mean, M2
 
 

@@ -149,7 +149,9 @@ class LowRank:
 def solved(fit: Fit) -> LowRank:
     """The low-rank theory of a scalar fit."""
     if fit.uses_jax:
-        raise TypeError("rank must be None where JAX arrays are given: the leading eigenvectors of G are found in NumPy. Pass NumPy numbers.")
+        raise TypeError(
+            "rank must be None where JAX arrays are given: the leading eigenvectors of G are found in NumPy. Pass NumPy numbers."
+        )
     # Both classes, mirror images or not: the start's residuals are counted in each.
     return LowRank(train(dataclasses.replace(fit, population=dataclasses.replace(fit.population, is_opposite=False))))
 
@@ -173,11 +175,13 @@ def law(fit: Fit) -> Law:
     P = low.projection(a, fit.rank or 0)
     Q = np.eye(low.q) - P
     columns = s.columns(a)
-    mean = s.R.cov.from_eigenbasis if hasattr(s.R, "cov") else (lambda v: v)
-    center = mean(Q @ columns.T @ s.start + P @ columns.T @ s.W)
+    axes = s.R.cov if isinstance(s.R, Spectral) else None
+    center = (axes.from_eigenbasis if axes is not None else (lambda v: v))(
+        Q @ columns.T @ s.start + P @ columns.T @ s.W
+    )
     if fit.population.is_regression:
         center = center + np.asarray(fit.population.weights).T
-    basis = np.eye(dim) if getattr(getattr(s.R, "cov", None), "basis", None) is None else s.R.cov.basis
+    basis: Any = np.eye(dim) if axes is None or axes.basis is None else axes.basis
     matrix = lambda f: f if np.ndim(f) == 2 else (basis * np.broadcast_to(f, dim)) @ basis.T  # noqa: E731
     shrink = matrix(s.R.kappa_R)
     full = s.law(a).matrix(dim)
@@ -189,9 +193,15 @@ def law(fit: Fit) -> Law:
                 continue
             omega = left.law.matrix(dim)
             omega = omega if left.mask is None else omega * left.mask[:, None]
-            omega = (omega if right.mask is None else omega * right.mask) * (a[i + 1, :, None] * a[j + 1, None, :])[..., None, None]
+            omega = (omega if right.mask is None else omega * right.mask) * (a[i + 1, :, None] * a[j + 1, None, :])[
+                ..., None, None
+            ]
             noise = noise + np.einsum("ki,lj,klab->ijab", Q, Q, omega)
-            noise = noise + np.einsum("ki,lj,klab->ijab", P, Q, shrink @ omega) + np.einsum("ki,lj,klab->ijab", Q, P, omega @ shrink)
+            noise = (
+                noise
+                + np.einsum("ki,lj,klab->ijab", P, Q, shrink @ omega)
+                + np.einsum("ki,lj,klab->ijab", Q, P, omega @ shrink)
+            )
     return Law(center, noise, None)
 
 
@@ -236,4 +246,5 @@ def optimum(fit: Fit, threshold: str) -> Optimum:
     assert fit.rank is not None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TieWarning)  # crossings of eigenvalues lie on the way of any search
-        return optimum_by_search(lambda alpha: low.moments(alpha, fit.rank, threshold), scales(low.stage.form), fit.n_alpha)
+        rank = fit.rank
+        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), scales(low.stage.form), fit.n_alpha)

@@ -22,7 +22,9 @@ Problem = Fit | TransferProblem
 
 
 @np.errstate(all="ignore")  # what leaves double precision is an error, at the end
-def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noise: str = "gaussian", spread: bool = False) -> Moments:
+def predict(
+    problem: Problem, alpha: Any = None, *, threshold: str = "zero", noise: str = "gaussian", spread: bool = False
+) -> Moments:
     """Asymptotic mean, variance, accuracy and risk of a fit at α.
 
     | parameter | meaning |
@@ -56,7 +58,9 @@ def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noi
 
 def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:
     if threshold != "zero":
-        raise ValueError(f"threshold must be 'zero' with noise {noise!r}, got {threshold!r}: the best one is known for Gaussian scores only.")
+        raise ValueError(
+            f"threshold must be 'zero' with noise {noise!r}, got {threshold!r}: the best one is known for Gaussian scores only."
+        )
     if not fit.shape:
         return localised.accuracy(fit, alpha, noise)
     shape, pieces = fit.cells_along(np.asarray(alpha))
@@ -76,14 +80,16 @@ def checked_problem(problem: Any) -> Problem:
 
 def checked_alpha(problem: Any, alpha: Any) -> Any:
     """α as an array that fits the problem; zeros of shape () stand for none."""
-    n_alpha = checked_problem(problem).n_alpha if isinstance(problem, Fit) else 1
     checked_problem(problem)
+    n_alpha = problem.n_alpha if isinstance(problem, Fit) else 1
     if n_alpha == 0:
         if alpha is not None:
             raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")
         return np.zeros(())
     if alpha is None:
-        raise ValueError(f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best.")
+        raise ValueError(
+            f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best."
+        )
     alpha = check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA)
     leading = problem.leading_axes(alpha) if isinstance(problem, Fit) else np.shape(alpha)
     check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, problem.shape))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from rmt_alpha import Fit, Population, compare, optimal_alpha, optimal_penalty, predict, rank_path, simulate
+from rmt_alpha import Fit, Population, optimal_alpha, optimal_penalty, predict, rank_path
+from rmt_alpha.theory.stage import trained
 
 P = 40
 RNG = np.random.default_rng(31)
@@ -19,7 +20,11 @@ def matrix(seed: int) -> np.ndarray:
 
 def opposite(mean, C, apart):
     """Two opposite classes; `apart` gives each a covariance object of its own, so that R is held as a matrix."""
-    return Population.two_classes(mean, -mean, covariances=[C, C.copy()]) if apart else Population.two_classes(mean, -mean, covariance=C)
+    return (
+        Population.two_classes(mean, -mean, covariances=[C, C.copy()])
+        if apart
+        else Population.two_classes(mean, -mean, covariance=C)
+    )
 
 
 @pytest.mark.parametrize("C", [SPECTRUM, matrix(1)], ids=["spectrum", "matrix"])
@@ -47,24 +52,27 @@ def test_low_rank_by_eigenvalues_is_that_by_matrices():
     np.testing.assert_allclose(one.accuracy, other.accuracy, rtol=1e-8)
 
 
-def test_variances_of_low_rank_and_of_what_starts_from_it():
-    """The covariances between kept and dropped outputs, which no risk depends on; matrices that do not commute, a start that is no multiple."""
+@pytest.mark.parametrize("matrices", [False, True], ids=["eigenvalues", "matrices"])
+def test_the_law_of_low_rank_weights_has_the_scores_of_low_rank(matrices):
+    """V = w̄ᵀCw̄ + tr CΩ from the law that later trainings start from, against the scores' own formula, entry by entry."""
     rng = np.random.default_rng(8)
-    W0, W1, W2 = rng.standard_normal((3, P, 2)) / np.sqrt(P) * np.array([1.0, 2.0])
-    W1 = W1 @ np.array([[1.0, 0.8], [-0.5, 1.0]])
-    source = Fit(Population.linear(W0, 0.5, covariance=matrix(2)), n=60, gamma=0.4)
-    low = Fit(Population.linear(W0 + W1, 0.5, covariance=matrix(3)), n=70, gamma=0.3, starts=[source], rank=1, alpha=1.3)
-    after = Fit(Population.linear(W2, 0.5, covariance=matrix(4)), n=60, gamma=2.0, starts=[low])
-    for fit, alpha in ((low, 1.3), (after, 1.0)):
-        theory, drawn = predict(fit, alpha), simulate(fit, alpha, n_trials=400, seed=3)
-        size = np.abs(theory.variance).max()
-        assert np.abs(theory.variance - drawn.variance).max() < 0.06 * size  # O(1/p)
-        assert abs(compare(theory, drawn).risk) < 8
+    means = rng.standard_normal((2, 4, P)) / 5
+    C = [matrix(3)] * 4 if not matrices else [matrix(3 + k) for k in range(4)]
+    source = Fit(Population.classes(means[0], covariance=matrix(2)), n=60, gamma=0.4)
+    target = Population.classes(means[1], covariances=C, priors=[0.1, 0.2, 0.3, 0.4], confusion=0.1 + 0.6 * np.eye(4))
+    low = Fit(target, n=70, gamma=0.3, starts=[source], rank=2, alpha=1.3)
+    law, V = trained(low), predict(low, 1.3).variance
+    np.testing.assert_allclose(law.noise, np.transpose(law.noise, (1, 0, 3, 2)), rtol=1e-9, atol=1e-14)  # a covariance
+    for k in range(4):
+        expected = law.mean @ C[k] @ law.mean.T + np.einsum("ab,ijba->ij", C[k], law.noise)
+        np.testing.assert_allclose(V[k], expected, rtol=1e-8, atol=1e-12)
 
 
 def test_ranks_without_a_penalty_are_the_limit_of_a_small_one():
     W = RNG.standard_normal((P, 2)) / 4
-    path = lambda gamma: rank_path(Fit(Population.linear(W * [1, 2], 0.4), n=3 * P, gamma=gamma, starts=[W]), 0.6).risk  # noqa: E731
+    path = lambda gamma: (
+        rank_path(Fit(Population.linear(W * [1, 2], [0.2, 1.5]), n=3 * P, gamma=gamma, starts=[W]), 0.6).risk
+    )  # noqa: E731
     np.testing.assert_allclose(path(0.0), path(1e-10), rtol=1e-7)
 
 
