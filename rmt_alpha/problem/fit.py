@@ -163,7 +163,8 @@ class Fit(Meaning):
             )
         if not is_tracer(self.gamma) and np.any(np.asarray(self.gamma) <= 0):
             raise ValueError(
-                f"gamma must be positive under the {name} loss, got {float(np.min(np.asarray(self.gamma))):g}: without a penalty the weights may be "
+                f"gamma must be positive under the {name} loss, got {float(np.min(np.asarray(self.gamma))):g}: "
+                f"without a penalty the weights may be "
                 f"undetermined or infinite. Choose gamma > 0."
             )
 

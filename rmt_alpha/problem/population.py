@@ -345,7 +345,7 @@ def _covariances(shared: Any, each: Sequence[Any] | None, K: int, dim: int) -> t
         return (_covariance("covariance", shared, dim),)
     if shared is not None:
         raise ValueError("covariance and covariances must not both be given. Use covariances for one per component.")
-    if not np.iterable(each) or isinstance(each, np.ndarray) and each.ndim < 2:
+    if not np.iterable(each) or (isinstance(each, np.ndarray) and each.ndim < 2):
         raise TypeError(
             f"covariances must be a list with one entry per component, got {each!r:.60}. Use covariance for one."
         )

@@ -195,7 +195,8 @@ def _solve(xp: Any, A: Any, b: Any) -> Any:
 def least_risk(form: ScoreForm) -> Any:
     r"""The α of least risk of a general form without batch, (n_alpha,), a linear system:
 
-    .. math:: \Big(\sum_k π_k \big(⟨c_s, c_t⟩ + \mathrm{tr} M_{st}\big)_k\Big) α = \sum_k π_k \big(⟨c_s, t - c_0⟩ - \mathrm{tr} M_{s0}\big)_k
+    .. math:: \Big(\sum_k π_k \big(⟨c_s, c_t⟩ + \mathrm{tr} M_{st}\big)_k\Big) α = \sum_k π_k \big(⟨c_s, t - c_0⟩
+              - \mathrm{tr} M_{s0}\big)_k
 
     over the starts s, t; per output, one such system for each.
     """
@@ -227,7 +228,8 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
         )
     if is_tracer(form.c) or is_jax(form.c, form.M):
         raise TypeError(
-            "problem must hold NumPy numbers for the best α of several classes, got JAX arrays: it is found by a search. Optimise predict instead."
+            "problem must hold NumPy numbers for the best α of several classes, got JAX arrays: "
+            "it is found by a search. Optimise predict instead."
         )
     units = scales(form)
 
@@ -282,7 +284,9 @@ def best_direction(accuracy: Callable[[np.ndarray], Any], n_alpha: int, guess: n
         values = np.asarray(along(grid))
         i = int(np.argmax(values))
         near = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
-        best = optimize.minimize_scalar(lambda x: -float(along(x)), bounds=near, method="bounded", options={"xatol": SHARPEST})
+        best = optimize.minimize_scalar(
+            lambda x: -float(along(x)), bounds=near, method="bounded", options={"xatol": SHARPEST}
+        )
         angle, value = (best.x, -best.fun) if -best.fun > values[i] else (grid[i], values[i])
         return np.array([np.cos(angle) if abs(angle) < np.pi / 2 else 0.0, np.sin(angle)]), float(value)
     starts = [np.r_[1.0, np.nan_to_num(guess)], np.r_[1.0, np.zeros(n_alpha)], np.r_[1.0, np.ones(n_alpha)]]
@@ -310,8 +314,7 @@ def to_alpha(found: Found, units: np.ndarray) -> tuple[np.ndarray, bool, np.ndar
 
 
 def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray, n_alpha: int) -> Optimum:
-    """`Optimum` where nothing is a form in α: both the accuracy and the risk by a search, α at most 10⁴ of its units.
-    """
+    """`Optimum` where nothing is a form in α: both the accuracy and the risk by a search, α at most 10⁴ of its units."""
     from scipy import optimize
 
     angles = np.linspace(-1, 1, 41) * np.arctan(1e4)

@@ -25,7 +25,8 @@ class Law:
     | field | shape |
     |---|---|
     | `mean` | (..., q, d) in the standard basis; d = p, or fewer where the other coordinates have mean 0 and C = I |
-    | `noise` | covariance of output i's weights with output j's: (..., q, q, r), diagonal in the eigenbasis of `axes`; (q, q, p, p) in the standard basis where `axes` is None; None for given weights |
+    | `noise` | covariance of output i's weights with output j's: (..., q, q, r), diagonal in the eigenbasis of `axes` |
+    | | (q, q, p, p) in the standard basis where `axes` is None; None for given weights |
     """
 
     mean: Any
@@ -204,7 +205,8 @@ class Dense:
         covariances = [c.matrix for c in population.covariances]
         if not is_tracer(gamma) and np.any(np.asarray(gamma) == 0):
             raise ValueError(
-                "gamma must be positive where components differ in covariance or groups cut through eigenvectors, got 0. Choose a small one."
+                "gamma must be positive where components differ in covariance or groups cut through eigenvectors, got 0. "
+                "Choose a small one."
             )
         xp = namespace(n, gamma, population.means, population.priors, *covariances, *_numbers(anchors))
         C = xp.stack([xp.asarray(c) for c in covariances])

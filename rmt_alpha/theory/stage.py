@@ -166,8 +166,8 @@ def _own(law: Any, start: Any) -> Law:
 
 def trained(fit: Fit) -> Law:
     """The law of a fit's weights at its own scales."""
-    from . import convex, low_rank
     from ..problem import is_squared
+    from . import convex, low_rank
 
     if not is_squared(fit.loss):
         return convex.law(fit)

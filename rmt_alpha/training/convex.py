@@ -110,7 +110,8 @@ def _newton(A: np.ndarray, offset: np.ndarray, penalties: np.ndarray, loss: Loss
             factor = linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError:
             raise ArithmeticError(
-                f"Newton's method for {loss.name} lost its curvature to rounding (n = {n}, penalty {penalties.max():g}). gamma must be larger, or X smaller."
+                f"Newton's method for {loss.name} lost its curvature to rounding (n = {n}, penalty {penalties.max():g}). "
+                f"gamma must be larger, or X smaller."
             ) from None
         step = -linalg.cho_solve(factor, gradient)
         move, slope, s = A @ step, gradient @ step, 1.0

@@ -320,9 +320,7 @@ def misleading(message: str, arguments: dict[str, Any]) -> str | None:
     if (
         not message.strip()
         or message.startswith(FOREIGN)
-        or "parameter" not in message
-        and " must " not in message
-        and not any(w in message for w in OURS)
+        or ("parameter" not in message and " must " not in message and not any(w in message for w in OURS))
     ):
         return f"error in other words: {message!r}"
     return None
