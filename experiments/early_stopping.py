@@ -82,7 +82,7 @@ def simulate(
 
 
 def draw(lab: Lab, data: pd.DataFrame, points: pd.DataFrame, ridge: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=2, height=2.4)
+    fig, axes = plotting.figure(columns=2, height=2.5)
     left, right = axes[0]
     for i, rule in enumerate(RULES):
         plotting.theory_line(left, data.time, data[rule], i, label=LABELS[i])
@@ -92,6 +92,6 @@ def draw(lab: Lab, data: pd.DataFrame, points: pd.DataFrame, ridge: pd.DataFrame
     plotting.theory_line(right, 1 / ridge.gamma, ridge.alpha, 3, label=r"ridge, $t=1/\gamma$")
     left.set(xscale="log", xlabel="time $t$", ylabel="accuracy", xlim=(TIMES[0], TIMES[-1]))
     right.set(xscale="log", yscale="log", xlabel="time $t$", ylabel=r"$\alpha^*$", xlim=(TIMES[0], TIMES[-1]))
-    left.legend(loc="lower right")
+    plotting.legend(left, fig, theory=None, ncols=5)
     fig.suptitle(r"$N=2000,\ n=300,\ p=400,\ \beta=0.7,\ \mu=\mu_\perp=\tilde\gamma=1,\ \gamma=0$")
     lab.picture(fig)

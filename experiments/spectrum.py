@@ -86,7 +86,7 @@ def draw(lab: Lab, curve: pd.DataFrame, bar: pd.DataFrame, spike: pd.DataFrame) 
         )
         ax.set(xlabel="eigenvalue", title=f"$n={n}$", ylim=(0, 1.3 * c.density.max()))
     axes[0, 0].set_ylabel("density")
-    plotting.legend(axes[0, -1], fig, ncols=3)
+    plotting.legend(axes[0, -1], fig, theory=None, simulation=None)
     fig.suptitle(
         rf"$p={DIM}$, half of the variances 1, half 6; class means of norm {', '.join(f'{x:g}' for x in NORMS)}"
     )

@@ -150,7 +150,11 @@ def details(mo, pictures, pinned, plane, results, scores, shown, state):
     with plane.hold_sync():
         plane.spec = pictures.map_spec(state)
         plane.tables = pictures.map_tables(state, results.plane(state))
-    mo.Html("<h2>In numbers</h2>" + pictures.table({"": shown, **pinned}) + pictures.folded("The library's lines", pictures.python_lines(state)))
+    mo.Html(
+        "<h2>In numbers</h2>"
+        + pictures.table({"": shown, **pinned})
+        + pictures.folded("The library's lines", pictures.python_lines(state))
+    )
     return
 
 
@@ -160,7 +164,12 @@ def take(curve, mo, page, plane, results, scores):
     kinds = {"pdf": "application/pdf", "png": "image/png", "svg": "image/svg+xml"}
     pictures_of = {"curve": curve, "scores": scores, "map": plane}
     buttons = [
-        mo.download(lambda picture=picture, kind=kind: picture.file(kind), f"{name}.{kind}", kinds[kind], label=f"{name} ({kind.upper()})")
+        mo.download(
+            lambda picture=picture, kind=kind: picture.file(kind),
+            f"{name}.{kind}",
+            kinds[kind],
+            label=f"{name} ({kind.upper()})",
+        )
         for name, picture in pictures_of.items()
         for kind in kinds
     ]

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 try:
-    import jax
+    import jax as jax
 except Exception:  # a broken installation must not take NumPy's half down with it
     jax = None  # type: ignore[assignment]
 
@@ -26,10 +26,10 @@ def pytree(cls: type) -> type:
     static = [f.name for f in dataclasses.fields(cls) if f.metadata.get("static")]
     dynamic = [f.name for f in dataclasses.fields(cls) if not f.metadata.get("static")]
 
-    def flatten(obj: Any) -> tuple[tuple, tuple]:
+    def flatten(obj: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         return tuple(getattr(obj, name) for name in dynamic), tuple(getattr(obj, name) for name in static)
 
-    def unflatten(aux: tuple, children: tuple) -> Any:
+    def unflatten(aux: tuple[Any, ...], children: tuple[Any, ...]) -> Any:
         # Not through __init__: inside a transformation the leaves may be placeholders, which no validation could read.
         obj: Any = object.__new__(cls)
         for name, value in (*zip(dynamic, children, strict=True), *zip(static, aux, strict=True)):
@@ -82,7 +82,9 @@ def root(xp: Any, step: Callable[..., Any], start: Any, *parameters: Any, settle
             previous, x = x, step(x, *parameters)
             if np.all(np.abs(x - previous) <= settled * np.abs(previous)):
                 return x
-        raise ArithmeticError(f"last relative change {np.max(np.abs(x - previous) / np.maximum(np.abs(previous), 1e-300)):.3g}")
+        raise ArithmeticError(
+            f"last relative change {np.max(np.abs(x - previous) / np.maximum(np.abs(previous), 1e-300)):.3g}"
+        )
     constants = [jax.lax.stop_gradient(p) for p in parameters]
     tolerance = max(settled, 8 * float(xp.finfo(xp.result_type(float)).eps))
 

@@ -31,7 +31,9 @@ def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, re
         real(name, np.asarray(value), low, high, remedy)
         return value
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise TypeError(f"{name} must not be masked, got {int(np.ma.count_masked(value))} masked entries. Fill or drop them.")
+        raise TypeError(
+            f"{name} must not be masked, got {int(np.ma.count_masked(value))} masked entries. Fill or drop them."
+        )
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
@@ -39,6 +41,8 @@ def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, re
         array = array.astype(np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a real number or an array of them, got {_show(value)}.") from None
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}. Leave it out, or give a number.")
     with np.errstate(invalid="ignore"):
         bad = ~((array >= low) & (array <= high))
     if bad.any():
@@ -71,7 +75,12 @@ def matrix(name: str, value: Any, rows: int | None = None, columns: int | None =
     """A finite matrix (rows, columns)."""
     array = real(name, value)
     shape = np.shape(array)
-    if len(shape) != 2 or 0 in shape or (rows is not None and shape[0] != rows) or (columns is not None and shape[1] != columns):
+    if (
+        len(shape) != 2
+        or 0 in shape
+        or (rows is not None and shape[0] != rows)
+        or (columns is not None and shape[1] != columns)
+    ):
         wanted = f"({'·' if rows is None else rows}, {'·' if columns is None else columns})"
         raise ValueError(f"{name} must be a matrix of shape {wanted}, got shape {shape}. Stack the vectors as rows.")
     return array
@@ -89,10 +98,14 @@ def vector(name: str, value: Any, dim: int | None = None) -> Any:
     return array
 
 
-def labels(name: str, value: Any, length: int, below: int | None = None) -> np.ndarray:
+def labels(name: str, value: Any, length: int | None, below: int | None = None) -> np.ndarray:
     """Whole numbers 0 … G−1, (length,), each of them used; `below` is G, where it is known."""
-    array = np.asarray(value)
-    if array.shape != (length,):
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise TypeError(f"{name} must be a vector of whole numbers, got {_show(value)}.") from None
+    length = array.size if length is None else length
+    if array.shape != (length,) or not length:
         raise ValueError(f"{name} must have shape ({length},), got {array.shape}.")
     G = below if below is not None else (int(array.max()) + 1 if array.dtype.kind in "iu" else 0)
     if array.dtype.kind not in "iu" or set(array.tolist()) != set(range(G)):

@@ -242,14 +242,14 @@ def plot_accuracy(
         theory_line(ax, line, getattr(theory, quantity), index, label=label or "theory")
         if found is not None:
             own = {} if label else {"label": "simulation"}
-            points = np.asarray(found.alpha) if towards is None else np.asarray(found.alpha) @ towards / (towards @ towards)
+            points = (
+                np.asarray(found.alpha) if towards is None else np.asarray(found.alpha) @ towards / (towards @ towards)
+            )
             simulation_points(ax, points, getattr(found, quantity), getattr(found, f"{quantity}_se"), index, **own)
         if marks:
             ax.axvline(1, color="grey", linewidth=0.7, linestyle=":")
             if np.isfinite(one) and line.min() <= one <= line.max():
-                ax.plot(
-                    one, getattr(best, quantity), "*", color="black", markersize=7, zorder=5, label=r"$\alpha^*$"
-                )
+                ax.plot(one, getattr(best, quantity), "*", color="black", markersize=7, zorder=5, label=r"$\alpha^*$")
         along = r"$\alpha$" if towards is None else r"$t$, with $\alpha = t\,\alpha^*$"
         ax.set(xlabel=along, ylabel=quantity)
         if legend:

@@ -38,7 +38,9 @@ def matrix(low: float, high: float) -> np.ndarray:
 def many_classes(p: int) -> Fit:
     """Four classes with flipped labels, from a source of shifted means."""
     means = np.stack([direction(norm, p) for norm in (1.0, 1.7, 2.4, 3.1)])
-    source = Fit(Population.classes(means + 0.6 * np.stack([direction(1.0, p) for _ in range(4)])), n=3 * p // 2, gamma=0.4)
+    source = Fit(
+        Population.classes(means + 0.6 * np.stack([direction(1.0, p) for _ in range(4)])), n=3 * p // 2, gamma=0.4
+    )
     target = Population.classes(means, covariance=np.linspace(0.4, 1.8, p), confusion=0.05 + 0.8 * np.eye(4))
     return Fit(target, n=7 * p // 6, gamma=0.3, starts=[source])
 
@@ -213,7 +215,9 @@ ROWS: dict[str, Callable[[Any], Any]] = {
     "labels at random": lambda p: agree(p, labels="random"),
     "workers": lambda p: finite(rmt.simulate(p, alpha(p), n_trials=4, workers=2).risk),
     "JAX: jit, grad, vmap": jax,
-    "JAX solves dense draws": lambda p: finite(rmt.simulate(p, alpha(p), n_trials=2, method="dense", backend="jax").risk),
+    "JAX solves dense draws": lambda p: finite(
+        rmt.simulate(p, alpha(p), n_trials=2, method="dense", backend="jax").risk
+    ),
     "best threshold": lambda p: agree(changed(p), threshold="best", trials=30),
     "intercept": lambda p: agree(changed(p, intercept=True)),
     "low rank": ranked,
@@ -233,16 +237,35 @@ def _per_output(problem: Fit) -> Any:
     return max(abs(v) for v in (z.accuracy, z.risk) if v is not None)
 
 
-TWO = ("isotropic numbers", "covariances", "given w̃", "several sources", "chain", "groups", "pooled data", "two unlike classes")
+TWO = (
+    "isotropic numbers",
+    "covariances",
+    "given w̃",
+    "several sources",
+    "chain",
+    "groups",
+    "pooled data",
+    "two unlike classes",
+)
 LOSSES = ("loss: logistic", "loss: squared hinge", "loss: huber")
 
 # The cells without an answer, each with its reason: (row, column) → (sentence, what the error says).
 REASONS: dict[tuple[str, str], tuple[str, str]] = {
-    **{("spread, theory", c): (SPREAD, "no formula is known") for c in ("covariances", "given w̃", *TWO[3:], "K classes", "regression")},
-    **{(row, c): (LOSS, "loss must be 'squared' unless there are two classes") for row in LOSSES for c in ("K classes", "regression")},
+    **{
+        ("spread, theory", c): (SPREAD, "no formula is known")
+        for c in ("covariances", "given w̃", *TWO[3:], "K classes", "regression")
+    },
+    **{
+        (row, c): (LOSS, "loss must be 'squared' unless there are two classes")
+        for row in LOSSES
+        for c in ("K classes", "regression")
+    },
     ("best threshold", "K classes"): (MANY, "threshold must be 'zero'"),
     ("best threshold", "regression"): (NO_ACCURACY, "threshold must be 'zero'"),
-    **{("noise law, theory", c): (GAUSSIAN_ONLY, "noise must be 'gaussian' unless") for c in ("groups", "two unlike classes", "K classes", "regression")},
+    **{
+        ("noise law, theory", c): (GAUSSIAN_ONLY, "noise must be 'gaussian' unless")
+        for c in ("groups", "two unlike classes", "K classes", "regression")
+    },
 }
 
 

@@ -1,6 +1,5 @@
 """The support table, every cell of it."""
 
-import warnings
 from pathlib import Path
 
 import pytest

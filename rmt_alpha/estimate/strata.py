@@ -67,7 +67,12 @@ def remove_mean_noise(population: Population, n_rows: int, w_source: Any) -> Pop
     along = np.outer(population.means @ unit, unit)
     across = population.means - along
     gram = across @ across.T
-    traces = np.array([cov.eigenvalues.sum() * cov.multiplicity for cov in map(population.covariance_of, range(population.components))])
+    traces = np.array(
+        [
+            cov.eigenvalues.sum() * cov.multiplicity
+            for cov in map(population.covariance_of, range(population.components))
+        ]
+    )
     clean = gram - np.diag(traces / (n_rows * population.priors))
     return replace(population, means=along + _power(clean, 0.5) @ _power(gram, -0.5) @ across)
 

@@ -15,9 +15,24 @@ from .state import MAPS, State, read, write
 Change = Callable[[str], Callable[[Any], None]]  # name → what takes its new value
 PARTS = {name: (p.symbol, p.meaning.split(",")[0].split(";")[0]) for name, p in PARAMETERS.items()}
 PARTS |= {"alpha": ("α", "your scale"), "alpha_low": ("α", "curve from"), "alpha_high": ("α", "curve to")}
-PARTS |= {"trials": ("", "simulated trainings"), "simulate": ("", "simulation"), "published": ("", "the published code's form")}
-PARTS |= {"map_x": ("", "map across"), "map_y": ("", "map up"), "map_shows": ("", "map shows"), "preset": ("", "preset")}
-SPANS = {"alpha": (-10.0, 20.0), "alpha_low": (-50.0, 0.0), "alpha_high": (1.0, 50.0), "mu": (0.0, 4.0), "mu_orth": (0.0, 4.0)}
+PARTS |= {
+    "trials": ("", "simulated trainings"),
+    "simulate": ("", "simulation"),
+    "published": ("", "the published code's form"),
+}
+PARTS |= {
+    "map_x": ("", "map across"),
+    "map_y": ("", "map up"),
+    "map_shows": ("", "map shows"),
+    "preset": ("", "preset"),
+}
+SPANS = {
+    "alpha": (-10.0, 20.0),
+    "alpha_low": (-50.0, 0.0),
+    "alpha_high": (1.0, 50.0),
+    "mu": (0.0, 4.0),
+    "mu_orth": (0.0, 4.0),
+}
 SLIDERS = (*NUMBERS, "alpha", "alpha_low", "alpha_high")
 
 
@@ -39,7 +54,9 @@ def _row(name: str, element: Any, kind: str) -> str:
 
 def field(state: State, name: str, change: Change) -> Any:
     """A field that takes any number, to any digit. Not debounced: one that waits says its old value after it was given a new one."""
-    return mo.ui.text(write(getattr(state, name)), debounce=False, on_change=lambda text: change(name)(read(text)), full_width=True)
+    return mo.ui.text(
+        write(getattr(state, name)), debounce=False, on_change=lambda text: change(name)(read(text)), full_width=True
+    )
 
 
 def fields(state: State, change: Change) -> dict[str, Any]:
@@ -57,7 +74,9 @@ def _slider(name: str, value: Any, on_change: Callable[[Any], None]) -> Any:
     if name not in PARAMETERS or not PARAMETERS[name].is_log:
         low, high = SPANS.get(name) or PARAMETERS[name].span or (0.0, 1.0)
         step = 0.1 if high - low > 20 else 0.01
-        return mo.ui.slider(low, high, step, value=float(min(max(value, low), high)), on_change=on_change, full_width=True)
+        return mo.ui.slider(
+            low, high, step, value=float(min(max(value, low), high)), on_change=on_change, full_width=True
+        )
     p = PARAMETERS[name]
     ends = (max(p.low, 1.0), 1e6) if p.is_size else (1e-4, 1e3)
     steps = sorted({float(f"{x:.3g}" if not p.is_size else f"{round(x):.3g}") for x in np.geomspace(*ends, 241)})
@@ -69,9 +88,13 @@ def options(state: State, change: Change) -> dict[str, Any]:
     """What to show."""
     names = {f"{p.symbol} {PARTS[name][1]}": name for name, p in PARAMETERS.items()}
     choices = {"map_x": names, "map_y": names, "map_shows": {label: name for name, label in MAPS.items()}}
-    made: dict[str, Any] = {name: mo.ui.switch(getattr(state, name) is True, on_change=change(name)) for name in ("simulate", "published")}
+    made: dict[str, Any] = {
+        name: mo.ui.switch(getattr(state, name) is True, on_change=change(name)) for name in ("simulate", "published")
+    }
     made["trials"] = field(state, "trials", change)
     for name, values in choices.items():
         label = next((label for label, value in values.items() if value == getattr(state, name)), None)
-        made[name] = mo.ui.dropdown(values, value=label, allow_select_none=label is None, on_change=change(name), full_width=True)
+        made[name] = mo.ui.dropdown(
+            values, value=label, allow_select_none=label is None, on_change=change(name), full_width=True
+        )
     return made

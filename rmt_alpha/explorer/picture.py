@@ -39,7 +39,12 @@ class Picture(anywidget.AnyWidget):
 
     def file(self, kind: str) -> bytes:
         """What is on the screen, as "svg", "pdf" or "png"."""
-        spec = {**self.spec, "width": 640, "background": "white", "datasets": {k: _rows(v) for k, v in self.tables.items()}}
+        spec = {
+            **self.spec,
+            "width": 640,
+            "background": "white",
+            "datasets": {k: _rows(v) for k, v in self.tables.items()},
+        }
         spec["params"] = [{**p, "value": self.signals.get(p["name"], p["value"])} for p in spec.get("params", [])]
         write = getattr(vl_convert, f"vegalite_to_{kind}")
         made: Any = write(spec, vl_version=VEGA_LITE, **({"scale": 2} if kind == "png" else {}))

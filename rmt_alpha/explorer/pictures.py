@@ -13,7 +13,14 @@ from ..problem.numbers import PARAMETERS, SYMBOLS, is_log_axis
 from .results import CURVE, Curve, Plane, Simulated
 from .state import MAPS, State
 
-COLORS = ["#2b83c6", "#e0701a", "#0a9b76", "#c26aa0", "#8a8f98", "#b8860b"]  # told apart by colour-blind readers, in light and in dark
+COLORS = [
+    "#2b83c6",
+    "#e0701a",
+    "#0a9b76",
+    "#c26aa0",
+    "#8a8f98",
+    "#b8860b",
+]  # told apart by colour-blind readers, in light and in dark
 BLUE, ORANGE = COLORS[:2]
 LEVELS = {
     "gain_over_1": [0.1, 0.2, 0.5, 1, 2, 5, 10, 20],
@@ -52,7 +59,9 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{max(len(str(int(abs(value)))), digits)}g}".replace("-", MINUS)
 
 
-def _spec(height: int, *layers: dict[str, Any], tables: tuple[str, ...], params: dict[str, Any] | None = None) -> dict[str, Any]:
+def _spec(
+    height: int, *layers: dict[str, Any], tables: tuple[str, ...], params: dict[str, Any] | None = None
+) -> dict[str, Any]:
     given = [{"name": name, "value": value} for name, value in (params or {}).items()]
     return {
         "width": "container", "height": height, "config": CONFIG, "params": given, "layer": list(layers),
@@ -67,9 +76,21 @@ def _q(field: str, title: str | None = None, **more: Any) -> dict[str, Any]:
 def curve_spec(low: float, high: float) -> dict[str, Any]:
     """Accuracy against α: theory, simulation, the marks, what was pinned, the α to drag, and what the pointer is over."""
     x = _q("alpha", "α", scale={"domain": [low, high], "nice": False})
-    y = _q("accuracy", "accuracy", scale={"zero": False, "nice": False, "padding": 26}, axis={"format": ".0%", "tickCount": 6})
+    y = _q(
+        "accuracy",
+        "accuracy",
+        scale={"zero": False, "nice": False, "padding": 26},
+        axis={"format": ".0%", "tickCount": 6},
+    )
     legend = {**LEGEND, "symbolType": "stroke"}
-    color = {"field": "series", "type": "nominal", "sort": None, "title": None, "scale": {"range": COLORS}, "legend": legend}
+    color = {
+        "field": "series",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "scale": {"range": COLORS},
+        "legend": legend,
+    }
     on_curve = f"<= {(high - low) / (CURVE - 1) / 2 * 1.0001}"
     own = [{"filter": f"datum.series == 'theory' && abs(datum.alpha - alpha) {on_curve}"}]
     under = [{"filter": f"hover != null && abs(datum.alpha - hover) {on_curve}"}]
@@ -80,7 +101,12 @@ def curve_spec(low: float, high: float) -> dict[str, Any]:
         return [{"type": "text", **mark, **halo}, {"type": "text", **mark}]
 
     def layer(table: str, mark: Any, transform: Any = (), **encoding: Any) -> dict[str, Any]:
-        return {"data": {"name": table}, "transform": list(transform), "mark": mark, "encoding": {"x": x, "y": y, **encoding}}
+        return {
+            "data": {"name": table},
+            "transform": list(transform),
+            "mark": mark,
+            "encoding": {"x": x, "y": y, **encoding},
+        }
 
     place = {"align": {"expr": "datum.align"}, "dx": {"expr": "datum.dx"}, "dy": {"expr": "datum.dy"}}
     at_own = [*own, {"calculate": f"'your α = ' + format(alpha, '.4~g') + ': ' + {said}", "as": "said"}]
@@ -189,7 +215,11 @@ def scores_tables(shown: Curve) -> Tables:
             density = 0.85 * np.exp(-((x - sign * ratio) ** 2) / 2)
             parts.append((x, base + density, np.full(81, base), sign * x <= 1e-9, [name] * 81, [mark.key] * 81))
     columns = zip(*parts, strict=True) if parts else [[[]]] * 6
-    said = [f"{m.name if '=' in m.name else f'{m.name} = {number(m.alpha)}'}: {100 * m.at.accuracy:.1f} %" for m in marks if m.at]
+    said = [
+        f"{m.name if '=' in m.name else f'{m.name} = {number(m.alpha)}'}: {100 * m.at.accuracy:.1f} %"
+        for m in marks
+        if m.at
+    ]
     names = ("x", "y", "base", "wrong", "class", "row")
     return {
         "scores": {name: np.concatenate(column).tolist() for name, column in zip(names, columns, strict=True)},
@@ -205,13 +235,26 @@ def map_spec(state: State) -> dict[str, Any]:
                legend={**LEGEND, "type": "symbol", "symbolType": "square", "columns": 5})  # fmt: skip
 
     def at(name: str, field: str) -> dict[str, Any]:
-        scale = {"type": "log" if is_log_axis(name) else "linear", "nice": False, **({} if is_log_axis(name) else {"zero": False})}
+        scale = {
+            "type": "log" if is_log_axis(name) else "linear",
+            "nice": False,
+            **({} if is_log_axis(name) else {"zero": False}),
+        }
         axis = {"grid": False, "tickCount": 5, "format": "~s" if PARAMETERS[name].is_size else "~g"}
-        return _q(field, f"{SYMBOLS[name]} ({PARAMETERS[name].meaning.split(',')[0].split(';')[0]})", scale=scale, axis=axis)
+        return _q(
+            field, f"{SYMBOLS[name]} ({PARAMETERS[name].meaning.split(',')[0].split(';')[0]})", scale=scale, axis=axis
+        )
 
-    tip = [_q(name, SYMBOLS[name], format=".4~g") for name in (state.map_x, state.map_y)] + [_q("z", MAPS[state.map_shows], format=".3~f")]
+    tip = [_q(name, SYMBOLS[name], format=".4~g") for name in (state.map_x, state.map_y)] + [
+        _q("z", MAPS[state.map_shows], format=".3~f")
+    ]
     x, y = at(state.map_x, state.map_x), at(state.map_y, state.map_y)
-    cell: dict[str, Any] = {"x": {**x, "field": "x0"}, "x2": {"field": "x1"}, "y": {**y, "field": "y0"}, "y2": {"field": "y1"}}
+    cell: dict[str, Any] = {
+        "x": {**x, "field": "x0"},
+        "x2": {"field": "x1"},
+        "y": {**y, "field": "y0"},
+        "y2": {"field": "y1"},
+    }
     cell |= {"tooltip": tip, "color": color, "stroke": color}  # closes the hairline between neighbours
     here = {"data": {"name": "here"}, "encoding": {"x": x, "y": y}}
     ring = {"type": "point", "size": 160, "opacity": 1, "tooltip": None}
@@ -231,7 +274,9 @@ def map_tables(state: State, shown: Plane) -> Tables:
     columns = {"x0": np.tile(x0, ny), state.map_x: np.tile(x, ny), "x1": np.tile(x1, ny)}
     columns |= {"y0": np.repeat(y0, nx), state.map_y: np.repeat(y, nx), "y1": np.repeat(y1, nx)}
     columns["z"] = shown.columns[state.map_shows].ravel()
-    here = {name: [float(np.clip(getattr(state, name), *at[[0, -1]]))] for name, at in ((state.map_x, x), (state.map_y, y))}
+    here = {
+        name: [float(np.clip(getattr(state, name), *at[[0, -1]]))] for name, at in ((state.map_x, x), (state.map_y, y))
+    }
     return {"map": {name: column.tolist() for name, column in columns.items()}, "here": here}
 
 
@@ -250,11 +295,17 @@ def table(curves: dict[str, Curve]) -> str:
     for key, name, remark, mark, of in rows:
         accuracy = mark.at.accuracy if mark.at else of.best.accuracy if name == "α*" else None
         cells = [number(mark.alpha, 5)]
-        cells += ["–", "–"] if accuracy is None else [f"{100 * accuracy:.2f} %", f"{100 * (of.best.accuracy - accuracy):.2f}"]
+        cells += (
+            ["–", "–"]
+            if accuracy is None
+            else [f"{100 * accuracy:.2f} %", f"{100 * (of.best.accuracy - accuracy):.2f}"]
+        )
         cells += [number(mark.at.mean, 4), number(math.sqrt(mark.at.variance), 4)] if mark.at else ["–", "–"]
         small = f" <small>{escape(remark)}</small>" if remark else ""
         values = "".join(f"<td>{cell}</td>" for cell in cells)
-        lines.append(f'<tr id="row-{key}" data-alpha="{mark.alpha!r}"><th scope="row">{escape(name)}{small}</th>{values}</tr>')
+        lines.append(
+            f'<tr id="row-{key}" data-alpha="{mark.alpha!r}"><th scope="row">{escape(name)}{small}</th>{values}</tr>'
+        )
     header = "".join(f'<th scope="col">{h}</th>' for h in ("at", "α", "accuracy", "α* gains", "mean", "s.d."))
     caption = "Theory. Gains in points of accuracy; mean and standard deviation of the score."
     return f"<table><caption>{caption}</caption><thead><tr>{header}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
@@ -309,5 +360,9 @@ def curve_words(shown: Curve) -> str:
 
 def pin_name(state: State, count: int) -> str:
     """A pinned curve's name: its number, and what is not as in the example."""
-    other = [f"{SYMBOLS[name]} = {number(getattr(state, name))}" for name in PARAMETERS if getattr(state, name) != getattr(State(), name)]
+    other = [
+        f"{SYMBOLS[name]} = {number(getattr(state, name))}"
+        for name in PARAMETERS
+        if getattr(state, name) != getattr(State(), name)
+    ]
     return f"pin {count + 1}: {', '.join(other) or 'the example'}"

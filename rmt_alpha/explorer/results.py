@@ -61,9 +61,13 @@ def curve(state: State) -> Curve:
         ("least_risk", "least risk", "smallest squared error", best.least_risk),
     ]
     if state.published:
-        chosen.append(("published", "α* as published", "judged by the corrected form", optimal_alpha_published(problem)))
+        chosen.append(
+            ("published", "α* as published", "judged by the corrected form", optimal_alpha_published(problem))
+        )
     marks = tuple(Mark(key, name, remark, float(a), _at(problem, float(a))) for key, name, remark, a in chosen)
-    return Curve(alpha, predict(problem, alpha), predict_published(problem, alpha) if state.published else None, best, marks)
+    return Curve(
+        alpha, predict(problem, alpha), predict_published(problem, alpha) if state.published else None, best, marks
+    )
 
 
 def _at(problem: TransferProblem, alpha: float) -> Moments | None:
@@ -108,7 +112,10 @@ class Plane:
 
 def plane(state: State) -> Plane:
     """The map around the state's problem: α* and accuracies in points."""
-    x, y = (axis(name, getattr(state, name), _limits(name, getattr(state, name)), count=CELLS) for name in (state.map_x, state.map_y))
+    x, y = (
+        axis(name, getattr(state, name), _limits(name, getattr(state, name)), count=CELLS)
+        for name in (state.map_x, state.map_y)
+    )
     cells = state.problem(**{state.map_x: x, state.map_y: y[:, None]})
     best = optimal_alpha(cells)
     one, zero = (predict(cells, alpha).accuracy for alpha in (1.0, 0.0))

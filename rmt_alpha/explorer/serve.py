@@ -24,7 +24,9 @@ def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None
 
     The port is a free one by default. Raises ValueError or OSError for a port that cannot be had, ImportError without the extra `explore`.
     """
-    wanted = check.number("port", check.size("port", port, low=0), low=0, high=LAST_PORT, remedy="Leave it out to get a free one.")
+    wanted = check.number(
+        "port", check.size("port", port, low=0), low=0, high=LAST_PORT, remedy="Leave it out to get a free one."
+    )
     try:
         import anywidget  # noqa: F401 (the page needs these two; better said here than there)
         import marimo
@@ -60,7 +62,10 @@ class Guard:
     def __init__(self, app: Any, port: int):
         self.app, self.hosts = app, {f"{name}:{port}".encode() for name in NAMES}
         folder = notebook().parent  # marimo tells its page where it lies, and where it was started
-        self.paths = [f"{folder}{os.sep}".encode(), *(str(path).encode() for path in (folder, folder.parent, Path.cwd()) if path.name)]
+        self.paths = [
+            f"{folder}{os.sep}".encode(),
+            *(str(path).encode() for path in (folder, folder.parent, Path.cwd()) if path.name),
+        ]
 
     def _without_paths(self, body: bytes) -> bytes:
         for path in self.paths:
@@ -81,7 +86,10 @@ class Guard:
             if message["type"] == "http.response.start":
                 dropped = (b"access-control-", b"content-length")  # paths left out below shorten the answer
                 kept = [(k, v) for k, v in message.get("headers", ()) if not k.lower().startswith(dropped)]
-                message = {**message, "headers": [*kept, (b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY")]}
+                message = {
+                    **message,
+                    "headers": [*kept, (b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY")],
+                }
             elif message["type"] == "http.response.body":
                 message = {**message, "body": self._without_paths(message.get("body", b""))}
             await send(message)
@@ -94,7 +102,12 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-        await send({"type": "http.response.body", "body": b"The explorer answers its own page only: open the address that it printed.\n"})
+        await send(
+            {
+                "type": "http.response.body",
+                "body": b"The explorer answers its own page only: open the address that it printed.\n",
+            }
+        )
 
 
 def notebook() -> Path:

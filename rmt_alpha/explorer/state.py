@@ -57,13 +57,21 @@ class State(Numbers):
         """Raise what the library raises on the first value that cannot be."""
         self.problem()
         check.number("alpha", self.alpha, -1e6, 1e6)
-        low, high = check.number("alpha_low", self.alpha_low, -1e6, 1e6), check.number("alpha_high", self.alpha_high, -1e6, 1e6)
+        low, high = (
+            check.number("alpha_low", self.alpha_low, -1e6, 1e6),
+            check.number("alpha_high", self.alpha_high, -1e6, 1e6),
+        )
         if not low < high:
             raise ValueError(f"alpha_high must be larger than alpha_low, {low:g}, got {high:g}. Widen the range of α.")
         for name in ("published", "simulate"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be true or false, got {getattr(self, name)!r}.")
-        check.number("trials", check.size("trials", self.trials, low=2), high=MOST_TRIALS, remedy="More are for rmt-alpha simulate.")
+        check.number(
+            "trials",
+            check.size("trials", self.trials, low=2),
+            high=MOST_TRIALS,
+            remedy="More are for rmt-alpha simulate.",
+        )
         check.choice("map_x", self.map_x, NUMBERS)
         check.choice("map_y", self.map_y, NUMBERS)
         check.choice("map_shows", self.map_shows, tuple(MAPS))
@@ -112,15 +120,65 @@ def _presets() -> dict[str, State]:
         made[name] = State(*map(float, numbers), **shown)
 
     for beta in (0.2, 0.5, 0.9):
-        add(f"accuracy against α: β = {beta}", 5000, 40, 1000, 0.8, 0.8, beta, 5, 0.1, alpha_low=-10.0, alpha_high=10.0, alpha=5.0)
+        add(
+            f"accuracy against α: β = {beta}",
+            5000,
+            40,
+            1000,
+            0.8,
+            0.8,
+            beta,
+            5,
+            0.1,
+            alpha_low=-10.0,
+            alpha_high=10.0,
+            alpha=5.0,
+        )
     for dim in (2, 20, 200, 2000):
-        shown = {"published": True, "map_y": "dim", "map_shows": "alpha", "alpha": 2.0, "alpha_low": -3.0, "alpha_high": 5.0}
+        shown = {
+            "published": True,
+            "map_y": "dim",
+            "map_shows": "alpha",
+            "alpha": 2.0,
+            "alpha_low": -3.0,
+            "alpha_high": 5.0,
+        }
         add(f"α* against β: p = {dim}", 2000, 200, dim, 1, 1, 0.8, 1, 1, **shown)
     for beta in (0.2, 0.5, 0.8):
-        add(f"maps over the penalties: β = {beta}", 2000, 40, 400, 1, 1, beta, 1, 1, alpha_low=-5.0, alpha_high=10.0, **penalties)
+        add(
+            f"maps over the penalties: β = {beta}",
+            2000,
+            40,
+            400,
+            1,
+            1,
+            beta,
+            1,
+            1,
+            alpha_low=-5.0,
+            alpha_high=10.0,
+            **penalties,
+        )
     for beta in (0.3, 0.8):
-        add(f"score densities: β = {beta}", 5000, 200, 400, 1.5, 1, beta, 1, 1, alpha=10.0, alpha_low=-5.0, alpha_high=12.0)
-    moments = ((1000, 200, 100, 0.5, 0.3, 1, 1.5), (1000, 100, 200, 0.5, 0.3, 2, 1.5), (5000, 500, 100, 10, 0.8, 1.5, 1))
+        add(
+            f"score densities: β = {beta}",
+            5000,
+            200,
+            400,
+            1.5,
+            1,
+            beta,
+            1,
+            1,
+            alpha=10.0,
+            alpha_low=-5.0,
+            alpha_high=12.0,
+        )
+    moments = (
+        (1000, 200, 100, 0.5, 0.3, 1, 1.5),
+        (1000, 100, 200, 0.5, 0.3, 2, 1.5),
+        (5000, 500, 100, 10, 0.8, 1.5, 1),
+    )
     for N, n, p, alpha, beta, mu, mu_orth in moments:
         shown = {"alpha": float(alpha), "alpha_low": -5.0, "alpha_high": 12.0, **penalties}
         add(f"moments against γ: N = {N}, n = {n}, p = {p}", N, n, p, mu, mu_orth, beta, 1, 1, **shown)

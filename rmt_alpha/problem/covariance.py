@@ -158,11 +158,11 @@ class Covariance:
 _OVERLAPS: WeakKeyDictionary[Covariance, WeakKeyDictionary[Covariance, Any]] = WeakKeyDictionary()
 
 
-def _flatten(cov: Covariance) -> tuple[tuple, tuple]:
+def _flatten(cov: Covariance) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     return (cov.value,), (cov.dim,)
 
 
-def _unflatten(aux: tuple, children: tuple) -> Covariance:
+def _unflatten(aux: tuple[Any, ...], children: tuple[Any, ...]) -> Covariance:
     cov = object.__new__(Covariance)
     cov.dim, cov.value = aux[0], children[0]
     if isinstance(cov.value, np.ndarray):  # back out of a transformation: as it was built

@@ -52,13 +52,15 @@ class Group(Meaning):
             raise TypeError("start of a Group must be a Fit or weights, got a Group. Intersect the masks.")
         mask = np.asarray(self.mask)
         if mask.dtype != bool or mask.ndim != 1 or not mask.any():
-            raise ValueError(f"mask must be a vector of booleans, one per coordinate, not all False, got {self.mask!r:.60}.")
+            raise ValueError(
+                f"mask must be a vector of booleans, one per coordinate, not all False, got {self.mask!r:.60}."
+            )
         object.__setattr__(self, "mask", mask)
 
     @classmethod
     def split(cls, start: Any, labels: Any) -> tuple[Group, ...]:
         """One group per label 0 … G − 1 of the coordinates, labels (p,)."""
-        labels = check.labels("labels", labels, np.size(labels))
+        labels = check.labels("labels", labels, None)
         return tuple(cls(start, labels == g) for g in range(labels.max() + 1))
 
 
@@ -118,7 +120,14 @@ class Fit(Meaning):
         if not isinstance(self.intercept, bool | np.bool_):
             raise TypeError(f"intercept must be True or False, got {self.intercept!r}.")
         if self.rank is not None:
-            set_("rank", int(check.number("rank", check.size("rank", self.rank), high=self.population.outputs, remedy="That is full rank.")))
+            set_(
+                "rank",
+                int(
+                    check.number(
+                        "rank", check.size("rank", self.rank), high=self.population.outputs, remedy="That is full rank."
+                    )
+                ),
+            )
         self._check_loss()
         set_("starts", self._checked_starts())
         if self.alpha is not None:
@@ -131,20 +140,31 @@ class Fit(Meaning):
         free = 1 if self.intercept else 0
         for covariance in self.population.covariances[:1] if self.population.has_one_covariance else ():
             if not is_tracer(covariance.value):
-                rank = covariance.multiplicity * int(np.count_nonzero(np.asarray(covariance.eigenvalues))) if covariance.has_eigenbasis else -1
-                check.ridgeless("gamma", "n", self.gamma, np.asarray(self.n) - free if not is_tracer(self.n) else self.n, rank)
+                rank = (
+                    covariance.multiplicity * int(np.count_nonzero(np.asarray(covariance.eigenvalues)))
+                    if covariance.has_eigenbasis
+                    else -1
+                )
+                check.ridgeless(
+                    "gamma", "n", self.gamma, np.asarray(self.n) - free if not is_tracer(self.n) else self.n, rank
+                )
 
     def _check_loss(self) -> None:
         if is_squared(self.loss):
             return
         name = self.loss.name
         if not self.population.is_binary:
-            raise ValueError(f"loss must be 'squared' unless there are two classes, got {name!r}: it is a function of the margin y·xᵀw.")
+            raise ValueError(
+                f"loss must be 'squared' unless there are two classes, got {name!r}: it is a function of the margin y·xᵀw."
+            )
         if self.rank is not None:
-            raise ValueError(f"rank must be None under the {name} loss, got {self.rank}: there is one output, whose rank is 1.")
+            raise ValueError(
+                f"rank must be None under the {name} loss, got {self.rank}: there is one output, whose rank is 1."
+            )
         if not is_tracer(self.gamma) and np.any(np.asarray(self.gamma) <= 0):
             raise ValueError(
-                f"gamma must be positive under the {name} loss, got {float(np.min(np.asarray(self.gamma))):g}: without a penalty the weights may be "
+                f"gamma must be positive under the {name} loss, got {float(np.min(np.asarray(self.gamma))):g}: "
+                f"without a penalty the weights may be "
                 f"undetermined or infinite. Choose gamma > 0."
             )
 
@@ -172,7 +192,11 @@ class Fit(Meaning):
             return self._checked_start(name, start.fit)
         w = check.real(name, start)
         w = w[:, None] if np.ndim(w) == 1 else w
-        if np.ndim(w) != 2 or np.shape(w)[1] != q or not (np.shape(w)[0] == dim or (np.shape(w)[0] == d and self.population.is_isotropic)):
+        if (
+            np.ndim(w) != 2
+            or np.shape(w)[1] != q
+            or not (np.shape(w)[0] == dim or (np.shape(w)[0] == d and self.population.is_isotropic))
+        ):
             raise ValueError(
                 f"{name} must be a Fit, a Group, or weights of shape ({dim},) or ({dim}, {q}), got shape {np.shape(start)}."
             )
@@ -237,7 +261,11 @@ class Fit(Meaning):
         """Is any number in it a JAX array?"""
         populations = [f.population for f in self.lineage]
         values = [x for f in self.lineage for x in (f.n, f.gamma, f.alpha)]
-        values += [x for q in populations for x in (q.means, q.codes, q.priors, q.weights, q.noise, *(c.value for c in q.covariances))]
+        values += [
+            x
+            for q in populations
+            for x in (q.means, q.codes, q.priors, q.weights, q.noise, *(c.value for c in q.covariances))
+        ]
         weights = [s.start if isinstance(s, Group) else s for f in self.lineage for s in f.starts]
         return is_jax(*values, *(w for w in weights if not isinstance(w, Fit)))
 
@@ -269,7 +297,7 @@ class Fit(Meaning):
         shape = self.shape
         return (self.at(index, shape) for index in np.ndindex(shape)) if shape else iter((self,))
 
-    def cells_along(self, alpha: Any) -> tuple[tuple[int, ...], Iterator[tuple[tuple, Fit, np.ndarray]]]:
+    def cells_along(self, alpha: Any) -> tuple[tuple[int, ...], Iterator[tuple[tuple[Any, ...], Fit, np.ndarray]]]:
         """The common shape of α and the fit, and for each scalar cell its place there, the cell, and its part of α."""
         leading = self.leading_axes(alpha)
         entries = np.shape(alpha)[len(leading) :]
@@ -278,7 +306,7 @@ class Fit(Meaning):
         alphas = np.broadcast_to(alpha, (*shape, *entries))
         padded = (1,) * (len(shape) - len(own)) + own
 
-        def pieces() -> Iterator[tuple[tuple, Fit, np.ndarray]]:
+        def pieces() -> Iterator[tuple[tuple[Any, ...], Fit, np.ndarray]]:
             for index, cell in zip(np.ndindex(padded), self.cells(), strict=True):
                 # A problem's axis of length one meets a whole axis of α.
                 place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
@@ -290,6 +318,12 @@ class Fit(Meaning):
         starts = ", ".join("weights" if not isinstance(s, Fit | Group) else type(s).__name__ for s in self.starts)
         extras = [f"starts=[{starts}]"] if self.starts else []
         extras += [f"loss={self.loss.name!r}"] if isinstance(self.loss, Loss) and not is_squared(self.loss) else []
-        extras += [f"{k}={getattr(self, k)!r}" for k, default in (("rank", None), ("intercept", False), ("per", "start")) if getattr(self, k) != default]
+        extras += [
+            f"{k}={getattr(self, k)!r}"
+            for k, default in (("rank", None), ("intercept", False), ("per", "start"))
+            if getattr(self, k) != default
+        ]
         number = lambda x: f"{x:g}" if isinstance(x, int | float) else f"array{np.shape(x)}" if np.ndim(x) else str(x)  # noqa: E731
-        return ", ".join([f"Fit({self.population!r}", f"n={number(self.n)}", f"gamma={number(self.gamma)}", *extras]) + ")"
+        return (
+            ", ".join([f"Fit({self.population!r}", f"n={number(self.n)}", f"gamma={number(self.gamma)}", *extras]) + ")"
+        )

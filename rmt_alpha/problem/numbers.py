@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from .transfer import NUMBERS, TransferProblem
+from .transfer import NUMBERS as NUMBERS
+from .transfer import TransferProblem
 
 
 @dataclass(frozen=True)

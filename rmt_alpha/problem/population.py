@@ -178,7 +178,9 @@ class Population(Meaning):
         if not is_jax(F):
             F = np.asarray(check.real("confusion", F, low=0, high=1, remedy="It is a table of probabilities."))
             if np.abs(F.sum(1) - 1).max() > SUM_TO_ONE:
-                raise ValueError(f"confusion must have rows that sum to 1, got sums {F.sum(1).tolist()}. Divide each by its sum.")
+                raise ValueError(
+                    f"confusion must have rows that sum to 1, got sums {F.sum(1).tolist()}. Divide each by its sum."
+                )
         xp = namespace(F)
         rows = F[np.array(of)]
         codes = rows @ targets
@@ -186,7 +188,9 @@ class Population(Meaning):
         noise = xp.einsum("kl,kli,klj->kij", rows, deviation, deviation)
         size, shared = _dimension(d, dim), _covariances(covariance, covariances, K, _dimension(d, dim))
         _need_identity(d, size, shared)
-        opposite = of == (0, 1) and np.array_equal(targets, [[1.0], [-1.0]]) and len(shared) == 1 and not is_jax(means, codes)
+        opposite = (
+            of == (0, 1) and np.array_equal(targets, [[1.0], [-1.0]]) and len(shared) == 1 and not is_jax(means, codes)
+        )
         opposite = opposite and bool(np.all(means[0] == -means[1]) and np.all(codes[0] == -codes[1]))
         return cls(priors, means, shared, codes, noise, None, tuple(map(tuple, targets.tolist())), of, size, opposite)
 
@@ -226,19 +230,29 @@ class Population(Meaning):
         >>> Population.pooled([(opposite(e[0]), 200), (opposite(e[1]), 500)])
         Population(2 classes in 4 components, dim=100, outputs=1)
         """
-        pairs = isinstance(parts, list | tuple) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in parts)
+        pairs = isinstance(parts, list | tuple) and all(
+            isinstance(pair, list | tuple) and len(pair) == 2 for pair in parts
+        )
         if not pairs or not parts or not all(isinstance(q, Population) for q, _ in parts):
             raise TypeError(f"parts must be a list of pairs (Population, n), with at least one, got {parts!r:.60}.")
         populations = [q for q, _ in parts]
         first = populations[0]
         if any(q.targets is None or q.dim != first.dim or q.targets != first.targets for q in populations):
-            raise ValueError("parts must have classes with the same labels, and one dimension. Pool samples of one task.")
-        sizes = np.array([check.number(f"parts[{i}]", check.size(f"parts[{i}]", n)) for i, (_, n) in enumerate(parts)], dtype=float)
+            raise ValueError(
+                "parts must have classes with the same labels, and one dimension. Pool samples of one task."
+            )
+        sizes = np.array(
+            [check.number(f"parts[{i}]", check.size(f"parts[{i}]", n)) for i, (_, n) in enumerate(parts)], dtype=float
+        )
         d = max(np.shape(q.means)[1] for q in populations)
         means = np.concatenate([np.pad(q.means, ((0, 0), (0, d - q.means.shape[1]))) for q in populations])
         of = tuple(c for q in populations for c in (q.classes_of or ()))
-        priors = np.concatenate([w * np.asarray(q.priors) for w, q in zip(sizes / sizes.sum(), populations, strict=True)])
-        one = all(len(q.covariances) == 1 and q.covariances[0].digest == first.covariances[0].digest for q in populations)
+        priors = np.concatenate(
+            [w * np.asarray(q.priors) for w, q in zip(sizes / sizes.sum(), populations, strict=True)]
+        )
+        one = all(
+            len(q.covariances) == 1 and q.covariances[0].digest == first.covariances[0].digest for q in populations
+        )
         covs = first.covariances if one else tuple(q.covariance_of(k) for q in populations for k in range(q.components))
         codes, noise = (np.concatenate([getattr(q, f) for q in populations]) for f in ("codes", "noise"))
         return cls(priors, means, covs, codes, noise, None, first.targets, of, first.dim)
@@ -316,7 +330,9 @@ def _codes(kind: str, K: int) -> np.ndarray:
 def _dimension(d: int, dim: int | None) -> int:
     if dim is None:
         if d < 2:
-            raise ValueError(f"means must have at least 2 dimensions, got {d}. Give dim= where the other coordinates vanish.")
+            raise ValueError(
+                f"means must have at least 2 dimensions, got {d}. Give dim= where the other coordinates vanish."
+            )
         return d
     dim = check.size("dim", dim, low=2)
     if dim < d:
@@ -329,8 +345,10 @@ def _covariances(shared: Any, each: Sequence[Any] | None, K: int, dim: int) -> t
         return (_covariance("covariance", shared, dim),)
     if shared is not None:
         raise ValueError("covariance and covariances must not both be given. Use covariances for one per component.")
-    if not np.iterable(each) or isinstance(each, np.ndarray) and each.ndim < 2:
-        raise TypeError(f"covariances must be a list with one entry per component, got {each!r:.60}. Use covariance for one.")
+    if not np.iterable(each) or (isinstance(each, np.ndarray) and each.ndim < 2):
+        raise TypeError(
+            f"covariances must be a list with one entry per component, got {each!r:.60}. Use covariance for one."
+        )
     if len(each) != K:
         raise ValueError(f"covariances must have {K} entries, one per component, got {len(each)}.")
     seen: dict[int, Covariance] = {}
@@ -350,4 +368,6 @@ def _covariance(name: str, value: Any, dim: int) -> Covariance:
 
 def _need_identity(d: int, dim: int, covariances: tuple[Covariance, ...]) -> None:
     if d < dim and not all(c.is_identity for c in covariances):
-        raise ValueError(f"dim must equal the length {d} of the means where a covariance is given, got {dim}. Pad the means.")
+        raise ValueError(
+            f"dim must equal the length {d} of the means where a covariance is given, got {dim}. Pad the means."
+        )

@@ -79,7 +79,9 @@ class TransferProblem(Meaning):
             check.ridgeless(f"gamma_{stage}", f"n_{stage}", gamma, n, self.dim)
             loss = self.loss if stage == "target" else self.source_loss
             if not is_squared(loss):
-                check.real(f"gamma_{stage}", gamma, low=np.finfo(float).tiny, remedy=f"The {loss.name} loss needs a penalty.")
+                check.real(
+                    f"gamma_{stage}", gamma, low=np.finfo(float).tiny, remedy=f"The {loss.name} loss needs a penalty."
+                )
 
     @classmethod
     def from_means(
@@ -119,7 +121,14 @@ class TransferProblem(Meaning):
 
     @classmethod
     def from_source(
-        cls, w_source: Any, mean_target: Any, *, n_target: Any, gamma_target: Any, cov_target: Any = None, loss: Any = "squared"
+        cls,
+        w_source: Any,
+        mean_target: Any,
+        *,
+        n_target: Any,
+        gamma_target: Any,
+        cov_target: Any = None,
+        loss: Any = "squared",
     ) -> Fit:
         """The fit that starts from a fixed, arbitrary source classifier w̃ (p,).
 
@@ -130,7 +139,9 @@ class TransferProblem(Meaning):
         mean_target = check.vector("mean_target", mean_target)
         w_source = check.vector("w_source", w_source, len(mean_target))
         _check_stages(n_target=n_target, gamma_target=gamma_target)
-        return Fit(_opposite(mean_target, cov_target, "cov_target"), n_target, gamma_target, starts=[w_source], loss=loss)
+        return Fit(
+            _opposite(mean_target, cov_target, "cov_target"), n_target, gamma_target, starts=[w_source], loss=loss
+        )
 
     @property
     def aspect_source(self) -> Any:
@@ -165,14 +176,18 @@ class TransferProblem(Meaning):
         """
         for name in ("dim", "mu", "mu_orth", "beta"):
             if np.ndim(getattr(self, name)):
-                raise ValueError(f"{name} must be one number to make a Fit of, got shape {np.shape(getattr(self, name))}. Iterate over cells().")
+                raise ValueError(
+                    f"{name} must be one number to make a Fit of, got shape {np.shape(getattr(self, name))}. Iterate over cells()."
+                )
         xp = namespace(self.mu, self.mu_orth, self.beta)
         mean_source = xp.stack([xp.asarray(self.mu, dtype=float), xp.zeros(())])
         along, across = self.beta * self.mu, xp.sqrt((1 - self.beta) * (1 + self.beta)) * self.mu_orth
         mean_target = xp.stack([xp.asarray(along, dtype=float), xp.asarray(across, dtype=float)])
         dim = int(self.dim)
         source = Fit(_opposite(mean_source, None, "", dim), self.n_source, self.gamma_source, loss=self.source_loss)
-        return Fit(_opposite(mean_target, None, "", dim), self.n_target, self.gamma_target, starts=[source], loss=self.loss)
+        return Fit(
+            _opposite(mean_target, None, "", dim), self.n_target, self.gamma_target, starts=[source], loss=self.loss
+        )
 
     def cells(self) -> Iterator[TransferProblem]:
         """The problem's scalar cells, in C order."""

@@ -61,14 +61,18 @@ def compare(theory: Moments, simulated: Moments, *, spread: bool = False) -> ZSc
             f"theory and simulated must have one shape, got {np.shape(theory.mean)} and {np.shape(simulated.mean)}. Ask both for the same α."
         )
     if theory.problem is not None and simulated.problem is not None and theory.problem != simulated.problem:
-        raise ValueError(f"theory and simulated must be of one problem, got {theory.problem!r} and {simulated.problem!r}.")
+        raise ValueError(
+            f"theory and simulated must be of one problem, got {theory.problem!r} and {simulated.problem!r}."
+        )
     if theory.alpha is not None and simulated.alpha is not None and not np.array_equal(theory.alpha, simulated.alpha):
         raise ValueError("theory and simulated must be at the same α, got two different ones.")
     errors = simulated.spread_se if spread else {q: getattr(simulated, f"{q}_se") for q in QUANTITIES}
     suffix = "_sd" if spread else ""
     if spread and theory.variance_sd is None:
         raise ValueError("theory must come from predict(…, spread=True) to compare deviations.")
-    return ZScores(*(_z(getattr(theory, q + suffix), getattr(simulated, q + suffix), errors.get(q)) for q in QUANTITIES))
+    return ZScores(
+        *(_z(getattr(theory, q + suffix), getattr(simulated, q + suffix), errors.get(q)) for q in QUANTITIES)
+    )
 
 
 def _z(theory: Any, simulated: Any, se: Any) -> Any:

@@ -95,5 +95,7 @@ class ScoreForm:
         """The moments along a; see `scores`."""
         mean, variance = self.scores(a)
         if self.population is None:
-            return moments(mean, variance, self.prior if check.choice("threshold", threshold, THRESHOLDS) == "best" else None)
+            return moments(
+                mean, variance, self.prior if check.choice("threshold", threshold, THRESHOLDS) == "best" else None
+            )
         return describe(self.population, mean, variance, threshold)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import namespace, normal_cdf, plain, pytree
+from .._arrays import is_jax, namespace, normal_cdf, plain, pytree
 from ..problem import Fit, Population, TransferProblem
 from .orthant import nearest_code_accuracy
 
@@ -89,13 +89,21 @@ class Moments:
                     extra = leading.get(quantity, ())[: max(np.ndim(value) - len(shape), 0)]
                     variables[quantity + suffix] = ((*extra, *own), np.asarray(value))
         coords = {"alpha": np.asarray(self.alpha)} if "alpha" in own else {}
-        attributes = {k: v for k, v in (("n_trials", self.n_trials), ("method", self.method), ("problem", repr(self.problem))) if v is not None}
+        attributes = {
+            k: v
+            for k, v in (("n_trials", self.n_trials), ("method", self.method), ("problem", repr(self.problem)))
+            if v is not None
+        }
         return xarray.Dataset(variables, coords, attributes)
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per α (and per component and output where there are such)."""
         data = self.to_xarray()
-        return data.to_dataframe().reset_index() if data.sizes else data.expand_dims("row").to_dataframe().reset_index(drop=True)
+        return (
+            data.to_dataframe().reset_index()
+            if data.sizes
+            else data.expand_dims("row").to_dataframe().reset_index(drop=True)
+        )
 
     def __repr__(self) -> str:
         shape = np.shape(self.risk)
@@ -139,8 +147,12 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
     total = xp.einsum("kii...->k...", variance)
     if population.is_regression:
         if threshold != "zero":
-            raise ValueError(f"threshold must be 'zero' for regression, got {threshold!r}: there is no class to decide for.")
-        risk = xp.tensordot(priors, total + xp.sum(mean * mean, axis=1), axes=1) + xp.sum(xp.diagonal(population.noise[0]))
+            raise ValueError(
+                f"threshold must be 'zero' for regression, got {threshold!r}: there is no class to decide for."
+            )
+        risk = xp.tensordot(priors, total + xp.sum(mean * mean, axis=1), axes=1) + xp.sum(
+            xp.diagonal(population.noise[0])
+        )
         return Moments(plain(mean), plain(variance), None, plain(_finite(xp, risk)))
     assert population.targets is not None and population.classes_of is not None
     of = np.array(population.classes_of)
@@ -157,9 +169,24 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
             right = normal_cdf(xp.where(beyond == 0, 0.0, beyond / xp.sqrt(variance[:, 0, 0])))
     else:
         if threshold != "zero":
-            raise ValueError(f"threshold must be 'zero' for {len(targets)} classes, got {threshold!r}: the nearest code decides.")
+            raise ValueError(
+                f"threshold must be 'zero' for {len(targets)} classes, got {threshold!r}: the nearest code decides."
+            )
         right = nearest_code_accuracy(targets, of, mean, variance)
-    return Moments(plain(mean), plain(variance), plain(_finite(xp, xp.tensordot(priors, right, axes=1))), plain(_finite(xp, risk)))
+    return Moments(
+        plain(mean), plain(variance), plain(_finite(xp, xp.tensordot(priors, right, axes=1))), plain(_finite(xp, risk))
+    )
+
+
+def checked(found: Moments) -> Moments:
+    """A result, unless one of its numbers left double precision; JAX's go unread."""
+    for name in QUANTITIES:
+        value = getattr(found, name, None)
+        if value is not None and not is_jax(value) and not np.all(np.isfinite(value)):
+            raise FloatingPointError(
+                f"the {name} of the score left the range of double precision. Rescale the problem: norms, penalties and α must be nearer to one."
+            )
+    return found
 
 
 def _finite(xp: Any, x: Any) -> Any:
@@ -199,7 +226,10 @@ def optimal_threshold(m_plus: Any, m_minus: Any, V_plus: Any, V_minus: Any, prio
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         q = -(b + xp.copysign(xp.sqrt(b**2 - 4 * a * c), b)) / 2  # no cancellation where a is small or zero
         candidates = xp.stack([q / a, c / q, xp.full_like(q, -xp.inf), xp.full_like(q, xp.inf)])
-    plus, minus = normal_cdf((m_plus - candidates) / xp.sqrt(V_plus)), normal_cdf((candidates - m_minus) / xp.sqrt(V_minus))
+    plus, minus = (
+        normal_cdf((m_plus - candidates) / xp.sqrt(V_plus)),
+        normal_cdf((candidates - m_minus) / xp.sqrt(V_minus)),
+    )
     gain = prior * plus + (1 - prior) * minus
     # Complex roots and 0/0 are no candidates.
     best = xp.argmax(xp.where(xp.isnan(gain), -1.0, gain), axis=0)

@@ -65,7 +65,9 @@ def bivariate_cdf(h: Any, k: Any, rho: Any) -> Any:
         angle = xp.arcsin(xp.clip(rho, -1 + 1e-7, 1 - 1e-7))[..., None]
         theta = angle * (NODES + 1) / 2
         square = xp.cos(theta) ** 2
-        exponent = -(h[..., None] ** 2 + k[..., None] ** 2 - 2 * h[..., None] * k[..., None] * xp.sin(theta)) / (2 * square)
+        exponent = -(h[..., None] ** 2 + k[..., None] ** 2 - 2 * h[..., None] * k[..., None] * xp.sin(theta)) / (
+            2 * square
+        )
         return normal_cdf(h) * normal_cdf(k) + xp.sum(WEIGHTS * xp.exp(exponent), -1) * angle[..., 0] / (4 * np.pi)
     # Away from the axes, where T's second argument is 0/0: shifted by what no double precision result notices.
     h, k = (np.where(np.abs(x) < 1e-12, 1e-12, x) for x in (h, k))

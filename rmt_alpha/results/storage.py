@@ -24,7 +24,7 @@ LOSS_KINDS = {type(loss).__name__: type(loss) for loss in LOSSES.values()}
 Storable = Fit | Population | TransferProblem | Moments | Optimum | ScoreForm | ZScores
 
 
-def save(path: str | os.PathLike, thing: Storable) -> None:
+def save(path: str | os.PathLike[str], thing: Storable) -> None:
     """Write a problem or a result, whole or not at all; `load` gives an equal one back, every number to the last bit.
 
     Losses of your own cannot be written: only what this library defines could be read again. Raises TypeError for
@@ -42,14 +42,16 @@ def save(path: str | os.PathLike, thing: Storable) -> None:
     write_record(os.path.expanduser(path), {"format": FORMAT, "content": _encoded(thing)})
 
 
-def load(path: str | os.PathLike) -> Any:
+def load(path: str | os.PathLike[str]) -> Any:
     """What `save` wrote. Raises DamagedFileError, naming the file, where a byte of it differs or it is of another
     kind.
     """
     path = os.path.expanduser(path)
     record = read_record(path, "Write it again with save.")
     if record.get("format") != FORMAT:
-        raise DamagedFileError(f"{path} is not a problem or result of this version, but {record.get('format')!r}. Write it again with save.")
+        raise DamagedFileError(
+            f"{path} is not a problem or result of this version, but {record.get('format')!r}. Write it again with save."
+        )
     return _decoded(record["content"])
 
 
@@ -64,7 +66,9 @@ def _encoded(value: Any) -> Any:
         return {"covariance": _encoded(value.value), "dim": value.dim}
     if isinstance(value, Loss):
         if type(value) not in LOSS_KINDS.values():
-            raise TypeError(f"loss must be one of this library's to be saved, got {value!r}. Save its result instead, or its numbers.")
+            raise TypeError(
+                f"loss must be one of this library's to be saved, got {value!r}. Save its result instead, or its numbers."
+            )
         return {"loss": type(value).__name__, "settings": {k: v for k, v in vars(value).items() if k != "kinks"}}
     if dataclasses.is_dataclass(value):
         fields = {f.name: _encoded(getattr(value, f.name)) for f in dataclasses.fields(value)}

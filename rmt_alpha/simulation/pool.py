@@ -31,8 +31,7 @@ def cores() -> int:
 
 @contextmanager
 def pool(workers: int) -> Iterator[Callable[[Callable[..., Any], Iterable[Any]], Iterator[Any]]]:
-    """A lazy `map` in the order of the items, over so many processes; they end with the block, and with their parent.
-    """
+    """A lazy `map` in the order of the items, over so many processes; they end with the block, and with their parent."""
     if workers == 1:
         yield map
         return

@@ -196,6 +196,7 @@ def need_memory(fit: Fit, n_trials: int) -> None:
         )
 
 
+@np.errstate(all="ignore")
 def piece(problem: Fit | TransferProblem, alpha: np.ndarray, setting: Setting, trials: range) -> Moments:
     """The moments at α of the given trials, all of one piece, of a scalar problem: (…, *shape of α, trials)."""
     fit = as_fit(problem)
@@ -212,6 +213,7 @@ def piece(problem: Fit | TransferProblem, alpha: np.ndarray, setting: Setting, t
     return Moments(*(unflat(getattr(found, q)) for q in QUANTITIES))
 
 
+@np.errstate(all="ignore")
 def form_of(problem: Fit | TransferProblem, setting: Setting, trials: range) -> ScoreForm:
     """The score forms of the given trials, all of one piece, of a scalar problem."""
     return ENGINES[setting.method].draw(
@@ -244,7 +246,7 @@ def pick_method(problem: Fit | TransferProblem, method: str, conditions: Conditi
 
 def cells_along(
     problem: Fit | TransferProblem, alpha: np.ndarray
-) -> tuple[tuple[int, ...], Iterator[tuple[tuple, Any, np.ndarray]]]:
+) -> tuple[tuple[int, ...], Iterator[tuple[tuple[Any, ...], Any, np.ndarray]]]:
     """The common shape of α and the problem, and for each scalar cell its place there, the cell, and its part of α."""
     if isinstance(problem, Fit):
         return problem.cells_along(alpha)
@@ -253,7 +255,7 @@ def cells_along(
     padded = (1,) * (len(shape) - len(own)) + own
     alphas = np.broadcast_to(alpha, shape)
 
-    def cells() -> Iterator[tuple[tuple, Any, np.ndarray]]:
+    def cells() -> Iterator[tuple[tuple[Any, ...], Any, np.ndarray]]:
         for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
             # A problem's axis of length one meets a whole axis of α.
             place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
@@ -327,6 +329,7 @@ def _entries(problem: Fit | TransferProblem) -> int:
 Summary = tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
+@np.errstate(all="ignore")
 def _summary(problem: Any, alpha: np.ndarray, setting: Setting, trials: range) -> Summary:
     """Count, mean and sum of squared deviations of each quantity over one piece."""
     m = piece(problem, alpha, setting, trials)
@@ -336,10 +339,11 @@ def _summary(problem: Any, alpha: np.ndarray, setting: Setting, trials: range) -
         if values is not None:
             values = np.broadcast_to(values, (*np.shape(values)[:-1], len(trials)))
             mean[quantity] = values.mean(axis=-1)
-            with np.errstate(over="ignore"):
-                M2[quantity] = ((values - mean[quantity][..., None]) ** 2).sum(axis=-1)
+            M2[quantity] = ((values - mean[quantity][..., None]) ** 2).sum(axis=-1)
             if not np.all(np.isfinite(M2[quantity])):
-                raise FloatingPointError(f"alpha must be smaller: the scatter of the {quantity} left double precision. Rescale α and the starts.")
+                raise FloatingPointError(
+                    f"alpha must be smaller: the scatter of the {quantity} left double precision. Rescale α and the starts."
+                )
     return len(trials), mean, M2
 
 

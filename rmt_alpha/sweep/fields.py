@@ -57,7 +57,9 @@ def with_numbers(problem: Problem, values: Mapping[str, Any]) -> Problem:
         if (prefix, id(fit)) not in made:  # groups of one object stay parts of one training
             own = {field: values[prefix + field] for field in ENDINGS if prefix + field in values}
             prefixes = _prefixes(fit, prefix)
-            made[prefix, id(fit)] = dataclasses.replace(fit, starts=tuple(inside(s, prefixes) for s in fit.starts), **own)
+            made[prefix, id(fit)] = dataclasses.replace(
+                fit, starts=tuple(inside(s, prefixes) for s in fit.starts), **own
+            )
         return made[prefix, id(fit)]
 
     def inside(start: Any, prefixes: dict[int, str]) -> Any:

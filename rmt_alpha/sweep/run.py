@@ -108,7 +108,9 @@ def sweep(
             f"A dask Client gives one: client.get_executor()."
         )
     if executor is not None and workers is not None:
-        raise ValueError(f"workers must be left out with an executor, which has its own, got {workers!r}. Keep one of the two.")
+        raise ValueError(
+            f"workers must be left out with an executor, which has its own, got {workers!r}. Keep one of the two."
+        )
     hands = pool.cores() if workers is None else int(check.number("workers", check.size("workers", workers)))
     netcdf.check_names(layout, TAKEN)
     theory = _theory(layout)  # first: a problem beyond double precision shows here, before hours of simulation

@@ -106,6 +106,7 @@ class Labels:
             change.reshape(len(change), -1),
         )
 
+
 class Diagonal:
     """What a training sees of means and anchor where one covariance is shared: their products within each eigenspace, for B problems.
 
@@ -348,6 +349,7 @@ def _newton_jax(system: Any, labels: Labels, loss: Loss, candidates: list[Any]) 
 
     x, _ = jax.lax.scan(polish, stop(x), None, length=2)
     return xp.where((size < 1e3 * tolerance)[:, None], x, xp.nan), size
+
 
 class Matrix:
     """The same where each component has a covariance of its own, or one that is known as a matrix only (JAX): O(K²p³) per row and step."""
@@ -594,6 +596,7 @@ def _noise_within(R: Spectral | Dense, covariance: Covariance, K: int) -> Any:
     shape = np.broadcast_shapes(*(x.shape for row in grid for x in row))
     return xp.stack([xp.stack([xp.broadcast_to(x, shape) for x in row], -2) for row in grid], -3)
 
+
 def moments(fit: Fit, alpha: Any) -> tuple[Any, Any]:
     """Mean and variance of the score at α: of α's shape, signed, for opposite classes without intercept; else (K, 1, …), (K, 1, 1, …)."""
     xp = namespace(alpha, *([jax.numpy.zeros(1)] if fit.uses_jax else []))
@@ -634,6 +637,7 @@ def _by_cells(fit: Fit, alpha: Any) -> tuple[Any, Any]:
     assert mean is not None and variance is not None
     return mean, variance
 
+
 def law(fit: Fit) -> Law:
     """The law of the trained weights at the fit's own scales: w̄ = S(Σ m̂_kμ_k + γā), covariance γ²SΩS + Σ q̂_k SC_kS."""
     training = Training.of(fit)
@@ -660,6 +664,7 @@ def law(fit: Fit) -> Law:
             pull = training.population.covariances[0].from_eigenbasis(pull)
         mean = pull @ R.R
     return R.law(mean[..., None, :], scales, (q_hat * R.n[..., None])[..., None, None])
+
 
 def transfer(problem: TransferProblem, alpha: Any) -> tuple[Any, Any]:
     """Mean and variance of the signed score of the paper's problem under any losses; α and all eight numbers broadcast."""

@@ -76,7 +76,9 @@ def general(eigenvalues: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any]:
     shrunk = lam / total
     positive = xp.where(kappa > 0, kappa, 1.0)
     rank = xp.sum(lam > 0)
-    above = xp.where((gamma > 0) & (kappa > 0), gamma / positive, xp.maximum(1 - rank / n, 0.0))  # 1 − df₁/n, by the equation for κ
+    above = xp.where(
+        (gamma > 0) & (kappa > 0), gamma / positive, xp.maximum(1 - rank / n, 0.0)
+    )  # 1 − df₁/n, by the equation for κ
     # h = (1 − df₁/n) + (df₁ − df₂)/n: both terms positive, where 1 − df₂/n cancels.
     h = above + xp.sum(shrunk * (1 - shrunk), axis=-1) / n
     return kappa, h, xp.sum(shrunk * shrunk, axis=-1) / n
@@ -115,7 +117,9 @@ def mixture(C: Any, priors: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any, Any
     try:
         delta = root(xp, step, start, C, priors, n, gamma, settled=SETTLED, steps=NEWTON_STEPS)
     except ArithmeticError as error:
-        raise ArithmeticError(f"delta did not settle in {NEWTON_STEPS} steps ({error}). Choose a larger gamma.") from None
+        raise ArithmeticError(
+            f"delta did not settle in {NEWTON_STEPS} steps ({error}). Choose a larger gamma."
+        ) from None
     s = 1 / xp.sum(priors / (1 + delta))
     R = resolvent(delta, C, priors, gamma) / s
     chi = s * priors / (1 + delta)

@@ -50,7 +50,7 @@ def degrees_of_freedom(fit: Fit | TransferProblem) -> tuple[float, float]:
 
     >>> mu = np.full(100, 0.1)
     >>> degrees_of_freedom(Fit(Population.two_classes(mu, -mu), n=200, gamma=1.0))
-    (41.42135623730951, 17.157287525380994)
+    (43.84471871911697, 19.223593595584862)
     """
     return _degrees(_stage(fit))
 

@@ -28,6 +28,7 @@ import numpy as np
 
 from ..problem import Fit, Population, is_squared
 from ..results import Moments, Optimum, describe
+from ..results.moments import checked
 from .resolvent import Law, Spectral
 from .stage import Stage, _blocks, own_scales, train
 
@@ -151,7 +152,9 @@ class LowRank:
 def solved(fit: Fit) -> LowRank:
     """The low-rank theory of a scalar fit."""
     if fit.uses_jax:
-        raise TypeError("rank must be None where JAX arrays are given: the leading eigenvectors of G are found in NumPy. Pass NumPy numbers.")
+        raise TypeError(
+            "rank must be None where JAX arrays are given: the leading eigenvectors of G are found in NumPy. Pass NumPy numbers."
+        )
     # Both classes, mirror images or not: the start's residuals are counted in each.
     return LowRank(train(dataclasses.replace(fit, population=dataclasses.replace(fit.population, is_opposite=False))))
 
@@ -191,9 +194,15 @@ def law(fit: Fit) -> Law:
                 continue
             omega = left.law.matrix(dim)
             omega = omega if left.mask is None else omega * left.mask[:, None]
-            omega = (omega if right.mask is None else omega * right.mask) * (a[i + 1, :, None] * a[j + 1, None, :])[..., None, None]
+            omega = (omega if right.mask is None else omega * right.mask) * (a[i + 1, :, None] * a[j + 1, None, :])[
+                ..., None, None
+            ]
             noise = noise + np.einsum("ki,lj,klab->ijab", Q, Q, omega)
-            noise = noise + np.einsum("ki,lj,klab->ijab", P, Q, shrink @ omega) + np.einsum("ki,lj,klab->ijab", Q, P, omega @ shrink)
+            noise = (
+                noise
+                + np.einsum("ki,lj,klab->ijab", P, Q, shrink @ omega)
+                + np.einsum("ki,lj,klab->ijab", Q, P, omega @ shrink)
+            )
     return Law(center, noise, None)
 
 
@@ -206,6 +215,7 @@ def moments(fit: Fit, alpha: Any, threshold: str = "zero") -> Moments:
     return _of_cells(fit, alpha, lambda cell, part: moments(cell, part, threshold))
 
 
+@np.errstate(all="ignore")
 def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moments:
     """The moments at every rank r = 0 … q of the correction, from one solve.
 
@@ -238,7 +248,7 @@ def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moment
     path = [low.moments(alpha, r, threshold) for r in range(low.q + 1)]
     accuracy = None if path[0].accuracy is None else np.stack([np.asarray(m.accuracy) for m in path])
     mean, variance = np.stack([m.mean for m in path], 2), np.stack([m.variance for m in path], 3)
-    return Moments(mean, variance, accuracy, np.stack([np.asarray(m.risk) for m in path]), problem=fit)
+    return checked(Moments(mean, variance, accuracy, np.stack([np.asarray(m.risk) for m in path]), problem=fit))
 
 
 def optimum(fit: Fit, threshold: str) -> Optimum:

@@ -14,6 +14,7 @@ from .. import _checks as check
 from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
 from ..problem import Fit, TransferProblem, is_squared
 from ..results import Moments, Optimum, ScoreForm
+from ..results.moments import THRESHOLDS
 from . import convex_search, low_rank
 from .predict import Problem, batched, checked_problem, predict, score_form
 
@@ -21,6 +22,7 @@ ANGLES = np.linspace(-np.pi / 2, np.pi / 2, 129)
 SHARPEST = 1e-10
 
 
+@np.errstate(all="ignore")
 def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     """The best α, the accuracy there, and the other distinguished values of α, each with the problem's shape.
 
@@ -32,9 +34,22 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     >>> print(f"α* = {best.alpha:.2f}: {best.accuracy:.4f}; ᾱ = {best.zero:.2f}; least risk at {best.least_risk:.2f}")
     α* = 7.47: 0.7311; ᾱ = -0.31; least risk at 3.29
     """
-    checked_problem(problem)
+    found = _optimal(checked_problem(problem), threshold)
+    for name in ("alpha", "accuracy", "zero", "least_risk", "risk"):
+        value = getattr(found, name)
+        if value is not None and not is_jax(value) and np.any(np.isnan(value)):
+            raise FloatingPointError(
+                f"{name} left the range of double precision. Rescale the problem: norms and penalties must be nearer to one."
+            )
+    return found
+
+
+def _optimal(problem: Problem, threshold: str) -> Optimum:
+    check.choice("threshold", threshold, THRESHOLDS)
     if isinstance(problem, Fit) and problem.n_alpha == 0:
-        raise ValueError("problem must have a start whose scale can be chosen, got a fit without starts. Give it starts=[…].")
+        raise ValueError(
+            "problem must have a start whose scale can be chosen, got a fit without starts. Give it starts=[…]."
+        )
     if isinstance(problem, TransferProblem):
         return optimum(score_form(problem)) if problem.is_squared else _of_cells(problem, threshold)
     closed = is_squared(problem.loss) and (problem.rank is None or problem.rank == problem.population.outputs)
@@ -61,7 +76,9 @@ def _at_threshold(found: Optimum, form: ScoreForm, threshold: str) -> Optimum:
         return found
     xp = namespace(form.c)
     several = form.n_starts > 1
-    alpha, direction = (xp.moveaxis(x, -1, 0) if several else xp.asarray(x)[None] for x in (found.alpha, found.direction))
+    alpha, direction = (
+        xp.moveaxis(x, -1, 0) if several else xp.asarray(x)[None] for x in (found.alpha, found.direction)
+    )
     far = xp.asarray(found.at_infinity)
     a = xp.concatenate([xp.where(far, 0.0, 1.0)[None], xp.where(far, direction, alpha)])
     return dataclasses.replace(found, accuracy=form.along(a, threshold).accuracy)
@@ -69,7 +86,9 @@ def _at_threshold(found: Optimum, form: ScoreForm, threshold: str) -> Optimum:
 
 def _of_cells(problem: Problem, threshold: str) -> Optimum:
     """Cell by cell, stacked to the problem's shape."""
-    found = [optimal_alpha(c.fit if isinstance(c, TransferProblem) else c, threshold=threshold) for c in problem.cells()]
+    found = [
+        optimal_alpha(c.fit if isinstance(c, TransferProblem) else c, threshold=threshold) for c in problem.cells()
+    ]
     if not problem.shape:
         return found[0]
 
@@ -119,7 +138,9 @@ def optimum(form: ScoreForm) -> Optimum:
     snr = (c[0] * a0 + c[1] * a1) / xp.sqrt(xp.where(variance > 0, variance, 1.0))
     far = xp.where(at_infinity, M[1, 1], 1.0)
     if xp is np and np.any(far <= 0):
-        raise FloatingPointError("starts must be larger: the square of one is below the range of double precision. Scale it up, and α down.")
+        raise FloatingPointError(
+            "starts must be larger: the square of one is below the range of double precision. Scale it up, and α down."
+        )
     limit = xp.abs(c[1]) / xp.sqrt(far)
     square = M[1, 1] + c[1] * c[1]
     least_risk = (c[1] * (1 - c[0]) - M[0, 1]) / xp.where(square > 0, square, 1.0)  # 0/1 without a source
@@ -174,7 +195,8 @@ def _solve(xp: Any, A: Any, b: Any) -> Any:
 def least_risk(form: ScoreForm) -> Any:
     r"""The α of least risk of a general form without batch, (n_alpha,), a linear system:
 
-    .. math:: \Big(\sum_k π_k \big(⟨c_s, c_t⟩ + \mathrm{tr} M_{st}\big)_k\Big) α = \sum_k π_k \big(⟨c_s, t - c_0⟩ - \mathrm{tr} M_{s0}\big)_k
+    .. math:: \Big(\sum_k π_k \big(⟨c_s, c_t⟩ + \mathrm{tr} M_{st}\big)_k\Big) α = \sum_k π_k \big(⟨c_s, t - c_0⟩
+              - \mathrm{tr} M_{s0}\big)_k
 
     over the starts s, t; per output, one such system for each.
     """
@@ -201,9 +223,14 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
     alpha = risky[0] if one else risky
     at = form.moments(alpha, threshold)
     if at.accuracy is None:
-        return Optimum(plain(alpha), None, None, False, plain(alpha), at.risk, plain(0 * risky[0] if one else 0 * risky))
+        return Optimum(
+            plain(alpha), None, None, False, plain(alpha), at.risk, plain(0 * risky[0] if one else 0 * risky)
+        )
     if is_tracer(form.c) or is_jax(form.c, form.M):
-        raise TypeError("problem must hold NumPy numbers for the best α of several classes, got JAX arrays: it is found by a search. Optimise predict instead.")
+        raise TypeError(
+            "problem must hold NumPy numbers for the best α of several classes, got JAX arrays: "
+            "it is found by a search. Optimise predict instead."
+        )
     units = scales(form)
 
     def accuracy(a: np.ndarray) -> Any:
@@ -233,7 +260,12 @@ def signed_scales(form: ScoreForm) -> np.ndarray:
 def _as_weights(form: ScoreForm, a: np.ndarray) -> np.ndarray:
     """Directions (1 + n_alpha,) or (1 + n_alpha, points) as the a of `ScoreForm.along`, (A, q, …)."""
     J, q = form.n_starts, form.c.shape[2]
-    rows = np.concatenate([np.repeat(a[:1, None], q, 1), a[1:].reshape(J, q, *a.shape[1:]) if form.per == "output" else np.repeat(a[1:, None], q, 1)])
+    rows = np.concatenate(
+        [
+            np.repeat(a[:1, None], q, 1),
+            a[1:].reshape(J, q, *a.shape[1:]) if form.per == "output" else np.repeat(a[1:, None], q, 1),
+        ]
+    )
     return rows
 
 
@@ -252,16 +284,21 @@ def best_direction(accuracy: Callable[[np.ndarray], Any], n_alpha: int, guess: n
         values = np.asarray(along(grid))
         i = int(np.argmax(values))
         near = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
-        best = optimize.minimize_scalar(lambda x: -float(along(x)), bounds=near, method="bounded", options={"xatol": SHARPEST})
+        best = optimize.minimize_scalar(
+            lambda x: -float(along(x)), bounds=near, method="bounded", options={"xatol": SHARPEST}
+        )
         angle, value = (best.x, -best.fun) if -best.fun > values[i] else (grid[i], values[i])
         return np.array([np.cos(angle) if abs(angle) < np.pi / 2 else 0.0, np.sin(angle)]), float(value)
     starts = [np.r_[1.0, np.nan_to_num(guess)], np.r_[1.0, np.zeros(n_alpha)], np.r_[1.0, np.ones(n_alpha)]]
     starts += [np.r_[1.0, row] for row in np.eye(n_alpha)] + [np.r_[0.0, np.nan_to_num(guess)]] * bool(np.any(guess))
     starts = [s / np.linalg.norm(s) for s in starts]
     value = lambda a: -float(accuracy(a / max(np.linalg.norm(a), 1e-300)))  # noqa: E731
-    bounds = [(0.0, None), *[(None, None)] * n_alpha]
+    half_space = [(0.0, None), *[(None, None)] * n_alpha]
     order = sorted(starts, key=value)[:3]
-    runs = [optimize.minimize(value, s, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-9}) for s in order]
+    runs = [
+        optimize.minimize(value, s, bounds=half_space, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-9})
+        for s in order
+    ]
     best = min(runs, key=lambda run: run.fun)
     return best.x / np.linalg.norm(best.x), -float(best.fun)
 
@@ -277,8 +314,7 @@ def to_alpha(found: Found, units: np.ndarray) -> tuple[np.ndarray, bool, np.ndar
 
 
 def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray, n_alpha: int) -> Optimum:
-    """`Optimum` where nothing is a form in α: both the accuracy and the risk by a search, α at most 10⁴ of its units.
-    """
+    """`Optimum` where nothing is a form in α: both the accuracy and the risk by a search, α at most 10⁴ of its units."""
     from scipy import optimize
 
     angles = np.linspace(-1, 1, 41) * np.arctan(1e4)
@@ -288,11 +324,20 @@ def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray, n_al
             values = np.array([float(cost(np.array([x]))) for x in angles])
             i = int(np.argmin(values))
             bounds = angles[max(i - 1, 0)], angles[min(i + 1, len(angles) - 1)]
-            run = optimize.minimize_scalar(lambda x: float(cost(np.array([x]))), bounds=bounds, method="bounded", options={"xatol": 1e-9})
-            return (np.array([run.x]), float(run.fun)) if run.fun < values[i] else (np.array([angles[i]]), float(values[i]))
+            run = optimize.minimize_scalar(
+                lambda x: float(cost(np.array([x]))), bounds=bounds, method="bounded", options={"xatol": 1e-9}
+            )
+            return (
+                (np.array([run.x]), float(run.fun))
+                if run.fun < values[i]
+                else (np.array([angles[i]]), float(values[i]))
+            )
         starts = [np.zeros(n_alpha), np.full(n_alpha, 0.5), *(0.8 * np.eye(n_alpha))]
         # Ranks make kinks where eigenvalues meet: no gradients.
-        runs = [optimize.minimize(cost, s, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-13, "maxiter": 4000}) for s in starts]
+        runs = [
+            optimize.minimize(cost, s, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-13, "maxiter": 4000})
+            for s in starts
+        ]
         best = min(runs, key=lambda run: run.fun)
         return best.x, float(best.fun)
 
@@ -309,4 +354,3 @@ def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray, n_al
     direction = far / np.linalg.norm(far) if infinite else far
     best = np.where(direction == 0, 0.0 if infinite else at(x), np.copysign(np.inf, direction))
     return Optimum(pick(best), -cost, None, infinite, risky, risk, pick(direction))
-

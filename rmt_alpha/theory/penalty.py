@@ -40,7 +40,12 @@ class PenaltyOptimum:
 
 
 def optimal_penalty(
-    problem: Problem, over: str = "both", *, alpha: Any = None, bounds: tuple[float, float] = BOUNDS, threshold: str = "zero"
+    problem: Problem,
+    over: str = "both",
+    *,
+    alpha: Any = None,
+    bounds: tuple[float, float] = BOUNDS,
+    threshold: str = "zero",
 ) -> PenaltyOptimum:
     r"""Maximise the accuracy (regression: minimise the risk) over penalties, and over α unless one is given.
 
@@ -86,13 +91,22 @@ def optimal_penalty(
     step = grid[1] - grid[0]
     if len(start) == 1:
         bounds_1d = max(start[0] - step, box[0]), min(start[0] + step, box[1])
-        run = optimize.minimize_scalar(lambda x: cost(np.array([x])), bounds=bounds_1d, method="bounded", options={"xatol": SHARPEST})
+        run = optimize.minimize_scalar(
+            lambda x: cost(np.array([x])), bounds=bounds_1d, method="bounded", options={"xatol": SHARPEST}
+        )
         x = np.array([run.x])
     else:
         simplex = np.vstack([start, start + np.diag(np.where(start + step <= box[1], step, -step)) / 2])
         options = {"initial_simplex": simplex, "xatol": SHARPEST, "fatol": 1e-15, "maxiter": 2000}
         x = optimize.minimize(cost, start, method="Nelder-Mead", bounds=[box] * len(start), options=options).x
-    x = min([x, start, np.clip(np.where(np.abs(x - box[0]) < 1e-3, box[0], np.where(np.abs(x - box[1]) < 1e-3, box[1], x)), *box)], key=cost)
+    x = min(
+        [
+            x,
+            start,
+            np.clip(np.where(np.abs(x - box[0]) < 1e-3, box[0], np.where(np.abs(x - box[1]) < 1e-3, box[1], x)), *box),
+        ],
+        key=cost,
+    )
     best_alpha, accuracy, risk = ask(x)
     at_bound = "lower" if np.any(x - box[0] < 1e-3) else "upper" if np.any(box[1] - x < 1e-3) else None
     return PenaltyOptimum(_with_penalties(problem, n_target, np.exp(x)), best_alpha, accuracy, risk, at_bound)
@@ -118,7 +132,9 @@ def _with_penalties(problem: Problem, n_target: int, gammas: np.ndarray) -> Prob
         return dataclasses.replace(problem, **changes, **({"gamma_source": rest[0]} if rest else {}))
     changed = {}
     for source in _sources(problem):
-        changed[id(source)] = dataclasses.replace(source, gamma=rest.pop(0)) if rest and isinstance(source, Fit) else source
+        changed[id(source)] = (
+            dataclasses.replace(source, gamma=rest.pop(0)) if rest and isinstance(source, Fit) else source
+        )
     starts = [Group(changed[id(s.start)], s.mask) if isinstance(s, Group) else changed[id(s)] for s in problem.starts]
     return dataclasses.replace(problem, starts=starts, gamma=problem.gamma if target is None else target)
 

@@ -12,7 +12,7 @@ from .. import _checks as check
 from .._arrays import is_jax, plain
 from ..problem import Fit, TransferProblem, is_squared
 from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe, moments
-from ..results.moments import THRESHOLDS
+from ..results.moments import THRESHOLDS, checked
 from . import convex, localised, low_rank
 from . import spread as spreads
 from .isotropic import transfer_form
@@ -21,7 +21,10 @@ from .stage import train
 Problem = Fit | TransferProblem
 
 
-def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noise: str = "gaussian", spread: bool = False) -> Moments:
+@np.errstate(all="ignore")  # what leaves double precision is an error, at the end
+def predict(
+    problem: Problem, alpha: Any = None, *, threshold: str = "zero", noise: str = "gaussian", spread: bool = False
+) -> Moments:
     """Asymptotic mean, variance, accuracy and risk of a fit at α.
 
     | parameter | meaning |
@@ -51,12 +54,14 @@ def predict(problem: Problem, alpha: Any = None, *, threshold: str = "zero", noi
         found = dataclasses.replace(found, accuracy=plain(_localised(problem, alpha, noise, threshold)))
     if spread:
         found = dataclasses.replace(found, **spreads.deviations(problem, alpha))
-    return dataclasses.replace(found, alpha=plain(alpha), problem=problem)
+    return dataclasses.replace(checked(found), alpha=plain(alpha), problem=problem)
 
 
 def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:
     if threshold != "zero":
-        raise ValueError(f"threshold must be 'zero' with noise {noise!r}, got {threshold!r}: the best one is known for Gaussian scores only.")
+        raise ValueError(
+            f"threshold must be 'zero' with noise {noise!r}, got {threshold!r}: the best one is known for Gaussian scores only."
+        )
     if not fit.shape:
         return localised.accuracy(fit, alpha, noise)
     shape, pieces = fit.cells_along(np.asarray(alpha))
@@ -83,7 +88,9 @@ def checked_alpha(problem: Any, alpha: Any) -> Any:
             raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")
         return np.zeros(())
     if alpha is None:
-        raise ValueError(f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best.")
+        raise ValueError(
+            f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best."
+        )
     alpha = check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA)
     leading = problem.leading_axes(alpha) if isinstance(problem, Fit) else np.shape(alpha)
     check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, problem.shape))

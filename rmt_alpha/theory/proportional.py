@@ -23,8 +23,8 @@ of noise, which costs z⟨Hτ/(x−τ)²⟩/⟨τ/(x−τ)²⟩ at the edge.
 (theory.md, section 12; Benaych-Georges & Nadakuditi 2012 for additive spikes.)
 
 Where it ends: the ranks are few beside q; the spikes differ; C = I. If W_s is of full rank and α is not the scale at which W_t − αW_s
-is of low rank, Δ has a bulk of its own, and with coloured noise the risk of a direction depends on where it lies. `simulation.proportional`
-says what happens there.
+is of low rank, Δ has a bulk of its own: `simulation.proportional` draws that case too. With coloured noise the risk of a direction
+depends on where it lies, and this formula says nothing.
 """
 
 from __future__ import annotations

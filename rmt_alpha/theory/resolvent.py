@@ -25,7 +25,8 @@ class Law:
     | field | shape |
     |---|---|
     | `mean` | (..., q, d) in the standard basis; d = p, or fewer where the other coordinates have mean 0 and C = I |
-    | `noise` | covariance of output i's weights with output j's: (..., q, q, r), diagonal in the eigenbasis of `axes`; (q, q, p, p) in the standard basis where `axes` is None; None for given weights |
+    | `noise` | covariance of output i's weights with output j's: (..., q, q, r), diagonal in the eigenbasis of `axes` |
+    | | (q, q, p, p) in the standard basis where `axes` is None; None for given weights |
     """
 
     mean: Any
@@ -132,7 +133,12 @@ class Spectral:
         if law.axes is None:
             basis = np.eye(cov.dim) if cov.basis is None else cov.basis
             omega = self.xp.sum((law.noise @ basis) * basis, -2)
-        elif law.noise.shape[-1] == 1 or law.axes is cov or (law.axes.basis is None and cov.basis is None):
+        elif (
+            law.axes is None
+            or law.noise.shape[-1] == 1
+            or law.axes is cov
+            or (law.axes.basis is None and cov.basis is None)
+        ):
             omega = law.noise
         elif cov.is_identity:
             omega = self.xp.mean(law.noise, -1, keepdims=True)  # only traces of it are asked for
@@ -166,10 +172,17 @@ class Spectral:
         """
         xp, mean = self.xp, self.cov.from_eigenbasis(mean)
         fresh = pulled[..., 0, :, :, None] * (self.lam * self.R**2 / self.n[..., None])[..., None, None, :]
-        noisy = [(i, j) for i in range(len(self.anchors)) for j in range(len(self.anchors)) if self.noise(i, j) is not None]
+        noisy = [
+            (i, j) for i in range(len(self.anchors)) for j in range(len(self.anchors)) if self.noise(i, j) is not None
+        ]
         laws = [self.anchors[i].law for i, _ in noisy]
         pair = lambda i, j: scales[..., i, :, None] * scales[..., j, None, :]  # noqa: E731
-        if all(not law.is_full and law.axes is not None and (law.axes is self.cov or (law.axes.basis is None and self.cov.basis is None)) for law in laws):
+        if all(
+            not law.is_full
+            and law.axes is not None
+            and (law.axes is self.cov or (law.axes.basis is None and self.cov.basis is None))
+            for law in laws
+        ):
             for i, j in noisy:
                 fresh = fresh + pair(i, j)[..., None] * (self.kappa_R**2)[..., None, None, :] * self.noise(i, j)
             return Law(mean, fresh, self.cov)
@@ -192,12 +205,15 @@ class Dense:
         covariances = [c.matrix for c in population.covariances]
         if not is_tracer(gamma) and np.any(np.asarray(gamma) == 0):
             raise ValueError(
-                "gamma must be positive where components differ in covariance or groups cut through eigenvectors, got 0. Choose a small one."
+                "gamma must be positive where components differ in covariance or groups cut through eigenvectors, got 0. "
+                "Choose a small one."
             )
         xp = namespace(n, gamma, population.means, population.priors, *covariances, *_numbers(anchors))
         C = xp.stack([xp.asarray(c) for c in covariances])
         self.priors, self.shared = xp.asarray(population.priors), population.has_one_covariance
-        self.chi, self.kappa, self.R, self.T = equivalents.mixture(C, xp.ones(1) if self.shared else self.priors, n, gamma)
+        self.chi, self.kappa, self.R, self.T = equivalents.mixture(
+            C, xp.ones(1) if self.shared else self.priors, n, gamma
+        )
         if self.shared:
             self.chi = self.priors
         self.C, self.xp = C, xp

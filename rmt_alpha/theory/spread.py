@@ -134,9 +134,15 @@ def spread_form(problem: Fit | TransferProblem) -> SpreadForm:
     first, second = (np.pad(v, (0, width - len(v))) for v in (first, np.asarray(fit.population.means[0], dtype=float)))
     flips = [float(f.population.codes[0, 0]) for f in fit.lineage]
     if any(code != 1.0 for code in flips):
-        raise ValueError("spread must be False where labels are flipped: no formula is known. simulate(…) gives these deviations.")
+        raise ValueError(
+            "spread must be False where labels are flipped: no formula is known. simulate(…) gives these deviations."
+        )
     # As the user typed them.
-    names = ("gamma_target", "gamma_source", "mu") if isinstance(problem, TransferProblem) else ("gamma", "starts[0].gamma", "the source mean's norm")
+    names = (
+        ("gamma_target", "gamma_source", "mu")
+        if isinstance(problem, TransferProblem)
+        else ("gamma", "starts[0].gamma", "the source mean's norm")
+    )
     uu, uv, vv = float(first @ first), float(first @ second), float(second @ second)
     p, n, gamma, b = fit.dim, int(fit.n), float(fit.gamma), math.sqrt(vv)
     _require_positive(names[0], gamma)
@@ -159,9 +165,7 @@ def spread_form(problem: Fit | TransferProblem) -> SpreadForm:
 
 def _require_positive(name: str, value: float) -> None:
     if not value > 0:
-        raise ValueError(
-            f"{name} must be positive for the spread, got {value:g}. simulate(…) gives these deviations."
-        )
+        raise ValueError(f"{name} must be positive for the spread, got {value:g}. simulate(…) gives these deviations.")
 
 
 def _stage(p: int, n: int, gamma: float, b: float, s: float = 0.0, q: float = 0.0) -> SpreadForm:

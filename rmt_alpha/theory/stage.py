@@ -90,7 +90,11 @@ class Stage:
         A, q = len(self.fit.starts) + 1, self.outputs
         K = population.components
         T = xp.zeros((K, A, q))
-        T = np.concatenate([np.asarray(population.codes)[:, None], np.zeros((K, A - 1, q))], 1) if xp is np else T.at[:, 0].set(population.codes)
+        T = (
+            np.concatenate([np.asarray(population.codes)[:, None], np.zeros((K, A - 1, q))], 1)
+            if xp is np
+            else T.at[:, 0].set(population.codes)
+        )
         c = T - xp.reshape(self.E, (*self.E.shape[:-1], A, q))  # (..., K, A, q)
         V = xp.broadcast_to(self.V, (*self.V.shape[:-3], K, *self.V.shape[-2:]))
         M = xp.reshape(V, (*V.shape[:-2], A, q, A, q))
@@ -162,8 +166,8 @@ def _own(law: Any, start: Any) -> Law:
 
 def trained(fit: Fit) -> Law:
     """The law of a fit's weights at its own scales."""
-    from . import convex, low_rank
     from ..problem import is_squared
+    from . import convex, low_rank
 
     if not is_squared(fit.loss):
         return convex.law(fit)
@@ -181,7 +185,11 @@ def own_scales(fit: Fit, xp: Any) -> Any:
     alpha = asarray(xp, fit.alpha)
     alpha = alpha[..., None] if fit.n_alpha == 1 else alpha
     leading = alpha.shape[:-1]
-    rows = xp.reshape(alpha, (*leading, J, q)) if fit.per == "output" else xp.broadcast_to(alpha[..., None], (*leading, J, q))
+    rows = (
+        xp.reshape(alpha, (*leading, J, q))
+        if fit.per == "output"
+        else xp.broadcast_to(alpha[..., None], (*leading, J, q))
+    )
     return xp.concatenate([xp.ones((*leading, 1, q)), rows], -2)
 
 

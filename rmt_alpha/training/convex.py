@@ -13,6 +13,7 @@ HALVINGS = 50
 SMALLEST = 1e-10
 
 
+@np.errstate(all="ignore")  # a step too long may overflow: it is halved
 def convex_path(
     X: np.ndarray,
     y: np.ndarray,
@@ -56,9 +57,15 @@ def convex_path(
         raise ValueError(
             f"gamma must be positive under the {loss.name} loss, got {gamma:g}: without a penalty the weights may run off."
         )
-    anchors = np.zeros((p, 0)) if anchors is None else np.asarray(check.real("anchors", anchors))
-    anchors = check.matrix("anchors", anchors[:, None] if anchors.ndim == 1 else anchors, rows=p) if anchors.size else np.zeros((p, 0))
-    alphas = np.asarray(check.real("alphas", alphas, -LARGEST_ALPHA, LARGEST_ALPHA))
+    if anchors is None or np.shape(anchors) == (p, 0):
+        anchors = np.zeros((p, 0))
+    else:
+        anchors = np.asarray(check.real("anchors", anchors))
+        anchors = check.matrix("anchors", anchors[:, None] if anchors.ndim == 1 else anchors, rows=p)
+    if anchors.shape[1] or np.ndim(alphas) != 2:
+        alphas = np.asarray(check.real("alphas", alphas, -LARGEST_ALPHA, LARGEST_ALPHA))
+    if not isinstance(intercept, bool | np.bool_):
+        raise TypeError(f"intercept must be True or False, got {intercept!r:.60}.")
     alphas = alphas[:, None] if alphas.ndim == 1 and anchors.shape[1] == 1 else alphas
     if alphas.ndim != 2 or alphas.shape[1] != anchors.shape[1]:
         raise ValueError(f"alphas must have shape (A, {anchors.shape[1]}), one column per anchor, got {alphas.shape}.")
@@ -103,14 +110,14 @@ def _newton(A: np.ndarray, offset: np.ndarray, penalties: np.ndarray, loss: Loss
             factor = linalg.cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError:
             raise ArithmeticError(
-                f"Newton's method for {loss.name} lost its curvature to rounding (n = {n}, penalty {penalties.max():g}). gamma must be larger, or X smaller."
+                f"Newton's method for {loss.name} lost its curvature to rounding (n = {n}, penalty {penalties.max():g}). "
+                f"gamma must be larger, or X smaller."
             ) from None
         step = -linalg.cho_solve(factor, gradient)
         move, slope, s = A @ step, gradient @ step, 1.0
         for _ in range(HALVINGS):
             new_b, new_margins = b + s * step, margins + s * move
-            with np.errstate(over="ignore"):  # a step too long: an infinite value, and it is halved
-                new_value = np.mean(loss.value(new_margins)) + penalties @ (new_b * new_b) / 2
+            new_value = np.mean(loss.value(new_margins)) + penalties @ (new_b * new_b) / 2
             # The last term is rounding: near the minimum no decrease can be seen.
             if new_value <= value + 1e-4 * s * slope + 1e-13 * abs(value):
                 break

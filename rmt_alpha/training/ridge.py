@@ -100,7 +100,7 @@ def _spd_solve(gram: Any, penalty: float, targets: Any) -> Any:
         factor = linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
         raise np.linalg.LinAlgError(
-            f"gamma must be larger, got a penalty n·gamma of {penalty:g} beside {np.trace(gram):.3g}, the trace of a singular matrix of size "
-            f"{len(gram)}: the solution is lost to rounding."
+            f"gamma must be larger, got a penalty n·gamma of {penalty:g} beside {np.trace(gram):.3g}, the trace of a "
+            f"singular matrix of size {len(gram)}: the solution is lost to rounding."
         ) from None
     return linalg.cho_solve(factor, targets)

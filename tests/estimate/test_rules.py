@@ -28,7 +28,10 @@ def draws(index, count, seed=9):
 def test_accuracy_near_the_best_alpha(index, count, bar):
     """Bars as docs/alpha_from_data.md gives them, and two standard errors of fewer draws than the experiment's."""
     star = float(optimal_alpha(PROBLEMS[index]).alpha)
-    gaps = [accuracy(c, M, star) - accuracy(c, M, float(by_structure(structure(loo, m))[0])) for loo, m, c, M in draws(index, count)]
+    gaps = [
+        accuracy(c, M, star) - accuracy(c, M, float(by_structure(structure(loo, m))[0]))
+        for loo, m, c, M in draws(index, count)
+    ]
     assert np.mean(gaps) < bar + 2 * np.std(gaps) / np.sqrt(count)
 
 

@@ -44,7 +44,9 @@ def test_links_are_checked():
     assert State.from_query({"beta": "-0.5"}) == State(beta=-0.5)
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e6", 1e6), ("−2", -2.0), ("true", True), ("half", "half"), ("", ""), (3.0, 3.0)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e6", 1e6), ("−2", -2.0), ("true", True), ("half", "half"), ("", ""), (3.0, 3.0)]
+)
 def test_what_is_typed_is_read(text, value):
     assert read(text) == value
 
@@ -170,7 +172,10 @@ def test_no_label_lies_over_another(state):
     marks = pd.DataFrame(pictures.curve_tables(results.curve(state), None, {})["marks"])
     shown = results.curve(state)
     x = 700 * (marks["alpha"] - shown.alpha[0]) / np.ptp(shown.alpha)
-    y = 280 * (1 - (marks["accuracy"] - shown.theory.accuracy.min()) / max(np.ptp(shown.theory.accuracy), 0.01)) + marks["dy"]
+    y = (
+        280 * (1 - (marks["accuracy"] - shown.theory.accuracy.min()) / max(np.ptp(shown.theory.accuracy), 0.01))
+        + marks["dy"]
+    )
     wide = 7 * marks["said"].str.len()
     left = np.where(marks["align"] == "left", x + marks["dx"], x + marks["dx"] - wide)
     for i in range(len(marks)):
@@ -193,7 +198,9 @@ def test_densities_are_normal_and_shaded_where_wrong():
 
 def test_infinite_alpha_is_drawn_and_said(monkeypatch):
     best = optimal_alpha(EXAMPLE.problem())
-    monkeypatch.setattr(results, "optimal_alpha", lambda problem: dataclasses.replace(best, alpha=np.inf, at_infinity=True))
+    monkeypatch.setattr(
+        results, "optimal_alpha", lambda problem: dataclasses.replace(best, alpha=np.inf, at_infinity=True)
+    )
     shown = results.curve(State())
     assert "approached" in pictures.headline(shown) and "+∞" in pictures.table({"": shown})
     assert "α* = +∞ →" in pictures.curve_tables(shown, None, {})["marks"]["said"]
@@ -214,10 +221,16 @@ def made(state):
         tables=pictures.curve_tables(shown, points, {}), signals={"alpha": float(state.alpha)},
     )  # fmt: skip
     scores = picture.Picture(spec=pictures.scores_spec(), tables=pictures.scores_tables(shown))
-    return curve, scores, picture.Picture(spec=pictures.map_spec(state), tables=pictures.map_tables(state, results.plane(state)))
+    return (
+        curve,
+        scores,
+        picture.Picture(spec=pictures.map_spec(state), tables=pictures.map_tables(state, results.plane(state))),
+    )
 
 
-@pytest.mark.parametrize("state", [State(), FULL, dataclasses.replace(FULL, map_shows="alpha", map_x="dim"), State(map_shows="accuracy")])
+@pytest.mark.parametrize(
+    "state", [State(), FULL, dataclasses.replace(FULL, map_shows="alpha", map_x="dim"), State(map_shows="accuracy")]
+)
 def test_files_are_the_pictures_on_the_screen(plain, state):
     curve, scores, plane = (p.file("svg").decode() for p in made(state))
     assert f"your α = {state.alpha:g}: " in curve and ("published code" in curve) == state.published
@@ -233,7 +246,9 @@ def test_files_are_of_their_kind(plain):
 def test_exported_data():
     curve = pd.read_csv(io.BytesIO(results.curve_csv(FULL)))
     np.testing.assert_allclose(curve[curve["form"] == "theory"]["accuracy"], results.curve(FULL).theory.accuracy)
-    np.testing.assert_allclose(curve[curve["form"] == "simulation"]["accuracy_se"], results.simulated(FULL).moments.accuracy_se)
+    np.testing.assert_allclose(
+        curve[curve["form"] == "simulation"]["accuracy_se"], results.simulated(FULL).moments.accuracy_se
+    )
     assert {"published", "α*", "ᾱ", "α = 1", "α = 0"} <= set(curve["form"])
     cells = pd.read_csv(io.BytesIO(results.map_csv(FULL)))
     one = cells.iloc[99]
@@ -249,7 +264,15 @@ def test_the_library_s_lines_run(capsys):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(7.4706, "7.47"), (-0.31380, "−0.314"), (0.0, "0"), (5000.4, "5000"), (1e12, "10¹²"), (2.5e-6, "2.5·10⁻⁶"), (-np.inf, "−∞")],
+    [
+        (7.4706, "7.47"),
+        (-0.31380, "−0.314"),
+        (0.0, "0"),
+        (5000.4, "5000"),
+        (1e12, "10¹²"),
+        (2.5e-6, "2.5·10⁻⁶"),
+        (-np.inf, "−∞"),
+    ],
 )
 def test_numbers_are_written_as_people_do(value, text):
     assert pictures.number(value) == text
@@ -261,7 +284,13 @@ def asked(kind, **headers):
 
     async def app(scope, receive, send):
         reached.append(scope)
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"Access-Control-Allow-Origin", b"*"), (b"x-own", b"1")]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"Access-Control-Allow-Origin", b"*"), (b"x-own", b"1")],
+            }
+        )
 
     async def receive():
         return {"type": f"{kind}.connect"}
@@ -330,4 +359,6 @@ def test_the_command_line_is_not_needed():
     import sys
 
     code = "import sys; from rmt_alpha.explorer import controls, serve; print([m for m in sys.modules if m in ('rmt_alpha.cli', 'tyro')])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-MISSING = [name for name in ("marimo", "vl_convert", "anywidget", "playwright") if importlib.util.find_spec(name) is None]
+MISSING = [
+    name for name in ("marimo", "vl_convert", "anywidget", "playwright") if importlib.util.find_spec(name) is None
+]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if MISSING or CHROMIUM is None:
     reason = f"missing: {', '.join(MISSING) or 'a Chromium (Debian: apt-get install chromium)'}"
@@ -32,7 +34,9 @@ SERVE = "from rmt_alpha.explorer.serve import serve; serve(open_browser=False, s
 
 @pytest.fixture(scope="module")
 def server():
-    process = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
     try:
         address = process.stdout.readline().strip()
         assert address.startswith("http://127.0.0.1:") and "access_token=" in address
@@ -69,7 +73,10 @@ class Visit:
 
     def _socket(self, websocket):
         self._asked(websocket.url)
-        websocket.on("framereceived", lambda payload: self.frames.append(payload if isinstance(payload, str) else payload.decode()))
+        websocket.on(
+            "framereceived",
+            lambda payload: self.frames.append(payload if isinstance(payload, str) else payload.decode()),
+        )
 
     def open(self, query=""):
         self.page.goto(self.server + query)
@@ -79,7 +86,9 @@ class Visit:
         return self
 
     def field(self, name):
-        return self.page.locator(f":is([data-cell-name=fields], [data-cell-name=options]) [data-field={name}] input").first
+        return self.page.locator(
+            f":is([data-cell-name=fields], [data-cell-name=options]) [data-field={name}] input"
+        ).first
 
     def slider(self, name):
         return self.page.locator(f"[data-cell-name=sliders] [data-field={name}] [role=slider]")
@@ -92,7 +101,9 @@ class Visit:
     def reads(self, field, value):
         """Wait until a number field shows a value."""
         host = f"document.querySelector('[data-cell-name=fields] [data-field={field}] marimo-text')"
-        self.page.wait_for_function(f"a => Math.abs({host}.shadowRoot.querySelector('input').value - a) < 1e-9", arg=value, timeout=8_000)
+        self.page.wait_for_function(
+            f"a => Math.abs({host}.shadowRoot.querySelector('input').value - a) < 1e-9", arg=value, timeout=8_000
+        )
 
     def picture(self, name):
         return self.page.locator(f"[data-cell-name={name}_card] .picture svg")
@@ -164,7 +175,13 @@ def test_an_impossible_value_marks_its_field_and_leaves_the_page_standing(visit)
     page.wait_for_function("document.querySelectorAll('.row.invalid').length == 0")
 
 
-IMPOSSIBLE = ["&beta=3&mu=abc", "&gamma_target=0&n_target=1000", "&alpha_low=9&alpha_high=2", "&betta=1", "&map_x=nothing"]
+IMPOSSIBLE = [
+    "&beta=3&mu=abc",
+    "&gamma_target=0&n_target=1000",
+    "&alpha_low=9&alpha_high=2",
+    "&betta=1",
+    "&map_x=nothing",
+]
 
 
 @pytest.mark.parametrize("query", IMPOSSIBLE)
@@ -246,7 +263,9 @@ def test_simulation_is_shown_with_its_distance(visit):
 def test_a_preset_fills_everything(visit):
     page = visit.open().page
     page.locator("[data-field=preset] select").select_option(label="phase map over β and n")
-    visit.shows("best", best(n_source=800, n_target=200, dim=400, mu=1, mu_orth=1, beta=0.5, gamma_source=0.5, gamma_target=0.5))
+    visit.shows(
+        "best", best(n_source=800, n_target=200, dim=400, mu=1, mu_orth=1, beta=0.5, gamma_source=0.5, gamma_target=0.5)
+    )
     assert visit.field("dim").input_value() == "400"
 
 
@@ -273,7 +292,10 @@ def test_a_narrow_page_needs_no_sideways_scrolling(chromium, server):
     context = chromium.new_context(viewport={"width": 390, "height": 844})
     page = Visit(context.new_page(), server).open().page
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.locator("[data-cell-name=curve_card]").bounding_box()["y"] < page.locator("[data-cell-name=fields]").bounding_box()["y"]
+    assert (
+        page.locator("[data-cell-name=curve_card]").bounding_box()["y"]
+        < page.locator("[data-cell-name=fields]").bounding_box()["y"]
+    )
     context.close()
 
 
@@ -309,7 +331,15 @@ def test_no_absolute_path_is_given_away(visit):
     page = visit.open().page
     assert visit.frames
     told = "".join(visit.frames) + page.content()
-    for path in ("/", "/api/version", "/api/status", "/api/status/connections", "/health", "/og/thumbnail", "/manifest.json"):
+    for path in (
+        "/",
+        "/api/version",
+        "/api/status",
+        "/api/status/connections",
+        "/health",
+        "/og/thumbnail",
+        "/manifest.json",
+    ):
         told += page.request.get(visit.server.split("?")[0].rstrip("/") + path).text()
     assert str(ROOT) not in told and str(Path.home()) + "/" not in told
 
@@ -329,10 +359,16 @@ def first_line(server, *lines):
         return int(connection.makefile("rb").readline().split()[1])
 
 
-@pytest.mark.parametrize(("host", "origin", "status"), [(None, None, 303), (None, "http://evil.example", 403), ("evil.example", None, 403)])
+@pytest.mark.parametrize(
+    ("host", "origin", "status"), [(None, None, 303), (None, "http://evil.example", 403), ("evil.example", None, 403)]
+)
 def test_a_foreign_page_is_refused_even_with_the_token(server, host, origin, status):
     address = urlsplit(server)
-    lines = [f"GET /?{address.query} HTTP/1.1", f"Host: {host or address.netloc}", *([f"Origin: {origin}"] if origin else [])]
+    lines = [
+        f"GET /?{address.query} HTTP/1.1",
+        f"Host: {host or address.netloc}",
+        *([f"Origin: {origin}"] if origin else []),
+    ]
     assert first_line(server, *lines) == status
 
 

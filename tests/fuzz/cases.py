@@ -26,7 +26,32 @@ HONEST = (ValueError, TypeError, ArithmeticError, MemoryError, np.linalg.LinAlgE
 P = 6
 
 NUMBERS = st.sampled_from(
-    [0, 1, -1, 2, 3, 5, 6, 7, 0.5, -0.0, 0.9, 1e-300, 5e-324, 1e-100, 1e-12, 1e-5, 1e5, 1e6, -1e6, 1e12, 1e29, 1e100, -1e100, 1e300]
+    [
+        0,
+        1,
+        -1,
+        2,
+        3,
+        5,
+        6,
+        7,
+        0.5,
+        -0.0,
+        0.9,
+        1e-300,
+        5e-324,
+        1e-100,
+        1e-12,
+        1e-5,
+        1e5,
+        1e6,
+        -1e6,
+        1e12,
+        1e29,
+        1e100,
+        -1e100,
+        1e300,
+    ]
 )
 TAME = st.sampled_from([0, 1, -1, 2, 0.5, 3.0, 1e-3, 40, np.int64(3), np.float32(0.5), True])
 ODD = st.sampled_from(
@@ -60,12 +85,45 @@ SPECTRA = mostly(
          Covariance(np.arange(1, P + 1), P)]
     )
 )  # fmt: skip
-MATRICES = mostly(st.sampled_from([np.eye(3, P), np.ones((3, P)), np.zeros((2, P)), np.eye(4, P) * 1e10, np.arange(2 * P).reshape(2, P), pd.DataFrame(np.eye(3, P))]))
+MATRICES = mostly(
+    st.sampled_from(
+        [
+            np.eye(3, P),
+            np.ones((3, P)),
+            np.zeros((2, P)),
+            np.eye(4, P) * 1e10,
+            np.arange(2 * P).reshape(2, P),
+            pd.DataFrame(np.eye(3, P)),
+        ]
+    )
+)
 PENALTIES = mostly(st.sampled_from([0, 1.0, 0.1, 1e-300, 1e-12, 1e12, 1e300, np.array([0.1, 1.0])]))
-LOSSES = mostly(st.sampled_from(["squared", "squared", "squared", "logistic", "squared_hinge", "huber", Logistic(), HuberHinge(0.5)]))
+LOSSES = mostly(
+    st.sampled_from(
+        ["squared", "squared", "squared", "logistic", "squared_hinge", "huber", Logistic(), HuberHinge(0.5)]
+    )
+)
 THRESHOLDS = mostly(st.sampled_from(["zero", "best"]))
 RATES = mostly(st.sampled_from([0, 0.5, 1, 0.1, 1e-300, (0.1, 0.2)]))
-ALPHAS = mostly(st.sampled_from([None, 0, 1, -1.0, 1e6, -1e6, 1e100, 1e-300, np.array([0.0, 1.0]), [0.5, 1.0, 2.0], np.ones((2, 2)), np.ones((3, 1)), np.ones((2, 3))]))
+ALPHAS = mostly(
+    st.sampled_from(
+        [
+            None,
+            0,
+            1,
+            -1.0,
+            1e6,
+            -1e6,
+            1e100,
+            1e-300,
+            np.array([0.0, 1.0]),
+            [0.5, 1.0, 2.0],
+            np.ones((2, 2)),
+            np.ones((3, 1)),
+            np.ones((2, 3)),
+        ]
+    )
+)
 
 
 def settings(**options: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -76,7 +134,9 @@ def settings(**options: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, A
 POPULATIONS: dict[str, st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]] = {}
 
 
-def call(function: Callable[..., Any], required: dict[str, Any], **options: Any) -> st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]:
+def call(
+    function: Callable[..., Any], required: dict[str, Any], **options: Any
+) -> st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]:
     return st.tuples(st.just(function), st.fixed_dictionaries(required, optional=options))
 
 
@@ -104,13 +164,17 @@ KNOWN = {
     "opposite": Population.two_classes(MU, -MU),
     "opposite, spectrum": Population.two_classes(MU, -MU, covariance=np.arange(P)),
     "nothing to tell": Population.two_classes(0 * MU, 0 * MU, prior=1e-12),
-    "unlike": Population.two_classes(MU, NU, prior=0.2, flips=0.1, covariances=[np.eye(P), np.full((P, P), 0.5) + np.eye(P)]),
+    "unlike": Population.two_classes(
+        MU, NU, prior=0.2, flips=0.1, covariances=[np.eye(P), np.full((P, P), 0.5) + np.eye(P)]
+    ),
     "three classes": Population.classes(np.eye(3, P)),
     "regression": Population.linear(np.eye(P, 2), 0.3),
 }
 
 
-def fits(population: Population, sizes: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]:
+def fits(
+    population: Population, sizes: st.SearchStrategy[Any]
+) -> st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]:
     q = population.outputs
     weights = np.ones((P, q))
     source = Fit(population, 8, 0.5)
@@ -122,7 +186,9 @@ def fits(population: Population, sizes: st.SearchStrategy[Any]) -> st.SearchStra
     )  # fmt: skip
 
 
-def eight(sizes: st.SearchStrategy[Any], dims: list[int]) -> st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]:
+def eight(
+    sizes: st.SearchStrategy[Any], dims: list[int]
+) -> st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]:
     return call(
         TransferProblem,
         {"n_source": mostly(sizes, ODD), "n_target": mostly(sizes, ODD), "dim": mostly(st.sampled_from(dims), ODD), "mu": mostly(st.sampled_from([0, 1, 1e-200, 1e29, 2.0])),
@@ -139,7 +205,12 @@ def from_means(sizes: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Callabl
 
 
 FITS = st.sampled_from(list(KNOWN.values())).flatmap(lambda population: fits(population, MANY))
-FROM_SOURCE = call(TransferProblem.from_source, {"w_source": VECTORS, "mean_target": VECTORS, "n_target": mostly(FEW, ODD), "gamma_target": PENALTIES}, cov_target=SPECTRA, loss=LOSSES)
+FROM_SOURCE = call(
+    TransferProblem.from_source,
+    {"w_source": VECTORS, "mean_target": VECTORS, "n_target": mostly(FEW, ODD), "gamma_target": PENALTIES},
+    cov_target=SPECTRA,
+    loss=LOSSES,
+)
 
 
 class Made:
@@ -157,8 +228,17 @@ class Made:
 
 PROBLEMS = mostly(st.one_of(FITS, FITS, eight(MANY, [2, 3, 6, 100, 10**6]), from_means(MANY), FROM_SOURCE).map(Made))
 # What can be drawn in a moment: sizes that theory takes in its stride are days of simulation.
-DRAWABLE = mostly(st.one_of(st.sampled_from(list(KNOWN.values())).flatmap(lambda population: fits(population, FEW)), eight(FEW, [2, 3, 6, 20]), from_means(FEW), FROM_SOURCE).map(Made))
-TRIALS = mostly(st.sampled_from([2, 3]), st.sampled_from([0, 1, -1, 1.5, "x", None, float("nan"), np.array([2, 3]), 1e300, True]))
+DRAWABLE = mostly(
+    st.one_of(
+        st.sampled_from(list(KNOWN.values())).flatmap(lambda population: fits(population, FEW)),
+        eight(FEW, [2, 3, 6, 20]),
+        from_means(FEW),
+        FROM_SOURCE,
+    ).map(Made)
+)
+TRIALS = mostly(
+    st.sampled_from([2, 3]), st.sampled_from([0, 1, -1, 1.5, "x", None, float("nan"), np.array([2, 3]), 1e300, True])
+)
 WORDS = ODD
 DRAWING = {
     "n_trials": TRIALS, "seed": mostly(st.just(0)), "method": mostly(st.sampled_from(["auto", "chain", "dense"]), WORDS), "noise": mostly(st.sampled_from(["gaussian", "rademacher", "student"]), WORDS),
@@ -177,7 +257,9 @@ def store(thing: Any) -> Any:
 
 
 def compared(problem: Any, alpha: Any, other: Any) -> Any:
-    return rmt.compare(rmt.predict(problem, alpha), other if other is not None else rmt.simulate(problem, alpha, n_trials=2))
+    return rmt.compare(
+        rmt.predict(problem, alpha), other if other is not None else rmt.simulate(problem, alpha, n_trials=2)
+    )
 
 
 CALLS: dict[str, st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]] = {
@@ -235,17 +317,33 @@ FOREIGN = (
 
 def misleading(message: str, arguments: dict[str, Any]) -> str | None:
     """The message, if it is not one of ours."""
-    if not message.strip() or message.startswith(FOREIGN) or "parameter" not in message and " must " not in message and not any(w in message for w in OURS):
+    if (
+        not message.strip()
+        or message.startswith(FOREIGN)
+        or ("parameter" not in message and " must " not in message and not any(w in message for w in OURS))
+    ):
         return f"error in other words: {message!r}"
     return None
 
 
-OURS = ("method 'chain' needs", "double precision", "settle", "stopped after", "quadrature", "fixed point", "unexpected keyword")
+OURS = (
+    "method 'chain' needs",
+    "double precision",
+    "settle",
+    "stopped after",
+    "quadrature",
+    "fixed point",
+    "unexpected keyword",
+)
 
 
 def not_a_number(result: Any, path: str = "result") -> str | None:
     """Where a NaN is."""
-    if isinstance(result, Fit | Population | TransferProblem | Covariance | Group) or result is None or isinstance(result, str):
+    if (
+        isinstance(result, Fit | Population | TransferProblem | Covariance | Group)
+        or result is None
+        or isinstance(result, str)
+    ):
         return None
     if dataclasses.is_dataclass(result):
         parts = [(f"{path}.{f.name}", getattr(result, f.name)) for f in dataclasses.fields(result)]

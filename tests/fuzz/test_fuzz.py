@@ -15,7 +15,11 @@ EACH = -(-TOTAL // len(cases.CALLS)) if TOTAL else 12
 def test_every_call_is_answered(name):
     @seed(TOTAL)
     @settings(
-        max_examples=EACH, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+        max_examples=EACH,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
     )
     @given(cases.CALLS[name])
     def answered(case):

@@ -43,7 +43,9 @@ def test_shapes_that_do_not_broadcast():
 
 @pytest.mark.parametrize("stage", ["source", "target"])
 def test_ridgeless_at_the_interpolation_threshold(stage):
-    with pytest.raises(ValueError, match=f"gamma_{stage} must be positive where n_{stage} equals the dimension of the noise, got 0"):
+    with pytest.raises(
+        ValueError, match=f"gamma_{stage} must be positive where n_{stage} equals the dimension of the noise, got 0"
+    ):
         TransferProblem(**(GOOD | {f"gamma_{stage}": 0.0, f"n_{stage}": 30}))
     TransferProblem(**(GOOD | {f"gamma_{stage}": 0.0, f"n_{stage}": 31}))
 
@@ -187,7 +189,12 @@ def test_equal_problems_are_equal_and_hash_alike():
 
     def made(C, gamma=0.1):
         source = Fit(Population.two_classes(A[:, 0], -A[:, 0], covariance=C), n=30, gamma=1.0)
-        return Fit(Population.two_classes(A[:, 1], A[:, 2], covariances=[C, 2 * C], prior=0.3), n=20, gamma=gamma, starts=[source])
+        return Fit(
+            Population.two_classes(A[:, 1], A[:, 2], covariances=[C, 2 * C], prior=0.3),
+            n=20,
+            gamma=gamma,
+            starts=[source],
+        )
 
     one, noisy = made(C), made(C * (1 + 1e-15 * rng.standard_normal(C.shape) + 0))
     assert one == noisy == made(C.copy()) and hash(one) == hash(noisy)
@@ -200,7 +207,10 @@ def test_equal_problems_are_equal_and_hash_alike():
 def test_reprs_are_short_and_say_what_they_are():
     source = Fit(POPULATION, n=np.array([5, 6]), gamma=1.0)
     fit = Fit(POPULATION, n=5, gamma=0.25, starts=[source, MEANS.T], rank=2, intercept=True)
-    assert repr(fit) == "Fit(Population(3 classes, dim=12, outputs=3), n=5, gamma=0.25, starts=[Fit, weights], rank=2, intercept=True)"
+    assert (
+        repr(fit)
+        == "Fit(Population(3 classes, dim=12, outputs=3), n=5, gamma=0.25, starts=[Fit, weights], rank=2, intercept=True)"
+    )
     assert repr(source).endswith("n=array(2,), gamma=1)")
     assert repr(TransferProblem(**GOOD)).startswith("TransferProblem(n_source=50, n_target=20, dim=30")
     assert "accuracy=" in repr(predict(TransferProblem(**GOOD), 1.0))
@@ -221,4 +231,6 @@ def test_other_units_and_signs_of_codes():
     T = np.asarray(simplex.targets)
     np.testing.assert_allclose(T @ T.T, np.eye(4) * 4 / 3 - 1 / 3, atol=1e-12)
     assert simplex.outputs == 3
-    np.testing.assert_allclose(np.asarray(Population.classes(np.eye(4, 9), codes="centred").targets).sum(1), 0, atol=1e-15)
+    np.testing.assert_allclose(
+        np.asarray(Population.classes(np.eye(4, 9), codes="centred").targets).sum(1), 0, atol=1e-15
+    )

@@ -38,7 +38,9 @@ def test_scores_that_say_nothing_are_right_one_time_in_k(K):
     np.testing.assert_allclose(accuracy, 1 / K, atol=1e-4)
 
 
-@pytest.mark.parametrize(("h", "k"), [(0.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.5, -0.7), (0.5, 0.5), (40.0, -1.0), (0.3, 0.2)])
+@pytest.mark.parametrize(
+    ("h", "k"), [(0.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.5, -0.7), (0.5, 0.5), (40.0, -1.0), (0.3, 0.2)]
+)
 @pytest.mark.parametrize("rho", [-1.0, -0.999999, -0.3, 0.0, 0.5, 1.0])
 def test_bivariate_at_its_edges(h, k, rho):
     if abs(rho) == 1:
@@ -48,7 +50,9 @@ def test_bivariate_at_its_edges(h, k, rho):
         from scipy.integrate import quad
 
         turn = k / rho if rho else 0.0
-        points = sorted({max(min(turn, h), -12.0), *(max(min(turn + s, h), -12.0) for s in (-0.01, 0.01)), 0.0 if h > 0 else -12.0})
+        points = sorted(
+            {max(min(turn, h), -12.0), *(max(min(turn + s, h), -12.0) for s in (-0.01, 0.01)), 0.0 if h > 0 else -12.0}
+        )
         edges = sorted({-12.0, *points, min(h, 12.0)})
         f = lambda x: stats.norm.pdf(x) * stats.norm.cdf((k - rho * x) / np.sqrt((1 - rho) * (1 + rho)))  # noqa: E731
         expected = sum(quad(f, a, b, epsabs=1e-13)[0] for a, b in zip(edges, edges[1:], strict=False))
@@ -67,7 +71,9 @@ def test_jax_gives_the_same():
     with jax.enable_x64(True):
         for d in (1, 2, 4):
             mean, cov = 0.3 + RNG.standard_normal(d), covariance(d)
-            assert float(jax.jit(positive_orthant)(jnp.asarray(mean), jnp.asarray(cov))) == pytest.approx(positive_orthant(mean, cov), abs=1e-9)
+            assert float(jax.jit(positive_orthant)(jnp.asarray(mean), jnp.asarray(cov))) == pytest.approx(
+                positive_orthant(mean, cov), abs=1e-9
+            )
 
 
 def test_codes_of_unequal_length_meet_at_their_bisector():

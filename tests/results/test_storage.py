@@ -15,9 +15,28 @@ C = A @ A.T / 60
 def problems():
     source = Fit(Population.two_classes(A[:, 0], -A[:, 0], covariance=C), n=np.array([30, 40]), gamma=1.0)
     yield TransferProblem(50, 20, 30, 1.0, 1.0, np.array([0.1, 0.2]), 1.0, 1.0, loss=HuberHinge(1.5))
-    yield Fit(Population.two_classes(A[:, 1], A[:, 2], covariances=[C, None], prior=0.3, flips=0.1), n=20, gamma=0.1, starts=[source, A[:, 3]])
-    yield Fit(Population.linear(A[:, :2], 0.5, covariance=np.linspace(1, 2, 20)), n=9, gamma=1.0, starts=[Group(A[:, 2:4], np.arange(20) < 9)])
-    yield Fit(Population.classes(A[:, :3].T), n=9, gamma=1.0, starts=[A[:, 4:7]], rank=2, intercept=True, per="output", alpha=[1.0, 2.0, 3.0])
+    yield Fit(
+        Population.two_classes(A[:, 1], A[:, 2], covariances=[C, None], prior=0.3, flips=0.1),
+        n=20,
+        gamma=0.1,
+        starts=[source, A[:, 3]],
+    )
+    yield Fit(
+        Population.linear(A[:, :2], 0.5, covariance=np.linspace(1, 2, 20)),
+        n=9,
+        gamma=1.0,
+        starts=[Group(A[:, 2:4], np.arange(20) < 9)],
+    )
+    yield Fit(
+        Population.classes(A[:, :3].T),
+        n=9,
+        gamma=1.0,
+        starts=[A[:, 4:7]],
+        rank=2,
+        intercept=True,
+        per="output",
+        alpha=[1.0, 2.0, 3.0],
+    )
 
 
 @pytest.mark.parametrize("problem", list(problems()), ids=range(4))
@@ -32,7 +51,12 @@ def test_problems_come_back_equal(problem, tmp_path):
 
 def test_results_come_back_to_the_bit(tmp_path):
     problem = TransferProblem(50, 20, 30, 1.0, 1.0, 0.5, 1.0, 1.0)
-    for made in (predict(problem, [0.0, 1.0]), simulate(problem, [0.0, 1.0], n_trials=8), optimal_alpha(problem), rmt.draw(problem, n_trials=4)):
+    for made in (
+        predict(problem, [0.0, 1.0]),
+        simulate(problem, [0.0, 1.0], n_trials=8),
+        optimal_alpha(problem),
+        rmt.draw(problem, n_trials=4),
+    ):
         save(tmp_path / "r.json", made)
         back = load(tmp_path / "r.json")
         assert type(back) is type(made)

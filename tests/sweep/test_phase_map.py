@@ -18,10 +18,17 @@ def opposite(mean):
 
 
 SOURCE = Fit(opposite(E[0]), n=100, gamma=0.5)
-SEVERAL = Fit(opposite(E[0] + E[1]), n=20, gamma=0.1, starts=[dataclasses.replace(SOURCE, starts=[SOURCE], alpha=0.3), E[2], SOURCE])
+SEVERAL = Fit(
+    opposite(E[0] + E[1]),
+    n=20,
+    gamma=0.1,
+    starts=[dataclasses.replace(SOURCE, starts=[SOURCE], alpha=0.3), E[2], SOURCE],
+)
 CLASSES = Fit(Population.classes(E[1:]), n=20, gamma=0.1, starts=[Fit(Population.classes(E[:3]), n=200, gamma=1.0)])
 GROUPS = Fit(opposite(E[0]), n=20, gamma=0.3, starts=Group.split(SOURCE, np.arange(30) % 2))
-REGRESSION = Fit(Population.linear(E[:2].T, 0.5), n=20, gamma=0.3, starts=[Fit(Population.linear(E[1:3].T, 0.1), n=50, gamma=0.1)])
+REGRESSION = Fit(
+    Population.linear(E[:2].T, 0.5), n=20, gamma=0.3, starts=[Fit(Population.linear(E[1:3].T, 0.1), n=50, gamma=0.1)]
+)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +55,12 @@ def test_every_cell_is_that_of_its_problem(problem, axes):
         ones = np.ones(cell.n_alpha) if isinstance(cell, Fit) and cell.n_alpha > 1 else 1.0
         one, zero = (getattr(predict(cell, a * ones), quantity) for a in (1.0, 0.0))
         np.testing.assert_allclose(here.alpha, best.alpha, rtol=1e-6, atol=1e-9)
-        np.testing.assert_allclose([here[quantity], here[f"{quantity}_at_1"], here[f"{quantity}_at_0"]], [at_best, one, zero], rtol=1e-9)
-        np.testing.assert_allclose([here.gain_over_1, here.gain_over_0], sign * (at_best - np.array([one, zero])), atol=1e-9)
+        np.testing.assert_allclose(
+            [here[quantity], here[f"{quantity}_at_1"], here[f"{quantity}_at_0"]], [at_best, one, zero], rtol=1e-9
+        )
+        np.testing.assert_allclose(
+            [here.gain_over_1, here.gain_over_0], sign * (at_best - np.array([one, zero])), atol=1e-9
+        )
 
 
 def test_names():

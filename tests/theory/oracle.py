@@ -22,7 +22,9 @@ def stage(priors, means, covs, codes, noise, n, gamma, start_mean, start_cov, W=
     cross = np.zeros((K, p, q)) if W is None else covs @ W
     power = [noise[k] + (0 if W is None else W.T @ covs[k] @ W) for k in range(K)]
     A = sum(chi[k] * (covs[k] + np.outer(means[k], means[k])) for k in range(K)) + gamma * np.eye(p)
-    mean = np.linalg.solve(A, sum(chi[k] * (np.outer(means[k], codes[k]) + cross[k]) for k in range(K)) + gamma * start_mean)
+    mean = np.linalg.solve(
+        A, sum(chi[k] * (np.outer(means[k], codes[k]) + cross[k]) for k in range(K)) + gamma * start_mean
+    )
     V = np.zeros((K, q, q))
     for _ in range(20000):
         S = []
@@ -35,7 +37,12 @@ def stage(priors, means, covs, codes, noise, n, gamma, start_mean, start_cov, W=
             for j in range(q):
                 fresh = sum(weight[k] * S[k][i, j] * covs[k] for k in range(K))
                 cov[i, j] = R @ (fresh + gamma**2 * start_cov[i, j]) @ R
-        new = np.array([[[mean[:, i] @ C @ mean[:, j] + np.trace(C @ cov[i, j]) for j in range(q)] for i in range(q)] for C in covs])
+        new = np.array(
+            [
+                [[mean[:, i] @ C @ mean[:, j] + np.trace(C @ cov[i, j]) for j in range(q)] for i in range(q)]
+                for C in covs
+            ]
+        )
         if np.max(np.abs(new - V)) < 1e-14:
             break
         V = new

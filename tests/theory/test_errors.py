@@ -80,6 +80,12 @@ def test_degrees_of_freedom_at_their_ends():
     np.testing.assert_allclose(degrees_of_freedom(fit(0.0)), [100, 100])
     assert errors(fit(0.0)).training == pytest.approx((1 - 1 / 3) * (1 - 1 / 3) * errors(fit(0.0)).gcv)
     assert degrees_of_freedom(fit(1e6))[0] < 1e-3
+    # dκ/dγ = 1/(1 − df₂/n)
+    step = 1e-5
+    kappa = [100 / degrees_of_freedom(fit(g))[0] - 1 for g in (0.5 - step, 0.5 + step)]  # df₁ = p/(1 + κ)
+    assert (kappa[1] - kappa[0]) / (2 * step) == pytest.approx(
+        1 / (1 - degrees_of_freedom(fit(0.5))[1] / 300), rel=1e-6
+    )
     assert errors(fit(0.0, n=50)).training == pytest.approx(0, abs=1e-20)
 
 

@@ -147,7 +147,9 @@ def test_nothing_beats_the_optimum_and_the_variance_is_positive(values, alpha):
 def test_optima_agree_with_a_search(beta):
     aligned = problem(beta=beta)
     best = optimal_alpha(aligned)
-    found = optimize.minimize_scalar(lambda a: -predict(aligned, a).accuracy, bracket=(best.alpha - 1, best.alpha + 1.1))
+    found = optimize.minimize_scalar(
+        lambda a: -predict(aligned, a).accuracy, bracket=(best.alpha - 1, best.alpha + 1.1)
+    )
     assert best.alpha == pytest.approx(found.x, abs=1e-5)
     assert predict(aligned, best.alpha).accuracy == pytest.approx(best.accuracy, rel=1e-12)
     assert predict(aligned, best.zero).accuracy == pytest.approx(0.5, abs=1e-12)

@@ -89,7 +89,10 @@ def regression(W, spectrum, sigma):
 def grouped(mean, matrix):
     source = Fit(Population.two_classes(mean, -mean, covariance=matrix), n=30, gamma=0.4)
     groups = Group.split(source, np.arange(P) % 2)
-    return predict(Fit(Population.two_classes(mean + 0.1, -mean - 0.1, covariance=matrix), n=15, gamma=0.2, starts=groups), [1.0, 0.4]).accuracy
+    return predict(
+        Fit(Population.two_classes(mean + 0.1, -mean - 0.1, covariance=matrix), n=15, gamma=0.2, starts=groups),
+        [1.0, 0.4],
+    ).accuracy
 
 
 CASES = {
@@ -123,7 +126,9 @@ def test_vmap_gives_numpys_numbers():
 
 def test_problems_pass_through_jit_as_arguments():
     problem = TransferProblem(**BASE)
-    fit = TransferProblem.from_means(MEANS[0], MEANS[1], n_source=40, n_target=20, gamma_source=0.3, gamma_target=0.2, cov_target=MATRIX)
+    fit = TransferProblem.from_means(
+        MEANS[0], MEANS[1], n_source=40, n_target=20, gamma_source=0.3, gamma_target=0.2, cov_target=MATRIX
+    )
     for made in (problem, fit):
         compiled = jax.jit(predict)(made, 1.7)
         assert float(compiled.accuracy) == pytest.approx(predict(made, 1.7).accuracy, rel=1e-10)
@@ -140,7 +145,11 @@ def test_a_zero_source_has_a_finite_gradient():
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
-    [("beta", 1.5, "beta must lie in"), ("gamma_target", -0.05, "gamma_target must lie in"), ("mu", np.nan, "mu must lie in")],
+    [
+        ("beta", 1.5, "beta must lie in"),
+        ("gamma_target", -0.05, "gamma_target must lie in"),
+        ("mu", np.nan, "mu must lie in"),
+    ],
 )
 def test_concrete_arrays_are_checked_like_numpys(name, value, words):
     with pytest.raises(ValueError, match=words):
@@ -168,7 +177,12 @@ def test_single_precision_under_jax_is_the_users_choice():
 
 @pytest.mark.parametrize(
     "before",
-    ["", "import importlib.util; importlib.util.find_spec('jax');", "import jax;", "import rmt_alpha, importlib.util; importlib.util.find_spec('jax');"],
+    [
+        "",
+        "import importlib.util; importlib.util.find_spec('jax');",
+        "import jax;",
+        "import rmt_alpha, importlib.util; importlib.util.find_spec('jax');",
+    ],
 )
 def test_problems_are_pytrees_in_whatever_order_modules_are_imported(before):
     code = before + (

@@ -24,7 +24,10 @@ def test_the_example_that_the_gaussian_limit_misses():
 
 @pytest.mark.parametrize("noise", ["rademacher", "student"])
 def test_against_drawn_test_points(noise):
-    theory, sim = predict(FIT, ALPHA, noise=noise), simulate(FIT, ALPHA, n_trials=200, noise=noise, test_points="drawn", seed=1)
+    theory, sim = (
+        predict(FIT, ALPHA, noise=noise),
+        simulate(FIT, ALPHA, n_trials=200, noise=noise, test_points="drawn", seed=1),
+    )
     assert np.abs((sim.accuracy - theory.accuracy) / sim.accuracy_se).max() < 4
     # Means and variances are those of Gaussian noise.
     np.testing.assert_array_equal(theory.variance, predict(FIT, ALPHA).variance)
@@ -49,7 +52,9 @@ def test_gaussian_and_spread_out_change_nothing():
     rng = np.random.default_rng(1)
     Q = np.linalg.qr(rng.standard_normal((200, 200)))[0]
     spread = TransferProblem.from_means(Q @ FIRST, Q @ SECOND, **SIZES)
-    np.testing.assert_allclose(predict(spread, ALPHA, noise="rademacher").accuracy, predict(spread, ALPHA).accuracy, atol=2e-3)
+    np.testing.assert_allclose(
+        predict(spread, ALPHA, noise="rademacher").accuracy, predict(spread, ALPHA).accuracy, atol=2e-3
+    )
     from rmt_alpha.theory.localised import accuracy
 
     np.testing.assert_allclose(accuracy(FIT, ALPHA, "gaussian"), predict(FIT, ALPHA).accuracy, atol=1e-12)

@@ -17,7 +17,10 @@ def task(p=P, c=1.7, q=6, n=300, gamma=0.1, sigma=0.5):
     """W_t = c W_s + rank 2."""
     rng = np.random.default_rng(1)
     W = rng.standard_normal((p, q)) / np.sqrt(p) * np.linspace(1, 2, q)
-    extra = sum(s * np.outer(*(v / np.linalg.norm(v) for v in (rng.standard_normal(p), rng.standard_normal(q)))) for s in (2.0, 1.4))
+    extra = sum(
+        s * np.outer(*(v / np.linalg.norm(v) for v in (rng.standard_normal(p), rng.standard_normal(q))))
+        for s in (2.0, 1.4)
+    )
     return Fit(Population.linear(c * W + extra, sigma), n=n, gamma=gamma, starts=[W]), W, c * W + extra
 
 
@@ -70,7 +73,9 @@ def test_against_drawn_data(kind, rank):
 def test_the_ends_are_the_start_and_the_full_fit():
     means = RNG.standard_normal((3, 60)) / 4
     start = Fit(Population.classes(means + 0.1), n=50, gamma=0.3)
-    fit = Fit(Population.classes(means, covariance=np.linspace(0.5, 2, 60)), n=40, gamma=0.2, starts=[start], intercept=True)
+    fit = Fit(
+        Population.classes(means, covariance=np.linspace(0.5, 2, 60)), n=40, gamma=0.2, starts=[start], intercept=True
+    )
     path = rank_path(fit, [0.5, 1.5])
     full = predict(fit, [0.5, 1.5])
     np.testing.assert_allclose(path.risk[-1], full.risk, rtol=1e-11)

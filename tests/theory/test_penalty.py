@@ -73,7 +73,9 @@ def test_the_optimum_is_not_the_coarse_grid(seed):
     rng = np.random.default_rng(seed)
     lam = np.geomspace(0.05, 20, 40)
     mean = rng.standard_normal(40) / 4
-    fit = TransferProblem.from_source(mean + rng.standard_normal(40) / 4, mean, n_target=30, gamma_target=1.0, cov_target=lam)
+    fit = TransferProblem.from_source(
+        mean + rng.standard_normal(40) / 4, mean, n_target=30, gamma_target=1.0, cov_target=lam
+    )
     found = optimal_penalty(fit, "target", alpha=1.0)
     near = predict(dataclasses.replace(fit, gamma=found.problem.gamma * np.geomspace(0.8, 1.25, 201)), 1.0).accuracy
     assert found.accuracy >= near.max() - 1e-12

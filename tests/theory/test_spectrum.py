@@ -125,6 +125,12 @@ def test_the_transition_is_where_baik_ben_arous_and_peche_say():
     assert spike.overlap == pytest.approx((1 - 0.25 / 0.51**2) / (1 + 0.25 / 0.51))
 
 
+def test_an_intercept_costs_a_sample():
+    mu = np.full(20, 0.2)
+    free, bare = (spectrum(Fit(Population.two_classes(mu, -mu), n=n, gamma=1.0, intercept=n == 31)) for n in (31, 30))
+    np.testing.assert_array_equal(free.edges, bare.edges)
+
+
 def test_what_is_not_a_spectrum():
     mu = np.full(20, 0.2)
     with pytest.raises(ValueError, match="fit must have one covariance for all components, got 2"):

@@ -69,7 +69,9 @@ def test_an_intercept_is_the_centred_population_with_one_sample_less():
     T = np.eye(3)
     codes, noise = seen(T)
     zero = np.zeros((P, 3)), np.zeros((3, 3, P, P))
-    _, _, m, V = stage(PRIORS, MEANS[:3] - PRIORS @ MEANS[:3], [matrix(1)] * 3, codes - PRIORS @ codes, noise, 39, 0.2, *zero)
+    _, _, m, V = stage(
+        PRIORS, MEANS[:3] - PRIORS @ MEANS[:3], [matrix(1)] * 3, codes - PRIORS @ codes, noise, 39, 0.2, *zero
+    )
     population = Population.classes(MEANS[:3], priors=PRIORS, covariance=matrix(1), confusion=CONFUSION)
     found = predict(Fit(population, n=40, gamma=0.2, intercept=True))
     np.testing.assert_allclose(found.mean, m + PRIORS @ codes, atol=1e-11)
@@ -95,7 +97,9 @@ def test_a_chain_of_regressions_is_that_of_the_second_derivation():
     zero = np.zeros((P, 2)), np.zeros((2, 2, P, P))
     nothing = np.zeros((1, P)), np.zeros((1, 2))
     first = stage([1.0], nothing[0], [C0], nothing[1], [0.16 * np.eye(2)], 60, 0.2, *zero, W=W0)
-    second = stage([1.0], nothing[0], [C], nothing[1], [0.25 * np.eye(2)], 20, 0.3, 1.4 * first[0], 1.96 * first[1], W=W)
+    second = stage(
+        [1.0], nothing[0], [C], nothing[1], [0.25 * np.eye(2)], 20, 0.3, 1.4 * first[0], 1.96 * first[1], W=W
+    )
     third = stage([1.0], nothing[0], [C0], nothing[1], [np.eye(2)], 30, 0.1, 0.6 * second[0], 0.36 * second[1], W=W0)
     fits = Fit(Population.linear(W0, 0.4, covariance=C0), n=60, gamma=0.2)
     fits = Fit(Population.linear(W, 0.5, covariance=C), n=20, gamma=0.3, starts=[fits], alpha=1.4)
@@ -135,9 +139,9 @@ def test_groups_of_two_objects_are_two_trainings():
     base = Fit(opposite(MEANS[0], covariance=matrix(3)), n=30, gamma=0.2)
     one = dataclasses.replace(base, starts=[Group(start, mask), Group(start, ~mask)])
     two = dataclasses.replace(base, starts=[Group(start, mask), Group(other, ~mask)])
-    assert predict(one, [1.0, 1.0]).variance > predict(two, [1.0, 1.0]).variance * (1 + 1e-6) or predict(one, [1.0, 1.0]).variance < predict(
-        two, [1.0, 1.0]
-    ).variance * (1 - 1e-6)
+    assert predict(one, [1.0, 1.0]).variance > predict(two, [1.0, 1.0]).variance * (1 + 1e-6) or predict(
+        one, [1.0, 1.0]
+    ).variance < predict(two, [1.0, 1.0]).variance * (1 - 1e-6)
 
 
 def test_a_fit_listed_twice_is_two_trainings():
@@ -195,7 +199,12 @@ def test_per_output_with_equal_scales_is_per_start():
 def test_arrays_in_a_fit_are_its_cells():
     start = Fit(opposite(MEANS[1], covariance=matrix(2)), n=np.array([40, 80])[:, None], gamma=0.3)
     fit = Fit(opposite(MEANS[0], covariance=matrix(1)), n=30, gamma=np.array([0.1, 0.2, 0.5]), starts=[start])
-    classes = Fit(Population.classes(MEANS[:3], covariances=[matrix(k) for k in range(3)]), n=np.array([30, 40]), gamma=0.2, starts=[MEANS[:3].T])
+    classes = Fit(
+        Population.classes(MEANS[:3], covariances=[matrix(k) for k in range(3)]),
+        n=np.array([30, 40]),
+        gamma=0.2,
+        starts=[MEANS[:3].T],
+    )
     ranked = dataclasses.replace(classes, rank=1)
     for array, alpha in ((fit, 1.3), (classes, np.array([[0.5], [1.0], [2.0]])), (ranked, np.array([[0.5], [2.0]]))):
         whole = predict(array, alpha)
@@ -216,10 +225,14 @@ def test_the_best_threshold_of_opposite_classes_is_that_of_two(prior):
     two = dataclasses.replace(fit, population=dataclasses.replace(fit.population, is_opposite=False))
     for threshold in ("zero", "best"):
         np.testing.assert_allclose(
-            predict(fit, [0.0, 2.0], threshold=threshold).accuracy, predict(two, [0.0, 2.0], threshold=threshold).accuracy, rtol=1e-12
+            predict(fit, [0.0, 2.0], threshold=threshold).accuracy,
+            predict(two, [0.0, 2.0], threshold=threshold).accuracy,
+            rtol=1e-12,
         )
     assert predict(fit, 0.0, threshold="best").accuracy >= max(prior, 1 - prior, predict(fit, 0.0).accuracy) - 1e-12
-    assert optimal_alpha(fit, threshold="best").accuracy == pytest.approx(optimal_alpha(two, threshold="best").accuracy, abs=1e-9)
+    assert optimal_alpha(fit, threshold="best").accuracy == pytest.approx(
+        optimal_alpha(two, threshold="best").accuracy, abs=1e-9
+    )
 
 
 def test_rotations_reflections_and_units():
@@ -251,7 +264,13 @@ def test_the_search_knows_no_units(scale):
 
 def test_nothing_beats_the_searched_optimum():
     start = Fit(Population.classes(MEANS[1:] + 0.2), n=40, gamma=0.2)
-    fit = Fit(Population.classes(MEANS[:3], priors=PRIORS, covariance=matrix(1)), n=25, gamma=0.05, starts=[start, MEANS[:3].T], intercept=True)
+    fit = Fit(
+        Population.classes(MEANS[:3], priors=PRIORS, covariance=matrix(1)),
+        n=25,
+        gamma=0.05,
+        starts=[start, MEANS[:3].T],
+        intercept=True,
+    )
     best = optimal_alpha(fit)
     around = best.alpha + RNG.standard_normal((400, 2)) * np.abs(best.alpha) * 0.5
     assert predict(fit, around).accuracy.max() <= best.accuracy + 1e-10
@@ -266,7 +285,9 @@ def test_ridgeless_one_sample_from_the_threshold(n):
     """κ is small there, and not 0 where n < p."""
     lam = np.linspace(0.5, 2, 1000)
     mean = np.full(1000, 0.05)
-    limit, near = (TransferProblem.from_source(mean, mean, n_target=n, gamma_target=g, cov_target=lam) for g in (0.0, 1e-14))
+    limit, near = (
+        TransferProblem.from_source(mean, mean, n_target=n, gamma_target=g, cov_target=lam) for g in (0.0, 1e-14)
+    )
     np.testing.assert_allclose(predict(limit, [0.0, 1.0]).variance, predict(near, [0.0, 1.0]).variance, rtol=1e-6)
 
 
@@ -275,7 +296,9 @@ def test_ridgeless_with_a_singular_covariance(n):
     """Its limit exists on either side of the rank; at it, it is refused."""
     lam = np.r_[np.zeros(10), np.linspace(0.5, 2, 20)]
     mean, w = np.r_[np.zeros(10), np.full(20, 0.3)], np.full(30, 0.2)
-    limit, near = (TransferProblem.from_source(w, mean, n_target=n, gamma_target=g, cov_target=lam) for g in (0.0, 1e-11))
+    limit, near = (
+        TransferProblem.from_source(w, mean, n_target=n, gamma_target=g, cov_target=lam) for g in (0.0, 1e-11)
+    )
     np.testing.assert_allclose(predict(limit, [0.0, 1.0]).accuracy, predict(near, [0.0, 1.0]).accuracy, rtol=1e-6)
     with pytest.raises(ValueError, match="gamma must be positive where n equals"):
         TransferProblem.from_source(w, mean, n_target=20, gamma_target=0.0, cov_target=lam)
@@ -283,7 +306,12 @@ def test_ridgeless_with_a_singular_covariance(n):
 
 def test_shared_covariances_are_decomposed_once():
     C = Covariance(matrix(1), P)
-    made = Fit(opposite(MEANS[0], covariance=C), n=20, gamma=0.1, starts=[Fit(opposite(MEANS[1], covariance=C), n=30, gamma=0.1)])
+    made = Fit(
+        opposite(MEANS[0], covariance=C),
+        n=20,
+        gamma=0.1,
+        starts=[Fit(opposite(MEANS[1], covariance=C), n=30, gamma=0.1)],
+    )
     assert made.population.covariances[0] is C is made.starts[0].population.covariances[0]
 
 
@@ -300,7 +328,9 @@ def test_reference_problems_with_several_outputs(case):
     cov = Covariance(at["spectrum"], len(at["spectrum"]))
 
     def fit(name, **options):
-        population = Population.classes(at[f"means_{name}"], priors=at["priors"], covariance=cov, confusion=at["confusion"])
+        population = Population.classes(
+            at[f"means_{name}"], priors=at["priors"], covariance=cov, confusion=at["confusion"]
+        )
         return Fit(population, n=int(at[f"n_{name}"]), gamma=float(at[f"gamma_{name}"]), intercept=True, **options)
 
     target = fit("target", starts=[fit("source")], per="output")
