@@ -20,7 +20,7 @@ with the outlier z of G, and the bulk's edge where z′ = 0. A spike below s at 
 
 with b_H = ⟨τH/(x−τ)²⟩, b_1 = ⟨τ/(x−τ)²⟩, b_2 = ⟨τ²/(x−τ)²⟩. Each rank past the outliers keeps an eigenvector
 of noise, which costs z⟨Hτ/(x−τ)²⟩/⟨τ/(x−τ)²⟩ at the edge.
-(theory_outputs.md, section 3b, with its fixed point solved; Benaych-Georges & Nadakuditi 2012 for additive spikes.)
+(theory.md, section 12; Benaych-Georges & Nadakuditi 2012 for additive spikes.)
 
 Where it ends: the ranks are few beside q; the spikes differ; C = I. If W_s is of full rank and α is not the scale at which W_t − αW_s
 is of low rank, Δ has a bulk of its own: `simulation.proportional` draws that case too. With coloured noise the risk of a direction
