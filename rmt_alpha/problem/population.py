@@ -4,7 +4,8 @@ With probability π_k a sample is of component k, and then
 
 .. math:: x = μ_k + C_k^{1/2} z, \qquad y = T_k + W^T (x - μ_k) + ε ∈ ℝ^q, \qquad E ε = 0,\; \mathrm{Cov}\,ε = E_k,
 
-where y is the label that training sees and z is standard normal. Classes have W = 0 and codes T_k ≠ 0; regression has one component at the origin and
+where y is the label that training sees and z is standard normal. Classes have W = 0 and codes T_k ≠ 0; regression
+has one component at the origin and
 T = 0.
 """
 
@@ -344,7 +345,7 @@ def _covariances(shared: Any, each: Sequence[Any] | None, K: int, dim: int) -> t
         return (_covariance("covariance", shared, dim),)
     if shared is not None:
         raise ValueError("covariance and covariances must not both be given. Use covariances for one per component.")
-    if not np.iterable(each) or isinstance(each, np.ndarray) and each.ndim < 2:
+    if not np.iterable(each) or (isinstance(each, np.ndarray) and each.ndim < 2):
         raise TypeError(
             f"covariances must be a list with one entry per component, got {each!r:.60}. Use covariance for one."
         )

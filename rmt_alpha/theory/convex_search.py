@@ -94,7 +94,8 @@ def optimum(fit: Fit) -> Optimum:
 
     α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as ±inf
     and
-    `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with a weak penalty can outweigh any source), and None
+    `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with a weak
+    penalty can outweigh any source), and None
     unless the classes are opposite.
     """
     cells = [_one(cell) if cell.n_alpha == 1 else _several(cell) for cell in fit.cells()]

@@ -1,12 +1,15 @@
 r"""Noise that is not Gaussian, where the weights sit on few coordinates.
 
-The weights' mean and covariance do not depend on the law of the noise beyond its variance, but the score of a test point does: it is Gaussian only
-as far as no single coordinate carries a share of it. With x = yμ + U√Λz, z_j independent of characteristic function φ, w̄ the mean weights and
+The weights' mean and covariance do not depend on the law of the noise beyond its variance, but the score of a test
+point does: it is Gaussian only
+as far as no single coordinate carries a share of it. With x = yμ + U√Λz, z_j independent of characteristic function
+φ, w̄ the mean weights and
 s = √Λ Uᵀw̄,
 
 .. math:: P(y x^T w > 0) = \frac12 + \frac1π \int_0^∞ \frac{\sin(tm)}{t}\, e^{-t^2 (V - ‖s‖^2)/2} \prod_j φ(t s_j)\, dt
 
-(Gil-Pelaez 1951, for symmetric laws; the weights' own noise is spread over all coordinates, hence Gaussian). Gaussian φ gives Φ(m/√V) back. For
+(Gil-Pelaez 1951, for symmetric laws; the weights' own noise is spread over all coordinates, hence Gaussian).
+Gaussian φ gives Φ(m/√V) back. For
 squared losses only: other losses train different weights where single coordinates count.
 """
 

@@ -8,8 +8,10 @@ With q fixed as n, p → ∞, G is deterministic,
 
 .. math:: G = E[y'y'^T] - (γ/κ)^2 \sum_k \frac{χ_k^2}{π_k} S_k - γ E[\hat A^T \hat A], \qquad y' = y - a^T x,
 
-(the residual of the start, less the training residual, less the penalty), and W_r = a + (W − a)P with P = U_rU_rᵀ is a linear image of the weights of `stage`.
-Everything is a form in α: one solve serves every α and every rank. Where two eigenvalues of G meet the leading space is not defined, at any size;
+(the residual of the start, less the training residual, less the penalty), and W_r = a + (W − a)P with P = U_rU_rᵀ is
+a linear image of the weights of `stage`.
+Everything is a form in α: one solve serves every α and every rank. Where two eigenvalues of G meet the leading space
+is not defined, at any size;
 results at such a rank come with a `TieWarning`. (theory_outputs.md, section 3.)
 """
 

@@ -24,7 +24,8 @@ SHARPEST = 1e-10
 def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     """The best α, the accuracy there, and the other distinguished values of α, each with the problem's shape.
 
-    A closed form for two opposite classes and for regression; otherwise a search. `threshold` as for `predict`. For regression the best α is that
+    A closed form for two opposite classes and for regression; otherwise a search. `threshold` as for `predict`. For
+    regression the best α is that
     of least risk. Raises ValueError where there is nothing to scale.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
@@ -221,7 +222,8 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
         )
     if is_tracer(form.c) or is_jax(form.c, form.M):
         raise TypeError(
-            "problem must hold NumPy numbers for the best α of several classes, got JAX arrays: it is found by a search. Optimise predict instead."
+            "problem must hold NumPy numbers for the best α of several classes, got JAX arrays: it is found "
+            "by a search. Optimise predict instead."
         )
     units = scales(form)
 

@@ -52,7 +52,8 @@ def optimal_penalty(
     .. math:: \max_{γ,\,\tildeγ} \max_α \mathrm{accuracy}
 
     `over` is "target" (γ), "source" (γ of every start that is a fit) or "both"; the problem is scalar, its other penalties stay. Starts
-    from the best point of a coarse grid in log γ, so that local maxima do little harm. Raises ValueError or TypeError, naming the parameter.
+    from the best point of a coarse grid in log γ, so that local maxima do little harm. Raises ValueError or
+    TypeError, naming the parameter.
 
     >>> mean = np.r_[np.zeros(150), np.full(50, 0.2)]
     >>> fit = TransferProblem.from_means(

@@ -35,7 +35,8 @@ def predict(
     | `noise` | of the test points, "gaussian", "rademacher" or "student": it matters where the means or starts sit on few coordinates |
     | `spread` | also the standard deviations over draws of the training sets, `accuracy_sd` … (isotropic noise and one source only) |
 
-    Exact as all sample sizes and p → ∞ at fixed ratios; `simulate` is its witness. Returns `Moments`. Raises ValueError or TypeError, naming the
+    Exact as all sample sizes and p → ∞ at fixed ratios; `simulate` is its witness. Returns `Moments`. Raises
+    ValueError or TypeError, naming the
     parameter, FloatingPointError where the result leaves double precision, ArithmeticError where a fixed point does not settle.
     (arXiv 2510.21345, section 3; theory.md; theory_outputs.md.)
 

@@ -1,6 +1,7 @@
 r"""The two ways to hold R = (Σ χ_k C_k + κ)⁻¹: by the eigenvalues of one covariance, or as a matrix.
 
-A training needs of it the products Rv, quadratic forms uᵀC_k v, and traces with the noise Ω of what it starts from. `Spectral` does all that in
+A training needs of it the products Rv, quadratic forms uᵀC_k v, and traces with the noise Ω of what it starts from.
+`Spectral` does all that in
 O(p) in the eigenbasis of the one covariance (O(1) where it is the identity), for arrays of n and γ at once; `Dense` in O(p³) for anything.
 """
 
@@ -193,7 +194,8 @@ class Dense:
         covariances = [c.matrix for c in population.covariances]
         if not is_tracer(gamma) and np.any(np.asarray(gamma) == 0):
             raise ValueError(
-                "gamma must be positive where components differ in covariance or groups cut through eigenvectors, got 0. Choose a small one."
+                "gamma must be positive where components differ in covariance or groups cut through eigenvectors, "
+                "got 0. Choose a small one."
             )
         xp = namespace(n, gamma, population.means, population.priors, *covariances, *_numbers(anchors))
         C = xp.stack([xp.asarray(c) for c in covariances])

@@ -57,7 +57,8 @@ ENTRIES = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
 def deviations(problem: Fit | TransferProblem, alpha: Any) -> dict[str, Any]:
     """Standard deviations over draws of mean, variance, accuracy and risk at α: the fields `…_sd` of `Moments`.
 
-    For isotropic noise, two opposite classes, one start and squared losses, with γ > 0 and ‖μ_β‖ > 0 (a trained source: also γ̃, ‖μ‖ > 0); else
+    For isotropic noise, two opposite classes, one start and squared losses, with γ > 0 and ‖μ_β‖ > 0 (a trained
+    source: also γ̃, ‖μ‖ > 0); else
     ValueError: no formula is known, and `simulate` gives the deviations. `simulate(…).accuracy_sd` is its witness.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)

@@ -1,6 +1,7 @@
 r"""One training: the whole asymptotic theory of ridge fits is this formula, applied once per training.
 
-A stage fits W = ā-anchored ridge regression on n samples of a population (see `Population`), with R and χ from `equivalents`. Its weights behave in
+A stage fits W = ā-anchored ridge regression on n samples of a population (see `Population`), with R and χ from
+`equivalents`. Its weights behave in
 every linear and quadratic functional like a Gaussian matrix,
 
 .. math::
@@ -9,9 +10,11 @@ every linear and quadratic functional like a Gaussian matrix,
     V_k = \bar W^T C_k \bar W + κ^2 \mathrm{tr}(C_k RΩR) + \sum_l T_{kl}\, S_l, \qquad S_k = V_k + E_kE_k^T + \mathrm{Cov}_k(y), \\
     Ω' = κ^2 RΩR + \frac1n \sum_k \frac{χ_k^2}{π_k} R C_k R \otimes S_k,
 
-where (ā, Ω) is the law of the anchor Σ_s w̃_s D_s. Column i of W̄ is affine in the scales of its own output, so everything is held as forms in
+where (ā, Ω) is the law of the anchor Σ_s w̃_s D_s. Column i of W̄ is affine in the scales of its own output, so
+everything is held as forms in
 a = (1, α₁, …, α_J) per output, and one solve serves every α. (Ω', W̄) is the anchor of the next stage. Regression counts weights
-from W_t: then every T and E is 0. An intercept centres means and codes by χ and costs one sample. (theory_outputs.md, sections 1 and 2; one output and covariance: theory.md, section 2; arXiv 2510.21345, section 3.)
+from W_t: then every T and E is 0. An intercept centres means and codes by χ and costs one sample.
+(theory_outputs.md, sections 1 and 2; one output and covariance: theory.md, section 2; arXiv 2510.21345, section 3.)
 """
 
 from __future__ import annotations
@@ -163,8 +166,8 @@ def _own(law: Any, start: Any) -> Law:
 
 def trained(fit: Fit) -> Law:
     """The law of a fit's weights at its own scales."""
-    from . import convex, low_rank
     from ..problem import is_squared
+    from . import convex, low_rank
 
     if not is_squared(fit.loss):
         return convex.law(fit)

@@ -70,9 +70,10 @@ def test_the_law_of_low_rank_weights_has_the_scores_of_low_rank(matrices):
 
 def test_ranks_without_a_penalty_are_the_limit_of_a_small_one():
     W = RNG.standard_normal((P, 2)) / 4
-    path = lambda gamma: (
-        rank_path(Fit(Population.linear(W * [1, 2], [0.2, 1.5]), n=3 * P, gamma=gamma, starts=[W]), 0.6).risk
-    )  # noqa: E731
+
+    def path(gamma):
+        return rank_path(Fit(Population.linear(W * [1, 2], [0.2, 1.5]), n=3 * P, gamma=gamma, starts=[W]), 0.6).risk
+
     np.testing.assert_allclose(path(0.0), path(1e-10), rtol=1e-7)
 
 
