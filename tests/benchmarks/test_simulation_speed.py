@@ -10,7 +10,9 @@ from scipy import linalg
 from threadpoolctl import threadpool_limits
 
 from rmt_alpha import TransferProblem, simulate
-from rmt_alpha.simulation import chain, dense
+from rmt_alpha.simulation import chain, dense, frames
+from rmt_alpha.simulation.dense import Conditions
+from rmt_alpha.simulation.streams import generator
 
 from .conftest import peak, seconds
 
@@ -65,7 +67,7 @@ def random_numbers(problem: TransferProblem) -> None:
 @pytest.mark.parametrize("dim", [1000, 1_000_000])
 def test_chain(row, dim):
     problem = unit(5 * dim, dim // 10, dim)
-    one = partial(chain.draw, problem, 0, 0)
+    one = partial(frames.draw, problem.fit, 0, (), 0)
     taken, floor = seconds(one, partial(random_numbers, problem), repeat=20)
     row(f"chain, p = {dim}, one core", f"{chain.TRIALS / taken:.0f} trials/s", taken / floor, memory=peak(one))
 
@@ -95,6 +97,11 @@ def test_published_way(row):
     row("published way, the same", f"{1 / (len(ALPHAS) * published_seconds()):.1e} trials/s", published=1.0)
 
 
+def trial(problem: TransferProblem, noise: object = "gaussian", backend: str = "numpy"):
+    """One trial of the dense engine."""
+    return dense.draw(problem.fit, [generator(0, ())], Conditions(noise, "balanced", backend))
+
+
 def bare(shapes, rng):
     """Gram product, Cholesky factorisation and triangular solves on given matrices, and the drawing of their entries."""
     matrices = [rng.standard_normal((min(n, p + 1), p)) for n, p in shapes]
@@ -117,7 +124,7 @@ def bare(shapes, rng):
 @pytest.mark.parametrize("aspect", [0.5, 2])
 def test_dense(row, p, aspect):
     problem = unit(4 * p, int(p / aspect), p)
-    run = partial(dense.draw, problem, 0, range(1), "gaussian", "balanced")
+    run = partial(trial, problem)
     with threadpool_limits(1):
         functions = run, *bare([(problem.n_source, p), (problem.n_target, p)], np.random.default_rng(0))
         taken, algebra, numbers = seconds(*functions, repeat=2 + 4000 // p)
@@ -131,7 +138,7 @@ def plain(rng, shape):
 
 @pytest.mark.parametrize("noise", ["gaussian", plain])
 def test_dense_with_many_samples(row, noise):
-    run = partial(dense.draw, unit(1_000_000, 100, 500), 0, range(1), noise, "balanced")
+    run = partial(trial, unit(1_000_000, 100, 500), noise)
     start = time.process_time()
     memory = peak(run)
     way = "Bartlett" if noise == "gaussian" else "data drawn"
@@ -142,7 +149,5 @@ def test_dense_with_many_samples(row, noise):
 def test_dense_on_jax(row, double):
     with jax.enable_x64(double):
         problem, device = unit(8000, 4000, 2000), jax.devices()[0].device_kind
-        taken = seconds(
-            partial(dense.draw, problem, 0, range(1), "gaussian", "balanced", "jax"), repeat=2, clock=time.perf_counter
-        )[0]
+        taken = seconds(partial(trial, problem, backend="jax"), repeat=2, clock=time.perf_counter)[0]
     row(f"dense, p = 2000, n = 4000, JAX on {device}, float{64 if double else 32}", f"{1 / taken:.1f} trials/s")

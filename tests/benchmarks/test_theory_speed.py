@@ -45,7 +45,7 @@ def test_general_covariance(row):
         (decomposition,) = seconds(partial(np.linalg.eigh, source), repeat=1)
     case = "theory, two covariances of p = 2000, one core: first (floor: two eigendecompositions)"
     row(case, f"{taken:.2f} s", taken / (2 * decomposition))
-    for name, change in {"α": {}, "γ": {"gamma_target": 0.3}, "n": {"n_target": 700}}.items():
+    for name, change in {"α": {}, "γ": {"gamma": 0.3}, "n": {"n": 700}}.items():
         with threadpool_limits(1):
             (taken,) = seconds(lambda change=change: predict(dataclasses.replace(problem, **change), 1.5))
         row(f"theory, two covariances of p = 2000: another {name}", f"{1e3 * taken:.1f} ms")

@@ -1,7 +1,7 @@
 """Bad and extreme input for every public function: what a hypothesis strategy draws becomes one call, which must be answered.
 
-A case is a pair (name of the call, arguments). An answer is a result without NaN, or an error of an honest kind whose message says which parameter
-is meant. Tracebacks of other kinds, NaN and warnings are faults.
+A case is a pair (name of the call, arguments). An answer is a result without NaN, or an error of an honest
+kind whose message says which parameter is meant. Tracebacks of other kinds, NaN and warnings are faults.
 """
 
 from __future__ import annotations
@@ -56,13 +56,59 @@ NUMBERS = st.sampled_from(
 TAME = st.sampled_from([0, 1, -1, 2, 0.5, 3.0, 1e-3, 40, np.int64(3), np.float32(0.5), True])
 ODD = st.sampled_from(
     [
-        None, "", "zero", "best", "both", "x", b"x", object(), [], (), {}, [1, "a"], [[1], [1, 2]], np.array(["zero", "best"]), np.array("x"),
-        float("nan"), float("inf"), -float("inf"), 1j, np.array([1j, 2]), np.array([]), np.zeros((0, 6)), np.array([True, False]), np.ma.array([1.0, 2.0], mask=[0, 1]),
-        np.ma.array([1.0, 2.0]), np.array([np.nan, 1.0]), np.array([1.0, np.inf]), np.zeros(P), np.ones(P), np.ones((P, P)), np.eye(P), -np.eye(P), np.ones((2, 3, 4)),
-        np.array([1.0, 2.0]), np.array([1, 2, 3], dtype=np.int8), np.array([None, 1]), pd.DataFrame(np.eye(P)), pd.Series(np.ones(P)), pd.DataFrame({"a": ["x"]}), 10**400, range(3), lambda: 1,
-        np.datetime64("2020-01-01"), np.float16(2), np.longdouble(2), {1, 2}, np.array([[0.5], [2.0]]), dict, 2**62, "0", "1.5",
+        None,
+        "",
+        "zero",
+        "best",
+        "both",
+        "x",
+        b"x",
+        object(),
+        [],
+        (),
+        {},
+        [1, "a"],
+        [[1], [1, 2]],
+        np.array(["zero", "best"]),
+        np.array("x"),
+        float("nan"),
+        float("inf"),
+        -float("inf"),
+        1j,
+        np.array([1j, 2]),
+        np.array([]),
+        np.zeros((0, 6)),
+        np.array([True, False]),
+        np.ma.array([1.0, 2.0], mask=[0, 1]),
+        np.ma.array([1.0, 2.0]),
+        np.array([np.nan, 1.0]),
+        np.array([1.0, np.inf]),
+        np.zeros(P),
+        np.ones(P),
+        np.ones((P, P)),
+        np.eye(P),
+        -np.eye(P),
+        np.ones((2, 3, 4)),
+        np.array([1.0, 2.0]),
+        np.array([1, 2, 3], dtype=np.int8),
+        np.array([None, 1]),
+        pd.DataFrame(np.eye(P)),
+        pd.Series(np.ones(P)),
+        pd.DataFrame({"a": ["x"]}),
+        10**400,
+        range(3),
+        lambda: 1,
+        np.datetime64("2020-01-01"),
+        np.float16(2),
+        np.longdouble(2),
+        {1, 2},
+        np.array([[0.5], [2.0]]),
+        dict,
+        2**62,
+        "0",
+        "1.5",
     ]
-)  # fmt: skip
+)
 ANY = st.one_of(NUMBERS, TAME, ODD)
 FEW = st.sampled_from([1, 2, 3, 5, 6, 7, 12, 40, np.int64(9), 9.0, np.array([5, 9])])
 MANY = st.one_of(FEW, st.sampled_from([10**6, 2**53, 1e12]))
@@ -76,15 +122,37 @@ def mostly(usual: st.SearchStrategy[Any], unusual: st.SearchStrategy[Any] = ANY)
 
 VECTORS = mostly(
     st.sampled_from(
-        [np.zeros(P), np.ones(P), np.eye(P)[0], -np.eye(P)[0], np.eye(P)[1] * 1e-200, np.ones(P) * 1e29, np.arange(P), list(range(P)), pd.Series(np.ones(P)), np.full(P, 1e-9)]
+        [
+            np.zeros(P),
+            np.ones(P),
+            np.eye(P)[0],
+            -np.eye(P)[0],
+            np.eye(P)[1] * 1e-200,
+            np.ones(P) * 1e29,
+            np.arange(P),
+            list(range(P)),
+            pd.Series(np.ones(P)),
+            np.full(P, 1e-9),
+        ]
     )
-)  # fmt: skip
+)
 SPECTRA = mostly(
     st.sampled_from(
-        [None, None, np.ones(P), np.arange(P), np.geomspace(1e-12, 1, P), np.full(P, 1e-300), np.eye(P), np.diag(np.arange(P)), np.full((P, P), 0.5) + np.eye(P), 1e29 * np.eye(P),
-         Covariance(np.arange(1, P + 1), P)]
+        [
+            None,
+            None,
+            np.ones(P),
+            np.arange(P),
+            np.geomspace(1e-12, 1, P),
+            np.full(P, 1e-300),
+            np.eye(P),
+            np.diag(np.arange(P)),
+            np.full((P, P), 0.5) + np.eye(P),
+            1e29 * np.eye(P),
+            Covariance(np.arange(1, P + 1), P),
+        ]
     )
-)  # fmt: skip
+)
 MATRICES = mostly(
     st.sampled_from(
         [
@@ -143,21 +211,54 @@ def call(
 SHARED = {"covariance": SPECTRA, "dim": mostly(st.sampled_from([None, P, P + 3]))}
 POPULATIONS = {
     "two_classes": call(
-        Population.two_classes, {"mean_plus": VECTORS, "mean_minus": VECTORS}, prior=RATES, flips=RATES, covariances=mostly(st.just([None, np.arange(P)])), **SHARED
+        Population.two_classes,
+        {"mean_plus": VECTORS, "mean_minus": VECTORS},
+        prior=RATES,
+        flips=RATES,
+        covariances=mostly(st.just([None, np.arange(P)])),
+        **SHARED,
     ),
     "classes": call(
-        Population.classes, {"means": MATRICES}, priors=mostly(st.sampled_from([None, [0.2, 0.3, 0.5], [1e-300, 0.5, 0.5]])), confusion=mostly(st.sampled_from([None, np.eye(3), np.full((3, 3), 1 / 3)])),
-        codes=mostly(st.sampled_from(["one-hot", "centred", "simplex"])), covariances=mostly(st.just([None, np.arange(P), np.eye(P)])), **SHARED,
+        Population.classes,
+        {"means": MATRICES},
+        priors=mostly(st.sampled_from([None, [0.2, 0.3, 0.5], [1e-300, 0.5, 0.5]])),
+        confusion=mostly(st.sampled_from([None, np.eye(3), np.full((3, 3), 1 / 3)])),
+        codes=mostly(st.sampled_from(["one-hot", "centred", "simplex"])),
+        covariances=mostly(st.just([None, np.arange(P), np.eye(P)])),
+        **SHARED,
     ),
     "mixture": call(
-        Population.mixture, {"means": MATRICES, "classes": mostly(st.sampled_from([[0, 1, 0], [0, 1, 2], [0, 1]])), "targets": mostly(st.sampled_from([[[1.0], [-1.0]], np.eye(3)]))},
-        priors=mostly(st.sampled_from([None, [0.2, 0.3, 0.5]])), confusion=mostly(st.sampled_from([None, np.eye(2)])), **SHARED,
+        Population.mixture,
+        {
+            "means": MATRICES,
+            "classes": mostly(st.sampled_from([[0, 1, 0], [0, 1, 2], [0, 1]])),
+            "targets": mostly(st.sampled_from([[[1.0], [-1.0]], np.eye(3)])),
+        },
+        priors=mostly(st.sampled_from([None, [0.2, 0.3, 0.5]])),
+        confusion=mostly(st.sampled_from([None, np.eye(2)])),
+        **SHARED,
     ),
-    "linear": call(Population.linear, {"W": mostly(st.sampled_from([np.ones(P), np.ones((P, 2)), np.zeros((P, 1)), np.ones((P, 3)) * 1e20]))}, sigma=mostly(st.sampled_from([0, 1, [0.1, 0.2], 1e20])), **SHARED),
+    "linear": call(
+        Population.linear,
+        {"W": mostly(st.sampled_from([np.ones(P), np.ones((P, 2)), np.zeros((P, 1)), np.ones((P, 3)) * 1e20]))},
+        sigma=mostly(st.sampled_from([0, 1, [0.1, 0.2], 1e20])),
+        **SHARED,
+    ),
     "pooled": call(
-        Population.pooled, {"parts": mostly(st.sampled_from([[(Population.two_classes(np.ones(P), -np.ones(P)), 5)] * 2, [(Population.linear(np.ones(P)), 5)], [(Population.two_classes(np.ones(P), -np.ones(P)), "a")]]))}
+        Population.pooled,
+        {
+            "parts": mostly(
+                st.sampled_from(
+                    [
+                        [(Population.two_classes(np.ones(P), -np.ones(P)), 5)] * 2,
+                        [(Population.linear(np.ones(P)), 5)],
+                        [(Population.two_classes(np.ones(P), -np.ones(P)), "a")],
+                    ]
+                )
+            )
+        },
     ),
-}  # fmt: skip
+}
 
 MU, NU = np.linspace(-1, 1, P), np.ones(P) / 2
 KNOWN = {
@@ -178,12 +279,32 @@ def fits(
     q = population.outputs
     weights = np.ones((P, q))
     source = Fit(population, 8, 0.5)
-    starts = [(), [source], [weights], [0 * weights], [1e20 * weights], [source, weights], Group.split(source, np.arange(P) % 2), [Fit(population, 9, 0.5, starts=[source], alpha=2.0)],
-              [Fit(population, np.array([8, 9]), 0.5)], source, "x", [None], [object()], [np.ones(3)]]  # fmt: skip
+    starts = [
+        (),
+        [source],
+        [weights],
+        [0 * weights],
+        [1e20 * weights],
+        [source, weights],
+        Group.split(source, np.arange(P) % 2),
+        [Fit(population, 9, 0.5, starts=[source], alpha=2.0)],
+        [Fit(population, np.array([8, 9]), 0.5)],
+        source,
+        "x",
+        [None],
+        [object()],
+        [np.ones(3)],
+    ]
     return call(
-        Fit, {"population": mostly(st.just(population)), "n": mostly(sizes, ODD), "gamma": PENALTIES}, starts=mostly(st.sampled_from(starts)), alpha=mostly(st.sampled_from([None, 1.0])),
-        loss=LOSSES, rank=mostly(st.sampled_from([None, 1, 2])), intercept=mostly(st.booleans()), per=mostly(st.sampled_from(["start", "output"])),
-    )  # fmt: skip
+        Fit,
+        {"population": mostly(st.just(population)), "n": mostly(sizes, ODD), "gamma": PENALTIES},
+        starts=mostly(st.sampled_from(starts)),
+        alpha=mostly(st.sampled_from([None, 1.0])),
+        loss=LOSSES,
+        rank=mostly(st.sampled_from([None, 1, 2])),
+        intercept=mostly(st.booleans()),
+        per=mostly(st.sampled_from(["start", "output"])),
+    )
 
 
 def eight(
@@ -191,17 +312,37 @@ def eight(
 ) -> st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]:
     return call(
         TransferProblem,
-        {"n_source": mostly(sizes, ODD), "n_target": mostly(sizes, ODD), "dim": mostly(st.sampled_from(dims), ODD), "mu": mostly(st.sampled_from([0, 1, 1e-200, 1e29, 2.0])),
-         "mu_orth": mostly(st.sampled_from([0, 1, 0.5, 1e29])), "beta": mostly(st.sampled_from([0, 1, -1, 0.5, [0.0, 1.0]])), "gamma_source": PENALTIES, "gamma_target": PENALTIES},
-        loss=LOSSES, source_loss=LOSSES,
-    )  # fmt: skip
+        {
+            "n_source": mostly(sizes, ODD),
+            "n_target": mostly(sizes, ODD),
+            "dim": mostly(st.sampled_from(dims), ODD),
+            "mu": mostly(st.sampled_from([0, 1, 1e-200, 1e29, 2.0])),
+            "mu_orth": mostly(st.sampled_from([0, 1, 0.5, 1e29])),
+            "beta": mostly(st.sampled_from([0, 1, -1, 0.5, [0.0, 1.0]])),
+            "gamma_source": PENALTIES,
+            "gamma_target": PENALTIES,
+        },
+        loss=LOSSES,
+        source_loss=LOSSES,
+    )
 
 
 def from_means(sizes: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]:
     return call(
-        TransferProblem.from_means, {"mean_source": VECTORS, "mean_target": VECTORS, "n_source": mostly(sizes, ODD), "n_target": mostly(sizes, ODD), "gamma_source": PENALTIES, "gamma_target": PENALTIES},
-        cov_source=SPECTRA, cov_target=SPECTRA, loss=LOSSES, source_loss=LOSSES,
-    )  # fmt: skip
+        TransferProblem.from_means,
+        {
+            "mean_source": VECTORS,
+            "mean_target": VECTORS,
+            "n_source": mostly(sizes, ODD),
+            "n_target": mostly(sizes, ODD),
+            "gamma_source": PENALTIES,
+            "gamma_target": PENALTIES,
+        },
+        cov_source=SPECTRA,
+        cov_target=SPECTRA,
+        loss=LOSSES,
+        source_loss=LOSSES,
+    )
 
 
 FITS = st.sampled_from(list(KNOWN.values())).flatmap(lambda population: fits(population, MANY))
@@ -241,10 +382,14 @@ TRIALS = mostly(
 )
 WORDS = ODD
 DRAWING = {
-    "n_trials": TRIALS, "seed": mostly(st.just(0)), "method": mostly(st.sampled_from(["auto", "chain", "dense"]), WORDS), "noise": mostly(st.sampled_from(["gaussian", "rademacher", "student"]), WORDS),
-    "labels": mostly(st.sampled_from(["auto", "balanced", "random"]), WORDS), "backend": mostly(st.just("numpy"), st.sampled_from(["x", None, np.array(["numpy"]), 1])),
+    "n_trials": TRIALS,
+    "seed": mostly(st.just(0)),
+    "method": mostly(st.sampled_from(["auto", "chain", "dense"]), WORDS),
+    "noise": mostly(st.sampled_from(["gaussian", "rademacher", "student"]), WORDS),
+    "labels": mostly(st.sampled_from(["auto", "balanced", "random"]), WORDS),
+    "backend": mostly(st.just("numpy"), st.sampled_from(["x", None, np.array(["numpy"]), 1])),
     "workers": mostly(st.just(1), st.sampled_from([0, -1, "x", None, float("nan"), 1.5])),
-}  # fmt: skip
+}
 
 
 def store(thing: Any) -> Any:
@@ -266,25 +411,85 @@ CALLS: dict[str, st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]] =
     **{f"Population.{k}": v for k, v in POPULATIONS.items()},
     "Covariance": call(Covariance, {"value": SPECTRA, "dim": mostly(st.just(P))}),
     "Fit": FITS,
-    "Group": call(Group, {"start": mostly(st.sampled_from([np.ones(P)])), "mask": mostly(st.sampled_from([np.ones(P, bool), [True] * P, np.zeros(P, bool)]))}),
-    "Group.split": call(Group.split, {"start": mostly(st.sampled_from([np.ones(P)])), "labels": mostly(st.sampled_from([np.arange(P) % 2, [0, 1, 0, 1, 0, 1]]))}),
+    "Group": call(
+        Group,
+        {
+            "start": mostly(st.sampled_from([np.ones(P)])),
+            "mask": mostly(st.sampled_from([np.ones(P, bool), [True] * P, np.zeros(P, bool)])),
+        },
+    ),
+    "Group.split": call(
+        Group.split,
+        {
+            "start": mostly(st.sampled_from([np.ones(P)])),
+            "labels": mostly(st.sampled_from([np.arange(P) % 2, [0, 1, 0, 1, 0, 1]])),
+        },
+    ),
     "TransferProblem": eight(MANY, [2, 3, 6, 100, 10**6]),
     "from_means": from_means(MANY),
     "from_source": FROM_SOURCE,
-    "predict": call(rmt.predict, {"problem": PROBLEMS}, alpha=ALPHAS, threshold=THRESHOLDS, noise=mostly(st.sampled_from(["gaussian", "student"]), WORDS), spread=mostly(st.booleans())),
+    "predict": call(
+        rmt.predict,
+        {"problem": PROBLEMS},
+        alpha=ALPHAS,
+        threshold=THRESHOLDS,
+        noise=mostly(st.sampled_from(["gaussian", "student"]), WORDS),
+        spread=mostly(st.booleans()),
+    ),
     "optimal_alpha": call(rmt.optimal_alpha, {"problem": PROBLEMS}, threshold=THRESHOLDS),
-    "optimal_penalty": call(rmt.optimal_penalty, {"problem": PROBLEMS, "alpha": mostly(st.sampled_from([1.0, 0.0]), ODD)}, over=mostly(st.sampled_from(["target", "source"]), WORDS), bounds=mostly(st.sampled_from([(1e-2, 1e2)]), ODD)),
+    "optimal_penalty": call(
+        rmt.optimal_penalty,
+        {"problem": PROBLEMS, "alpha": mostly(st.sampled_from([1.0, 0.0]), ODD)},
+        over=mostly(st.sampled_from(["target", "source"]), WORDS),
+        bounds=mostly(st.sampled_from([(1e-2, 1e2)]), ODD),
+    ),
     "rank_path": call(rmt.rank_path, {"problem": PROBLEMS}, alpha=ALPHAS, threshold=THRESHOLDS),
-    "simulate": call(rmt.simulate, {"problem": DRAWABLE, "n_trials": TRIALS}, alpha=ALPHAS, threshold=THRESHOLDS, test_points=mostly(st.sampled_from(["gaussian", "drawn"]), WORDS), **{k: v for k, v in DRAWING.items() if k != "n_trials"}),
-    "draw": call(rmt.draw, {"problem": DRAWABLE, "n_trials": TRIALS}, **{k: v for k, v in DRAWING.items() if k != "n_trials"}),
-    "simulate_optimal_alpha": call(rmt.simulate_optimal_alpha, {"problem": DRAWABLE, "n_trials": TRIALS}, threshold=THRESHOLDS, **{k: v for k, v in DRAWING.items() if k != "n_trials"}),
+    "simulate": call(
+        rmt.simulate,
+        {"problem": DRAWABLE, "n_trials": TRIALS},
+        alpha=ALPHAS,
+        threshold=THRESHOLDS,
+        test_points=mostly(st.sampled_from(["gaussian", "drawn"]), WORDS),
+        **{k: v for k, v in DRAWING.items() if k != "n_trials"},
+    ),
+    "draw": call(
+        rmt.draw, {"problem": DRAWABLE, "n_trials": TRIALS}, **{k: v for k, v in DRAWING.items() if k != "n_trials"}
+    ),
+    "simulate_optimal_alpha": call(
+        rmt.simulate_optimal_alpha,
+        {"problem": DRAWABLE, "n_trials": TRIALS},
+        threshold=THRESHOLDS,
+        **{k: v for k, v in DRAWING.items() if k != "n_trials"},
+    ),
     "compare": call(compared, {"problem": DRAWABLE, "alpha": ALPHAS, "other": mostly(st.none(), ODD)}),
     "save, load": call(store, {"thing": PROBLEMS}),
-    "ridge_path": call(ridge_path, {"X": mostly(st.sampled_from([np.eye(4, P), np.ones((4, P)), np.arange(24).reshape(4, P), pd.DataFrame(np.eye(8, P))])), "y": mostly(st.sampled_from([[1, -1, 1, -1], np.ones((4, 2)), np.ones(8)])), "gamma": PENALTIES},
-                       anchors=mostly(st.sampled_from([None, np.ones((P, 1))])), intercept=mostly(st.booleans())),
-    "convex_path": call(convex_path, {"X": mostly(st.sampled_from([np.eye(4, P), np.arange(24).reshape(4, P), pd.DataFrame(np.eye(4, P))])), "y": mostly(st.sampled_from([[1, -1, 1, -1], np.ones(4), [0, 1, 0, 1]])), "gamma": PENALTIES, "loss": LOSSES,
-                                      "anchors": mostly(st.sampled_from([None, np.ones((P, 1)), np.ones(P)])), "alphas": mostly(st.sampled_from([np.array([0.0, 1.0]), np.zeros((2, 0)), [1.0], [1e6]]))}, intercept=mostly(st.booleans())),
-}  # fmt: skip
+    "ridge_path": call(
+        ridge_path,
+        {
+            "X": mostly(
+                st.sampled_from(
+                    [np.eye(4, P), np.ones((4, P)), np.arange(24).reshape(4, P), pd.DataFrame(np.eye(8, P))]
+                )
+            ),
+            "y": mostly(st.sampled_from([[1, -1, 1, -1], np.ones((4, 2)), np.ones(8)])),
+            "gamma": PENALTIES,
+        },
+        anchors=mostly(st.sampled_from([None, np.ones((P, 1))])),
+        intercept=mostly(st.booleans()),
+    ),
+    "convex_path": call(
+        convex_path,
+        {
+            "X": mostly(st.sampled_from([np.eye(4, P), np.arange(24).reshape(4, P), pd.DataFrame(np.eye(4, P))])),
+            "y": mostly(st.sampled_from([[1, -1, 1, -1], np.ones(4), [0, 1, 0, 1]])),
+            "gamma": PENALTIES,
+            "loss": LOSSES,
+            "anchors": mostly(st.sampled_from([None, np.ones((P, 1)), np.ones(P)])),
+            "alphas": mostly(st.sampled_from([np.array([0.0, 1.0]), np.zeros((2, 0)), [1.0], [1e6]])),
+        },
+        intercept=mostly(st.booleans()),
+    ),
+}
 
 
 def faults(function: Callable[..., Any], arguments: dict[str, Any]) -> str | None:
@@ -308,11 +513,64 @@ def faults(function: Callable[..., Any], arguments: dict[str, Any]) -> str | Non
 
 # How errors of Python, NumPy and SciPy begin that no check of ours has seen coming.
 FOREIGN = (
-    "could not broadcast", "operands could not", "unsupported operand", "cannot reshape", "The truth value", "only ", "object of type", "can't convert", "cannot convert", "invalid value", "array must not",
-    "shapes ", "setting an array", "Cannot ", "'", "argument ", "int()", "float()", "bad operand", "loop of ufunc", "ufunc", "cannot unpack", "not enough values", "too many values", "unhashable", "must be real",
-    "Singular", "shape mismatch", "all the input", "axis ", "zero-size", "math domain", "cannot do", "isnan", "matmul", "index ", "'<'", "'>'", "Found ", "incompatible", "Length", "a must", "p <", "pvals", "expected ", "divide by zero", "overflow",
-    "underflow", "Eigenvalues", "Maximum allowed", "Unable to allocate", "Division", "division", "zero division", "(34", "Input", "cannot ",
-)  # fmt: skip
+    "could not broadcast",
+    "operands could not",
+    "unsupported operand",
+    "cannot reshape",
+    "The truth value",
+    "only ",
+    "object of type",
+    "can't convert",
+    "cannot convert",
+    "invalid value",
+    "array must not",
+    "shapes ",
+    "setting an array",
+    "Cannot ",
+    "'",
+    "argument ",
+    "int()",
+    "float()",
+    "bad operand",
+    "loop of ufunc",
+    "ufunc",
+    "cannot unpack",
+    "not enough values",
+    "too many values",
+    "unhashable",
+    "must be real",
+    "Singular",
+    "shape mismatch",
+    "all the input",
+    "axis ",
+    "zero-size",
+    "math domain",
+    "cannot do",
+    "isnan",
+    "matmul",
+    "index ",
+    "'<'",
+    "'>'",
+    "Found ",
+    "incompatible",
+    "Length",
+    "a must",
+    "p <",
+    "pvals",
+    "expected ",
+    "divide by zero",
+    "overflow",
+    "underflow",
+    "Eigenvalues",
+    "Maximum allowed",
+    "Unable to allocate",
+    "Division",
+    "division",
+    "zero division",
+    "(34",
+    "Input",
+    "cannot ",
+)
 
 
 def misleading(message: str, arguments: dict[str, Any]) -> str | None:

@@ -1,5 +1,7 @@
 """The probability of the nearest code: against SciPy's integrators, symmetric cases, degenerate laws."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,7 +57,7 @@ def test_bivariate_at_its_edges(h, k, rho):
         )
         edges = sorted({-12.0, *points, min(h, 12.0)})
         f = lambda x: stats.norm.pdf(x) * stats.norm.cdf((k - rho * x) / np.sqrt((1 - rho) * (1 + rho)))  # noqa: E731
-        expected = sum(quad(f, a, b, epsabs=1e-13)[0] for a, b in zip(edges, edges[1:], strict=False))
+        expected = sum(quad(f, a, b, epsabs=1e-13)[0] for a, b in itertools.pairwise(edges))
     assert bivariate_cdf(h, k, np.float64(rho)) == pytest.approx(expected, abs=1e-6)
 
 
