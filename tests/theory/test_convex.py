@@ -618,7 +618,7 @@ def test_jax_differentiates(double, loss, spectrum):
         up, down = (ratio(*(x + sign * e if i == j else x for j, x in enumerate(point))) for sign in (1, -1))
         assert float(np.sum(np.asarray(slope) * e)) == pytest.approx((up - down) / 2, rel=1e-5)
     alphas = np.array([[0.0, 1.0], [2.0, -1.0]])
-    mapped = jax.vmap(lambda a: ratio(a, *point[1:]))(jnp.asarray(alphas))
+    mapped = jax.jit(jax.vmap(lambda a: ratio(a, *point[1:])))(jnp.asarray(alphas))
     np.testing.assert_allclose(mapped, ratio(alphas, *point[1:]), rtol=1e-8)
 
 

@@ -121,7 +121,7 @@ def test_values_and_gradients_by_means_spectra_matrices_and_weights(case):
 def test_vmap_gives_numpys_numbers():
     f, arguments = CASES["groups"]
     stacked = tuple(jnp.stack([jnp.asarray(a)] * 2) for a in arguments)
-    np.testing.assert_allclose(jax.vmap(f)(*stacked), [float(f(*arguments))] * 2, rtol=1e-9)
+    np.testing.assert_allclose(jax.jit(jax.vmap(f))(*stacked), [float(f(*arguments))] * 2, rtol=1e-9)
 
 
 def test_problems_pass_through_jit_as_arguments():
@@ -135,7 +135,7 @@ def test_problems_pass_through_jit_as_arguments():
         assert np.shape(compiled.mean) == np.shape(predict(made, 1.7).mean)
     beta = np.linspace(-1, 1, 5)
     best = lambda b: optimal_alpha(TransferProblem(**(BASE | {"beta": b}))).alpha  # noqa: E731
-    np.testing.assert_allclose(jax.vmap(best)(jnp.asarray(beta)), best(beta), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(jax.jit(jax.vmap(best))(jnp.asarray(beta)), best(beta), rtol=1e-10, atol=1e-14)
 
 
 def test_a_zero_source_has_a_finite_gradient():

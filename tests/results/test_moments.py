@@ -1,0 +1,47 @@
+"""Small formulas of the results, each against its definition."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from rmt_alpha import Moments, Population, compare
+from rmt_alpha.results.moments import optimal_threshold
+from rmt_alpha.simulation.noise import NOISE
+from rmt_alpha.simulation.samples import statistics
+
+
+@pytest.mark.parametrize("law", [(1.0, -0.5, 0.4, 2.5, 0.3), (0.2, -0.1, 3.0, 0.5, 0.6), (1.0, -1.0, 0.7, 0.7, 0.8)])
+def test_the_best_threshold_beats_a_scan(law):
+    m_plus, m_minus, V_plus, V_minus, prior = law
+
+    def accuracy(t):
+        return prior * norm.cdf((m_plus - t) / V_plus**0.5) + (1 - prior) * norm.cdf((t - m_minus) / V_minus**0.5)
+
+    t = optimal_threshold(*map(np.asarray, law[:4]), prior)
+    assert accuracy(t) >= accuracy(np.linspace(-8, 8, 20001)).max() - 1e-12
+
+
+def test_errors_of_deviations_and_of_comparison():
+    """sd(sd) = sd/√(2(T−1)); rounding counts relatively to the value."""
+    at = lambda value: Moments(value, value, value, value, *[0.0] * 4, *[3.0] * 4, n_trials=51, method="dense")
+    assert at(1.0).spread_se["risk"] == pytest.approx(0.3)
+    assert compare(Moments(1e6, 1e6, 1e6, 1e6), at(1e6 + 1e-6)).risk == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_pool_weighs_its_parts_by_their_sizes():
+    e = np.eye(2, 9)
+    pool = Population.pooled([(Population.two_classes(m, -m), n) for m, n in zip(e, (100, 300), strict=True)])
+    np.testing.assert_allclose(pool.priors, [0.125, 0.125, 0.375, 0.375])
+
+
+def test_the_prior_is_that_of_the_class_that_comes_first():
+    population = Population.two_classes(np.ones(3), -np.ones(3), prior=0.7)
+    assert population.priors.tolist() == pytest.approx([0.7, 0.3]) and population.targets[0] == (1.0,)
+
+
+def test_condensed_labels_have_the_squares_of_all_samples():
+    rng, n = np.random.default_rng(0), 4
+    population = Population.linear(np.zeros(2), 1.0)
+    args = (population, n, NOISE["gaussian"], "auto", np.zeros((1, 2)), np.zeros((2, 1)))
+    squares = [sum(float(np.sum(rows.Y**2)) for rows in statistics(rng, *args)) for _ in range(4000)]
+    assert np.mean(squares) == pytest.approx(n, abs=5 * np.sqrt(2 * n / 4000))
