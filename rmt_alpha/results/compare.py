@@ -58,7 +58,8 @@ def compare(theory: Moments, simulated: Moments, *, spread: bool = False) -> ZSc
         raise ValueError("simulated must be a simulation, got a theory. Pass the theory first.")
     if np.shape(theory.mean) != np.shape(simulated.mean):
         raise ValueError(
-            f"theory and simulated must have one shape, got {np.shape(theory.mean)} and {np.shape(simulated.mean)}. Ask both for the same α."
+            f"theory and simulated must have one shape, got {np.shape(theory.mean)} and {np.shape(simulated.mean)}. "
+            f"Ask both for the same α."
         )
     if theory.problem is not None and simulated.problem is not None and theory.problem != simulated.problem:
         raise ValueError(

@@ -87,8 +87,7 @@ class ScoreForm:
         return mean, xp.sum(a[:, None, None] * left, axis=0)
 
     def moments(self, alpha: Any, threshold: Any = "zero") -> Moments:
-        """The moments at α, which broadcasts against the trailing axes; vectors α are (…, J), or (…, J·q) per output.
-        """
+        """The moments at α, which broadcasts against the trailing axes; vectors α are (…, J), or (…, J·q) per output."""
         return self.along(self.weights(alpha), threshold)
 
     def along(self, a: Any, threshold: Any = "zero") -> Moments:

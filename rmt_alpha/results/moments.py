@@ -184,7 +184,8 @@ def checked(found: Moments) -> Moments:
         value = getattr(found, name, None)
         if value is not None and not is_jax(value) and not np.all(np.isfinite(value)):
             raise FloatingPointError(
-                f"the {name} of the score left the range of double precision. Rescale the problem: norms, penalties and α must be nearer to one."
+                f"the {name} of the score left the range of double precision. "
+                f"Rescale the problem: norms, penalties and α must be nearer to one."
             )
     return found
 
@@ -192,7 +193,8 @@ def checked(found: Moments) -> Moments:
 def _finite(xp: Any, x: Any) -> Any:
     if xp is np and not np.isfinite(np.sum(x)):
         raise FloatingPointError(
-            "the score's law left the range of double precision. Rescale the problem: norms, penalties and α nearer to one."
+            "the score's law left the range of double precision. "
+            f"Rescale the problem: norms, penalties and α nearer to one."
         )
     return x
 

@@ -56,7 +56,8 @@ def positive_orthant(mean: Any, cov: Any) -> Any:
 def bivariate_cdf(h: Any, k: Any, rho: Any) -> Any:
     r"""P(X < h, Y < k) for standard normal X, Y of correlation ρ.
 
-    .. math:: Φ_2 = \tfrac12(Φ(h) + Φ(k)) - T(h, \tfrac{k - ρh}{h\sqrt{1-ρ^2}}) - T(k, \tfrac{h - ρk}{k\sqrt{1-ρ^2}}) - \tfrac12[hk < 0 \text{ or } …]
+    .. math:: Φ_2 = \tfrac12(Φ(h) + Φ(k)) - T(h, \tfrac{k - ρh}{h\sqrt{1-ρ^2}}) - T(k, \tfrac{h - ρk}{k\sqrt{1-ρ^2}})
+              - \tfrac12[hk < 0]
 
     with Owen's T (Owen 1956); under JAX, which has none, Plackett's integral over the correlation by Gauss–Legendre.
     """

@@ -23,7 +23,7 @@ def test_the_best_threshold_beats_a_scan(law):
 
 def test_errors_of_deviations_and_of_comparison():
     """sd(sd) = sd/√(2(T−1)); rounding counts relatively to the value."""
-    at = lambda value: Moments(value, value, value, value, *[0.0] * 4, *[3.0] * 4, n_trials=51, method="dense")
+    at = lambda value: Moments(value, value, value, value, *[0.0] * 4, *[3.0] * 4, n_trials=51, method="dense")  # noqa: E731
     assert at(1.0).spread_se["risk"] == pytest.approx(0.3)
     assert compare(Moments(1e6, 1e6, 1e6, 1e6), at(1e6 + 1e-6)).risk == pytest.approx(1.0, rel=1e-3)
 
