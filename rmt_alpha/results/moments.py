@@ -194,7 +194,7 @@ def _finite(xp: Any, x: Any) -> Any:
     if xp is np and not np.isfinite(np.sum(x)):
         raise FloatingPointError(
             "the score's law left the range of double precision. "
-            f"Rescale the problem: norms, penalties and α nearer to one."
+            "Rescale the problem: norms, penalties and α nearer to one."
         )
     return x
 
