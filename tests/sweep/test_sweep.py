@@ -450,7 +450,7 @@ TWO = Fit(Population.two_classes([1, 0], [-1, 0]), 20, 1.0, starts=[np.ones(2), 
         (GOOD, 1.0, {"workers": 0}, ValueError, "workers must lie in"),
         (GOOD, 1.0, {"workers": 2, "executor": Inline()}, ValueError, "workers must be left out with an executor"),
         (GOOD, 1.0, {"n_trials": 1e12}, ValueError, "n_trials must leave at most"),
-        (GOOD, [], {}, ValueError, "alpha must have some values"),
+        (GOOD, [], {}, ValueError, "alpha must not be empty"),
         (GOOD, [1.0, np.nan], {}, ValueError, "alpha must lie in"),
         (GOOD, [[1.0]], {}, ValueError, "alpha must be a number or a vector, got shape"),
         (
