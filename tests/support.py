@@ -59,7 +59,7 @@ def problems() -> dict[str, Any]:
         "covariances": TransferProblem.from_means(
             mu, target, n_source=90, n_target=50, gamma_source=0.5, gamma_target=0.3, cov_source=A, cov_target=B
         ),
-        "given w̃": fit(starts=[mu]),
+        "given w̃": Fit(opposite(target, covariance=B, prior=0.3), n=50, gamma=0.3, starts=[mu]),
         "several sources": fit(starts=[source, other]),
         "chain": fit(starts=[Fit(opposite(nu, covariance=A), n=70, gamma=0.4, starts=[source], alpha=1.4)]),
         "groups": fit(starts=Group.split(source, np.arange(P) % 2)),

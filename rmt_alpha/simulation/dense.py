@@ -77,7 +77,7 @@ def draw(fit: Fit, generators: list[np.random.Generator], conditions: Conditions
             _form(trained) for trained in (_one(fit, rng, conditions, np.zeros((1, fit.n_alpha))) for rng in generators)
         ]
     c, M = (np.stack([getattr(f, name) for f in forms], -1) for name in ("c", "M"))
-    return ScoreForm(c, M, forms[0].population, forms[0].per)
+    return ScoreForm(c, M, forms[0].population, forms[0].per, forms[0].prior)
 
 
 def draw_moments(
@@ -271,7 +271,7 @@ def _form(trained: Trained) -> ScoreForm:
     fit = trained.fit
     mean, products = _test(trained)
     if fit.population.is_opposite and not fit.intercept:
-        return ScoreForm(mean[0], products[0])
+        return ScoreForm(mean[0], products[0], prior=fit.population.priors[0])
     K, A, q = len(mean), len(fit.starts) + 1, fit.population.outputs
     c = np.moveaxis(mean.reshape(K, A, q), 1, 0)
     M = products.reshape(K, A, q, A, q).transpose(1, 3, 0, 2, 4)
@@ -286,7 +286,7 @@ def _moments(trained: Trained, threshold: str) -> Moments:
     V = np.swapaxes(coefficients, -1, -2) @ products[:, None] @ coefficients  # (K, A, q, q)
     V = np.moveaxis(V, 1, -1)
     if fit.population.is_opposite and not fit.intercept:
-        return moments(m[0, 0], V[0, 0, 0])
+        return moments(m[0, 0], V[0, 0, 0], fit.population.priors[0] if threshold == "best" else None)
     return describe(fit.population, m, V, threshold)
 
 

@@ -115,7 +115,7 @@ class _Frame:
         rhs[:k, 1:] = fit.gamma * coordinates[:, 1:]
         x = np.einsum("ijt,jkt->ikt", inverse(T), rhs)
         M = np.einsum("ijt,ilt->jlt", x, np.einsum("ijt,jlt->ilt", dT, x))
-        return ScoreForm(b * x[0], M), basis, x[:k]
+        return ScoreForm(b * x[0], M, prior=fit.population.priors[0]), basis, x[:k]
 
     def _complete(self, within: np.ndarray, square: np.ndarray, basis: np.ndarray) -> np.ndarray:
         """Weights of squared length `square` with the part `within` the basis, uniform on the sphere that leaves."""

@@ -40,7 +40,7 @@ def _chain(fit: Fit, key: tuple[int, ...], seed: int, trials: range, _: Conditio
     stream, first = divmod(trials.start, chain.TRIALS)
     form = frames.draw(fit, seed, key, stream)
     part = slice(first, first + len(trials))
-    return ScoreForm(form.c[..., part], form.M[..., part])
+    return dataclasses.replace(form, c=form.c[..., part], M=form.M[..., part])
 
 
 def _dense(fit: Fit, key: tuple[int, ...], seed: int, trials: range, conditions: Conditions) -> ScoreForm:
@@ -179,6 +179,7 @@ def draw(
         np.concatenate([f.M for f in parts], -1),
         parts[0].population,
         parts[0].per,
+        parts[0].prior,
     )
 
 

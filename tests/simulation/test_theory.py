@@ -6,6 +6,7 @@ import pytest
 from rmt_alpha.problem import Fit, Group, Population, TransferProblem
 from rmt_alpha.results import compare
 from rmt_alpha.simulation import simulate
+from rmt_alpha.theory.predict import predict
 from rmt_alpha.theory.stage import train
 
 P = 240
@@ -169,3 +170,16 @@ def test_the_chain_in_high_dimension(dim, ratio):
     large = TransferProblem(dim, int(dim / ratio), dim, 1.2, 0.8, 0.6, 0.4, 0.2)
     theory = train(large.fit).form.moments(np.array([-2.0, 0.0, 1.0, 3.0]))
     assert compare(theory, simulate(large, [-2.0, 0.0, 1.0, 3.0], n_trials=500, seed=1)).max_abs < 4
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("method", ["auto", "dense"])
+def test_the_best_threshold_knows_the_prior_of_opposite_classes(loss, method):
+    rng = np.random.default_rng(0)
+    mu = rng.standard_normal(200) / 14
+    population = Population.two_classes(mu, -mu, prior=0.2)
+    fit = Fit(population, n=150, gamma=0.3, starts=[mu + rng.standard_normal(200) / 20], loss=loss)
+    theory = predict(fit, [0.0, 1.0], threshold="best")
+    sim = simulate(fit, [0.0, 1.0], n_trials=60, threshold="best", method=method)
+    assert np.abs((sim.accuracy - theory.accuracy) / sim.accuracy_se).max() < 4
+    assert np.all(theory.accuracy > predict(fit, [0.0, 1.0]).accuracy + 0.02)
