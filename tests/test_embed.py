@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-REASON = "needs the extra: pip install 'rmt_alpha[lm]'"
+REASON = "needs the extra: pip install -e '.[lm]'"
 pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 

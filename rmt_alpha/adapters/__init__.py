@@ -11,7 +11,7 @@ try:
     import transformers as _transformers  # noqa: F401
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
-        f"rmt_alpha.adapters needs {error.name}, which is not installed: pip install 'rmt_alpha[lm]'.", name=error.name
+        f"rmt_alpha.adapters needs {error.name}, which is not installed: pip install -e '.[lm]'.", name=error.name
     ) from error
 
 from ..recipe import Recipe

@@ -13,14 +13,14 @@ from ..recipe import SHARINGS
 
 # peft_type in adapter_config.json; in memory it is LORA. A saved adapter is under a type of its own, so that nothing takes it for plain
 # LoRA and drops α; the type is a sentence, because without this package peft says no more than KeyError: and the type.
-SAVED_AS = "an α-LoRA adapter: pip install 'rmt_alpha[lm]' and import rmt_alpha.adapters to load it"
+SAVED_AS = "an α-LoRA adapter: in a clone of rmt_alpha, pip install -e '.[lm]', and import rmt_alpha.adapters to load it"
 FIRST_SAVED_AS = "RMT_ALPHA_LORA"  # what the first version wrote
 INITS = (True, False, "gaussian", "orthogonal")  # the others change the base weight, which is what α multiplies
 CARD = """
 ## How to load this adapter
 
 It is α-LoRA: W = α ⊙ W* + s·B A, one α a row of each adapted weight (arXiv 2510.21345). Beside peft it needs the package
-`rmt_alpha`: `pip install 'rmt_alpha[lm]'`, then
+`rmt_alpha`: in a clone of it `pip install -e '.[lm]'`, then
 
 ```python
 import rmt_alpha.adapters  # teaches peft this kind of adapter

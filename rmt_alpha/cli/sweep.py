@@ -57,7 +57,7 @@ def _dask_client(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError:
-        raise ImportError("scheduler needs dask, got no such module. Run: pip install 'rmt_alpha[cluster]'") from None
+        raise ImportError("scheduler needs dask, got no such module. Run: pip install -e '.[cluster]'") from None
     try:
         return Client(address)
     except (OSError, ValueError) as error:

@@ -1,6 +1,6 @@
 """Texts as vectors: a frozen pretrained encoder, mean pooling, unit length; each list of texts is embedded once and kept.
 
-Needs the extra `lm`: pip install 'rmt_alpha[lm]'.
+Needs the extra `lm`: pip install -e '.[lm]'.
 """
 
 from __future__ import annotations

@@ -82,5 +82,5 @@ def _from_hub(what: str, name: str) -> Path:
 def without_extra(module: str) -> ModuleNotFoundError:
     """For whoever has not installed the extra."""
     return ModuleNotFoundError(
-        f"Language models need {module}, which is not installed: pip install 'rmt_alpha[lm]'.", name=module
+        f"Language models need {module}, which is not installed: pip install -e '.[lm]'.", name=module
     )

@@ -33,7 +33,7 @@ def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None
         import uvicorn
         import vl_convert  # noqa: F401
     except ImportError as error:
-        raise ImportError(f"explore needs the module {error.name}. Run: pip install 'rmt_alpha[explore]'") from None
+        raise ImportError(f"explore needs the module {error.name}. Run: pip install -e '.[explore]'") from None
     from .picture import script
 
     with _listen(int(wanted)) as listener:

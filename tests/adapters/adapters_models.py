@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-REASON = "needs the extra: pip install 'rmt_alpha[lm]'"
+REASON = "needs the extra: pip install -e '.[lm]'"
 TARGETS = {
     "roberta": ["query", "value"],
     "llama": ["q_proj", "v_proj"],

@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 
-REASON = "needs the extra: pip install 'rmt_alpha[lm]'"
+REASON = "needs the extra: pip install -e '.[lm]'"
 torch = pytest.importorskip("torch", reason=REASON)
 transformers = pytest.importorskip("transformers", reason=REASON)
 peft = pytest.importorskip("peft", reason=REASON)
@@ -453,10 +453,10 @@ def test_without_this_package_peft_says_what_to_install_and_import(tmp_path, mon
     adapted().save_pretrained(tmp_path)
     kind = json.loads((tmp_path / "adapter_config.json").read_text())["peft_type"]
     monkeypatch.delitem(peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING, kind)
-    with pytest.raises(KeyError, match=r"pip install 'rmt_alpha\[lm\]' and import rmt_alpha.adapters"):
+    with pytest.raises(KeyError, match=r"pip install -e '\.\[lm\]', and import rmt_alpha.adapters"):
         peft.PeftModel.from_pretrained(tiny("roberta"), tmp_path)
     card = (tmp_path / "README.md").read_text()
-    assert card.count("pip install 'rmt_alpha[lm]'") == 1 and "AutoPeftModelForSequenceClassification" in card
+    assert card.count("pip install -e '.[lm]'") == 1 and "AutoPeftModelForSequenceClassification" in card
     assert "library_name: peft" in card
 
 
@@ -700,7 +700,7 @@ def test_without_the_extra(monkeypatch, module):
     for name in [n for n in sys.modules if n.startswith("rmt_alpha.adapters")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ModuleNotFoundError, match=rf"needs {module}, .*pip install 'rmt_alpha\[lm\]'"):
+    with pytest.raises(ModuleNotFoundError, match=rf"needs {module}, .*pip install -e '\.\[lm\]'"):
         import rmt_alpha.adapters  # noqa: F401
 
 

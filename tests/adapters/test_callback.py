@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-REASON = "needs the extra: pip install 'rmt_alpha[lm]'"
+REASON = "needs the extra: pip install -e '.[lm]'"
 torch = pytest.importorskip("torch", reason=REASON)
 transformers = pytest.importorskip("transformers", reason=REASON)
 peft = pytest.importorskip("peft", reason=REASON)

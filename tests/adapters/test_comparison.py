@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-REASON = "needs the extra: pip install 'rmt_alpha[lm]'"
+REASON = "needs the extra: pip install -e '.[lm]'"
 pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 pytest.importorskip("peft", reason=REASON)

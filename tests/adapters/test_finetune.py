@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-REASON = "needs the extra: pip install 'rmt_alpha[lm]'"
+REASON = "needs the extra: pip install -e '.[lm]'"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 pytest.importorskip("peft", reason=REASON)

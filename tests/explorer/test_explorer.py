@@ -346,7 +346,7 @@ def test_a_taken_port_is_named():
 
 def test_a_missing_extra_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "vl_convert", None)
-    with pytest.raises(ImportError, match=r"vl_convert. Run: pip install 'rmt_alpha\[explore\]'"):
+    with pytest.raises(ImportError, match=r"vl_convert. Run: pip install -e '\.\[explore\]'"):
         serve.serve()
 
 
