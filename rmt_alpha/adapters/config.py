@@ -13,7 +13,9 @@ from ..recipe import SHARINGS
 
 # peft_type in adapter_config.json; in memory it is LORA. A saved adapter is under a type of its own, so that nothing takes it for plain
 # LoRA and drops α; the type is a sentence, because without this package peft says no more than KeyError: and the type.
-SAVED_AS = "an α-LoRA adapter: in a clone of rmt_alpha, pip install -e '.[lm]', and import rmt_alpha.adapters to load it"
+SAVED_AS = (
+    "an α-LoRA adapter: in a clone of rmt_alpha, pip install -e '.[lm]', and import rmt_alpha.adapters to load it"
+)
 FIRST_SAVED_AS = "RMT_ALPHA_LORA"  # what the first version wrote
 INITS = (True, False, "gaussian", "orthogonal")  # the others change the base weight, which is what α multiplies
 CARD = """
