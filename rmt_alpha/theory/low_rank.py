@@ -210,9 +210,9 @@ def moments(fit: Fit, alpha: Any, threshold: str = "zero") -> Moments:
     """The moments of a fit of rank below q at α."""
     if not fit.shape:
         return solved(fit).moments(alpha, fit.rank or 0, threshold)
-    from .predict import _of_cells
+    from .predict import of_cells
 
-    return _of_cells(fit, alpha, lambda cell, part: moments(cell, part, threshold))
+    return of_cells(fit, alpha, lambda cell, part: moments(cell, part, threshold))
 
 
 @np.errstate(all="ignore")

@@ -111,7 +111,7 @@ def _moments(problem: Problem, alpha: Any, threshold: str) -> Moments:
     if problem.rank is not None and problem.rank < problem.population.outputs:
         return low_rank.moments(problem, alpha, threshold)
     if problem.shape and not batched(problem):
-        return _of_cells(problem, alpha, lambda cell, part: score_form(cell).moments(part, threshold))
+        return of_cells(problem, alpha, lambda cell, part: score_form(cell).moments(part, threshold))
     return score_form(problem).moments(alpha, threshold)
 
 
@@ -138,24 +138,16 @@ def _diagonal_all_the_way(fit: Fit) -> bool:
     return all(not f.starts or all(isinstance(s, Fit) and not s.starts for s in f.starts) for f in fit.lineage)
 
 
-def _of_cells(problem: Problem, alpha: Any, one: Callable[[Any, Any], Moments]) -> Moments:
-    """The moments of an array of problems, one after the other."""
-    fit_like = problem if isinstance(problem, Fit) else None
-    leading = fit_like.leading_axes(alpha) if fit_like is not None else np.shape(alpha)
-    entries = np.shape(alpha)[len(leading) :]
-    shape = np.broadcast_shapes(leading, problem.shape)
-    alphas = np.broadcast_to(alpha, (*shape, *entries))
-    padded = (1,) * (len(shape) - len(problem.shape)) + tuple(problem.shape)
+def of_cells(fit: Fit, alpha: Any, one: Callable[[Fit, Any], Moments]) -> Moments:
+    """The moments of an array of fits, one after the other."""
+    shape, pieces = fit.cells_along(alpha)
     out: dict[str, Any] = {}
-    for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
-        # A problem's axis of length one meets a whole axis of α.
-        place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
-        part = one(cell, np.asarray(alphas[place]))
+    for place, cell, alphas in pieces:
+        part = one(cell, alphas)
         for name in ("mean", "variance", "accuracy", "risk"):
             value = getattr(part, name)
             if value is None:
                 continue
-            own = np.shape(part.risk)
-            lead = np.shape(value)[: np.ndim(value) - len(own)]
+            lead = np.shape(value)[: np.ndim(value) - np.ndim(part.risk)]
             out.setdefault(name, np.empty((*lead, *shape)))[(..., *place)] = value
     return Moments(out["mean"], out["variance"], out.get("accuracy"), out["risk"])
