@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from .. import _checks as check
-from ..theory.proportional import ManyOutputs
+from ..problem.identity import digest
 from .streams import generator
 
-KEY = (0x10AD, 0x0070)
+
+class Task(Protocol):
+    """The numbers of a task with many outputs; theory's own type has them, and neither side imports the other."""
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def n(self) -> int: ...
+
+    @property
+    def outputs(self) -> int: ...
+
+    @property
+    def gamma(self) -> float: ...
+
+    @property
+    def sigma(self) -> float: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +48,7 @@ class ManyOutputDraws:
     risk: np.ndarray
 
 
-def draw_many_outputs(
-    task: ManyOutputs, delta: Any, ranks: int, *, n_trials: int = 16, seed: int = 0
-) -> ManyOutputDraws:
+def draw_many_outputs(task: Task, delta: Any, ranks: int, *, n_trials: int = 16, seed: int = 0) -> ManyOutputDraws:
     """Train on drawn data towards Δ = W_t − αW_s (p, q), or its singular values in coordinate directions, at ranks 0 … `ranks`."""
     p, n, q = task.dim, task.n, task.outputs
     delta = np.asarray(check.real("delta", delta))
@@ -40,9 +56,11 @@ def draw_many_outputs(
         delta = np.pad(np.diag(delta), ((0, p - len(delta)), (0, q - len(delta))))
     check.matrix("delta", delta, p, q)
     right = np.linalg.svd(delta, full_matrices=False)[2][: min(ranks, np.linalg.matrix_rank(delta))]
+    # A stream per task: draws of two of them must not move together.
+    key = struct.unpack("<8I", digest("many outputs", p, n, q, task.gamma, task.sigma, delta))
     gram, overlap, risk = [], [], []
     for trial in range(check.size("n_trials", n_trials, low=2)):
-        rng = generator(seed, KEY, trial)
+        rng = generator(seed, key, trial)
         X = rng.standard_normal((p, n))
         Y = delta.T @ X + task.sigma * rng.standard_normal((q, n))
         A = np.linalg.solve(X @ X.T / n + task.gamma * np.eye(p), X @ Y.T / n)
