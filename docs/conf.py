@@ -14,7 +14,7 @@ copyright = author
 release = version = installed("rmt_alpha")
 
 extensions = [
-    "myst_parser",
+    "myst_nb", # Markdown, and notebooks as they were run
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
@@ -23,12 +23,14 @@ extensions = [
     "sphinx_design",
     "docstrings",
     "gallery",
+    "notebooks",
 ]
 exclude_patterns = ["_build"]
 if importlib.util.find_spec("peft") is None:  # the adapters' page needs the extra lm; the others build without
     exclude_patterns.append("api/adapters.rst")
     suppress_warnings = ["toc.excluded"]
 
+nb_execution_mode = "off"  # they were run when they were exported
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
 
