@@ -15,7 +15,7 @@ from ..files import write_whole
 from ..problem import NUMBERS
 from ..problem.numbers import SYMBOLS, axis, headline, is_log_axis
 from ..sweep.phase_map import ALPHAS, GAINS, columns
-from .options import EXAMPLE, Count, Number, Problem, as_json
+from .options import EXAMPLE, Count, Number, Problem, as_json, progress
 
 SUFFIXES = (".csv", ".pdf", ".png")
 
@@ -56,7 +56,12 @@ def phase_map(
     at_x = axis(x, getattr(problem, x), x_range, x_scale, count, which="x_range")
     at_y = axis(y, getattr(problem, y), y_range, y_scale, count, which="y_range")
     made = problem.problem()
-    values = columns(made, **{x: at_x, y: at_y})
+    rows = []
+    with progress("map") as told:
+        for done, value in enumerate(at_y, start=1):
+            rows.append(columns(made, **{x: at_x, y: np.array([value])}))
+            told(done, count)
+    values = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     stem = str(out.expanduser().with_suffix("") if out.suffix in SUFFIXES else out.expanduser())
     paths = [f"{stem}{suffix}" for suffix in SUFFIXES]
     text = io.StringIO(newline="")
