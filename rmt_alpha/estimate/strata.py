@@ -41,7 +41,9 @@ def norm_strata(X: Any, y: Any, n_strata: int, codes: Any = None) -> Population:
         labels = tuple(range(len(targets)))
     y = check.vector("y", y, len(X))
     if not np.isin(y, labels).all():
-        raise ValueError(f"y must hold the labels {_listed(labels)}, got {_listed(np.unique(y)[:12])}. Give codes for others.")
+        raise ValueError(
+            f"y must hold the labels {_listed(labels)}, got {_listed(np.unique(y)[:12])}. Give codes for others."
+        )
     n_strata = check.size("n_strata", n_strata)
     priors, means, covariances, classes = [], [], [], []
     for k, label in enumerate(labels):
@@ -73,7 +75,11 @@ def remove_mean_noise(population: Population, n_rows: int, w_source: Any) -> Pop
     off the Gram matrix of the means (N_k = π_k `n_rows`, negative parts cut), except along w̃ (p,) or (p, q): w̃ᵀμ̂_k has no bias.
     """
     w = check.real("w_source", w_source)
-    w = check.vector("w_source", w, population.dim)[:, None] if np.ndim(w) == 1 else check.matrix("w_source", w, rows=population.dim)
+    w = (
+        check.vector("w_source", w, population.dim)[:, None]
+        if np.ndim(w) == 1
+        else check.matrix("w_source", w, rows=population.dim)
+    )
     n_rows = check.size("n_rows", n_rows, low=len(population.priors))
     U, sizes, _ = np.linalg.svd(w, full_matrices=False)
     U = U[:, sizes > NULL * sizes.max(initial=0.0)]
