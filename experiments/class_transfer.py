@@ -1,10 +1,12 @@
 """What the experiments on several classes of real rows share: accuracy over α and over the rank, measured and predicted.
 
 Splits of the target's rows: n to train on, up to `TEST` others to judge. The prediction knows the means and the covariances of the
-classes among all those rows, with the sampling noise of the means taken out; it never sees a split. Two measurements say where a
-miss comes from:
+classes among all those rows, with the sampling noise of the means taken out; it never sees a split. Two measurements say where a miss
+comes from:
 
-- Gaussian rows with the same means and covariances, through the same splits: their distance to theory is what n and p of this size cost.
+- Gaussian rows with the same means and covariances, through the same splits. Their distance to theory with the moments that they have is
+  what n and p of this size cost; to theory with moments estimated again from them, what estimating costs: means and covariances
+  fitted to N rows tell those rows' classes apart better than new rows.
 - Gaussian scores: the accuracy that the test rows' scores would have if they were normal in each class, with the mean and the covariance
   that they have. What lies between these and theory is a wrong law of the weights, what is beyond them is the shape of the scores.
 """
@@ -35,12 +37,16 @@ LABELS = (r"$\alpha=0$", r"$\alpha=1$", r"$\alpha^*$ of theory at this rank")
 
 @dataclass(frozen=True)
 class Task:
-    """Target rows X (N, p), centred, their classes (N,), the source's weights W (p, K), and the target's penalty."""
+    """Target rows X (N, p), centred, their classes (N,), the source's weights W (p, K), the target's penalty, and groups (N,).
+
+    No row is judged by a training that has seen one of its group.
+    """
 
     X: np.ndarray
     labels: np.ndarray
     W: np.ndarray
     gamma: float
+    groups: np.ndarray
 
     @property
     def codes(self) -> np.ndarray:
@@ -60,8 +66,8 @@ def source_weights(X: np.ndarray, labels: np.ndarray, gamma: float) -> np.ndarra
 
 def run(lab: Lab, task: Task, sizes: tuple[int, ...], alpha: np.ndarray, trials: int, known: dict) -> None:
     """Tables, picture and remarks of one task."""
-    seen = populations(task)
-    plain, twin = norm_strata(task.X, task.labels, 1, task.codes), gaussian_rows(task, lab.seed)
+    twin = gaussian_rows(task, lab.seed)
+    seen, plain, estimated = populations(task), populations(task, clean=False)[SHOWN], populations(twin)[SHOWN]
     curves, ranks = [], []
     for n in sizes:
         keys = known | {"n_target": n, "dim": task.X.shape[1], "classes": task.W.shape[1], "gamma_target": task.gamma}
@@ -75,6 +81,8 @@ def run(lab: Lab, task: Task, sizes: tuple[int, ...], alpha: np.ndarray, trials:
         columns = {f"accuracy_{view}".replace(" ", "_"): theory[view] for view in VIEWS}
         columns |= summary("empirical", real.curve) | summary("gaussian_scores", real.normal)
         columns |= summary("gaussian_rows", gauss.curve) | {"accuracy_theory_of_gaussian_rows": twin_path[-1]}
+        estimate = predict(Fit(estimated, n, task.gamma, starts=[task.W]), alpha)
+        columns["accuracy_theory_of_gaussian_rows_estimated"] = estimate.accuracy
         curves.append(pd.DataFrame(keys | {"alpha": alpha, "optimal_alpha": alpha[best[-1]]} | columns))
         for k, rule in enumerate(RULES):
             r = np.arange(1 if rule == "α = 0" else 0, len(path))  # no weights have no accuracy
@@ -106,7 +114,8 @@ def told(curve: pd.DataFrame, rank: pd.DataFrame) -> str:
     return (
         f"n = {curve.n_target.iloc[0]}: RMS distance over α of theory to experiment: {off} (s.e. {rms(curve.accuracy_empirical_se):.4f}); "
         f"of theory with class covariances to Gaussian scores {rms(column(curve, SHOWN) - curve.accuracy_gaussian_scores):.4f}, "
-        f"of theory to Gaussian rows {rms(curve.accuracy_theory_of_gaussian_rows - curve.accuracy_gaussian_rows):.4f}; "
+        f"of theory to Gaussian rows {rms(curve.accuracy_theory_of_gaussian_rows - curve.accuracy_gaussian_rows):.4f}, "
+        f"with estimated moments {rms(curve.accuracy_theory_of_gaussian_rows_estimated - curve.accuracy_gaussian_rows):.4f}; "
         f"over ranks {rms(rank.accuracy - rank.accuracy_empirical):.4f}, Gaussian rows "
         f"{rms(rank.accuracy_theory_of_gaussian_rows - rank.accuracy_gaussian_rows):.4f}. "
         f"Accuracy at α = 0 {at[0.0]:.4f}, at 1 {at[1.0]:.4f}, at theory's α* = {best:g} {at[best]:.4f}, best of the grid {at.max():.4f}. "
@@ -125,13 +134,13 @@ def saving(rank: pd.DataFrame, name: str) -> int | None:
     return int(enough.min()) if len(enough) else None
 
 
-def populations(task: Task) -> dict[str, Population]:
-    """The same rows as three theories see them."""
+def populations(task: Task, clean: bool = True) -> dict[str, Population]:
+    """The same rows as three theories see them; `clean`: without the noise of the means."""
     classes = norm_strata(task.X, task.labels, 1, task.codes)
     shared = sum(prior * cov.matrix for prior, cov in zip(classes.priors, classes.covariances, strict=True))
     one = Population.classes(classes.means, priors=classes.priors, covariance=shared, codes=task.codes)
     seen = zip(VIEWS, (one, classes, norm_strata(task.X, task.labels, 2, task.codes)), strict=True)
-    return {view: remove_mean_noise(population, len(task.labels), task.W) for view, population in seen}
+    return {view: remove_mean_noise(law, len(task.labels), task.W) if clean else law for view, law in seen}
 
 
 def gaussian_rows(task: Task, seed: int) -> Task:
@@ -158,7 +167,8 @@ def measure(task: Task, n: int, alpha: np.ndarray, rules: np.ndarray, trials: in
     for trial in range(trials):
         rng = np.random.default_rng([seed, n, trial])
         order = rng.permutation(len(task.labels))
-        train, test = order[:n], order[n : n + TEST]
+        train, others = order[:n], order[n:]
+        test = others[~np.isin(task.groups[others], task.groups[train])][:TEST]
         X, Y, truth = task.X[train], task.codes[task.labels[train]], task.labels[test]
         path = ridge_path(X, Y, task.gamma, task.W)
         base, slope = path[:, :K], path[:, K:] - task.W  # of the correction

@@ -34,7 +34,7 @@ def task() -> Task:
     turned = ndimage.rotate(images[:N_SOURCE], ANGLE, axes=(1, 2), reshape=False, order=1)
     W = source_weights(features(turned), digits[:N_SOURCE], GAMMA_SOURCE)
     images, digits = load_mnist("test")
-    return Task(features(images), digits, W, GAMMA)
+    return Task(features(images), digits, W, GAMMA, np.arange(len(digits)))
 
 
 def features(images: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The experiments on several classes of real rows, run on made-up rows: no data and no encoder needed."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def task():
     means = np.random.default_rng(0).standard_normal((K, DIM)) / 2
     X, labels = rows(2000, 1, means)
     W = source_weights(*rows(500, 2, means + np.random.default_rng(3).standard_normal((K, DIM)) / 4), 1.0)
-    return Task(X - X.mean(axis=0), labels, W, 0.5)
+    return Task(X - X.mean(axis=0), labels, W, 0.5, np.arange(len(X)))
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,18 @@ def test_a_rank_is_the_truncated_correction(task):
     assert measured.ranks[0, 0, rank] == np.mean((task.X[test] @ W).argmax(axis=1) == task.labels[test])
     start = np.mean((task.X[test] @ task.W).argmax(axis=1) == task.labels[test])
     assert measured.ranks[0, 0, 0] == start  # no correction, and the scale of the scores changes no argmax
+
+
+def test_a_group_is_trained_on_or_judged(task, monkeypatch):
+    seen = []
+    monkeypatch.setattr(experiment, "hits", lambda scores, truth: seen.append(truth) or 0.0)
+    pairs = dataclasses.replace(task, groups=np.arange(len(task.labels)) // 2)
+    n = 100
+    experiment.measure(pairs, n, ALPHA[:1], np.zeros((0, K)), 1, 7)
+    order = np.random.default_rng([7, n, 0]).permutation(len(task.labels))
+    partners = np.isin(order[n:] ^ 1, order[:n])
+    assert 80 < partners.sum() < 101
+    np.testing.assert_array_equal(seen[0], task.labels[order[n:][~partners]])
 
 
 def test_gaussian_scores_of_gaussian_scores():
