@@ -127,11 +127,11 @@ def hindsight(scores: np.ndarray, labels: np.ndarray, per_output: bool) -> np.nd
 
 
 def balanced(labels: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """n rows, as many of each class, and all others."""
+    """n rows, as many of each class, and all others, shuffled again: those early in `order` lack what training took."""
     order = rng.permutation(len(labels))
     each = n // (labels.max() + 1)
     train = np.concatenate([order[labels[order] == k][:each] for k in range(labels.max() + 1)])
-    return train, order[~np.isin(order, train)]
+    return train, rng.permutation(order[~np.isin(order, train)])
 
 
 def summaries(found: np.ndarray) -> list[dict]:
