@@ -28,7 +28,7 @@ def test_it_writes_what_it_says(two_tasks, tmp_path):
     assert (
         at["unequal", 20, "leave-one-out"] < 0 and at["equal", 20, "leave-one-out"] < 0
     )  # finding them from 20 rows does not
-    assert "It costs as much: equal at n = 20" in lab.remarks[-1]
+    assert "It costs as much here: equal at n = 20" in lab.remarks[-1]
 
 
 def test_the_oracle_knows_the_scales():

@@ -35,10 +35,10 @@ def norm_strata(X: Any, y: Any, n_strata: int, codes: Any = None) -> Population:
     if X.ndim != 2:
         raise ValueError(f"X must have shape (rows, dim), got {X.shape}. One sample a row.")
     if codes is None:
-        labels, targets = (1.0, -1.0), np.array([[1.0], [-1.0]])
+        labels, targets = np.array([1.0, -1.0]), np.array([[1.0], [-1.0]])
     else:
         targets = np.asarray(check.matrix("codes", codes))
-        labels = tuple(range(len(targets)))
+        labels = np.arange(float(len(targets)))
     y = check.vector("y", y, len(X))
     if not np.isin(y, labels).all():
         raise ValueError(
