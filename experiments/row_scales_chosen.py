@@ -1,8 +1,9 @@
 """What do K scales, one per class, cost at few rows? Chosen by leave-one-out or with hindsight, their gain over one scale for all.
 
-Ridge around α times a source, one output per class. `AlphaRidgeClassifier` chooses one α, or one per class, from the n training rows; the
-oracle makes the same choice from `ORACLE` other labelled rows (two thirds of the rest where there are fewer). Gaussian classes have a source whose rows are right up to one factor, or
-up to a factor each; digits (scikit-learn's, MNIST) one of digits turned by 25°.
+Ridge around α times a source, one output per class. `AlphaRidgeClassifier` chooses one α, or one per class, from the n training
+rows; the oracle makes the same choice from `ORACLE` other labelled rows (two thirds of the rest where there are fewer). Gaussian
+classes have a source whose rows are right up to one factor, or up to a factor each; digits (scikit-learn's, MNIST) one of digits
+turned by 25°.
 """
 
 from typing import NamedTuple
