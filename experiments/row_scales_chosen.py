@@ -71,13 +71,16 @@ def gain(row: pd.Series) -> str:
 def verdict(table: pd.DataFrame) -> str:
     """Where it pays to choose one α per class from the rows, by more than two standard errors, and where it costs as much."""
     chosen = table[table.chosen_by == "leave-one-out"]
-    at = lambda part: "; ".join(
-        f"{t} at n = {', '.join(map(str, g.n_target))}" for t, g in part.groupby("task", sort=False)
-    )  # noqa: E731
     pays, costs = chosen[chosen.gain > 2 * chosen.gain_se], chosen[chosen.gain < -2 * chosen.gain_se]
     return (
-        f"One α per class, chosen from the rows, pays by more than two s.e. here: {at(pays) or 'nowhere'}. "
-        f"It costs as much here: {at(costs) or 'nowhere'}."
+        f"One α per class, chosen from the rows, pays by more than two s.e. here: {places(pays) or 'nowhere'}. "
+        f"It costs as much here: {places(costs) or 'nowhere'}."
+    )
+
+
+def places(part: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{task} at n = {', '.join(map(str, at.n_target))}" for task, at in part.groupby("task", sort=False)
     )
 
 
