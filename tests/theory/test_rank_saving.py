@@ -7,6 +7,7 @@ import pytest
 
 from rmt_alpha import Fit, Population, TransferProblem, optimal_alpha, predict, rank_saving
 from rmt_alpha.theory.low_rank import TieWarning
+from rmt_alpha.theory.rank_saving import RankSaving
 
 DIM, Q = 60, 4
 RNG = np.random.default_rng(4)
@@ -78,3 +79,10 @@ def test_bad_input():
         rank_saving(Fit(Population.linear(W, 0.3), n=90, gamma=0.1))
     with pytest.raises(ValueError, match="fit must be scalar"):
         rank_saving(dataclasses.replace(regression(0.6), gamma=np.array([0.1, 0.2])))
+
+
+@pytest.mark.parametrize(("by", "sign"), [("risk", 1), ("accuracy", -1)])
+def test_the_first_rank_that_is_as_good(by, sign):
+    best, at_one = sign * np.array([5.0, 3.0, 2.0, 2.5]), sign * np.array([6.0, 4.0, 2.9, 3.0])
+    saving = RankSaving(np.ones(4), best, at_one, np.array([0.5, 1e-9]), by)
+    assert (saving.rank, saving.rank_at_one, saving.closed) == (1, 2, (2,))
