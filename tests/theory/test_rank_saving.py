@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rmt_alpha import Fit, Population, TransferProblem, optimal_alpha, predict, rank_saving
-from rmt_alpha.theory.low_rank import TieWarning
+from rmt_alpha.theory.low_rank import TieWarning, solved
 from rmt_alpha.theory.rank_saving import RankSaving
 
 DIM, Q = 60, 4
@@ -36,6 +36,9 @@ def test_each_rank_is_what_a_fit_of_that_rank_has(fit):
         assert saving.best[rank] == pytest.approx(getattr(best, saving.by), rel=1e-8)
         assert saving.alpha[rank] == pytest.approx(best.alpha, rel=1e-3)
         assert saving.at_one[rank] == pytest.approx(getattr(predict(of_rank, 1.0), saving.by), rel=1e-12)
+    for rank in range(1, q):
+        size = np.linalg.eigvalsh(solved(fit).gram(np.stack([np.ones(q), np.full(q, saving.alpha[rank])])))[::-1]
+        assert saving.gap[rank - 1] == pytest.approx((size[rank - 1] - size[rank]) / size[0], rel=1e-6)
     sign = 1 if saving.by == "risk" else -1
     goal = sign * saving.at_one[-1] + 1e-9
     assert all(sign * saving.best[r] > goal for r in range(saving.rank)) and sign * saving.best[saving.rank] <= goal
