@@ -70,7 +70,12 @@ def test_one_alpha_per_output():
 
 
 def test_an_infinite_alpha():
-    saving = rank_saving(classes(confusion=np.full((3, 3), 1 / 3)))  # labels say nothing: the source alone
+    fit = classes(confusion=np.full((3, 3), 1 / 3))  # labels say nothing: the source alone
+    saving = rank_saving(fit)
+    assert np.isinf(saving.alpha[1:]).any()
+    for r in np.flatnonzero(np.isinf(saving.alpha[1:3])):
+        size = np.linalg.eigvalsh(solved(fit).gram(np.stack([np.ones(3), np.full(3, 1e6)])))[::-1]
+        assert saving.gap[r] == pytest.approx((size[r] - size[r + 1]) / size[0], rel=1e-4)
     assert np.isinf(saving.alpha[-1]) and np.isfinite(saving.best).all() and np.isfinite(saving.gap).all()
     assert np.all((saving.gap >= 0) & (saving.gap <= 1)) and saving.rank == 0
 
