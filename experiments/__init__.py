@@ -35,7 +35,10 @@ NAMES = (
 ON_REQUEST = {
     "alpha_rules": "a minute",
     "alpha_judged": "half an hour; data sets in $RMT_ALPHA_DATA, and the extra lm",
+    "mnist_classes": "a minute; data sets in $RMT_ALPHA_DATA",
     "domain_features": "needs the extra rmt_alpha[lm]",
+    "row_scales_chosen": "minutes; data sets in $RMT_ALPHA_DATA",
+    "nli_transfer": "needs the extra rmt_alpha[lm]; ten minutes the first time, to embed the texts",
     "glue_table": "needs the extra rmt_alpha[lm]; two hours on two cores",
     "glue_full": "needs the extra lm; half an hour",
     "glue_published": "needs the extra lm; half an hour",

@@ -1,4 +1,7 @@
-"""One α per row of the weights, or one for all? Risk against the spread of the rows' true scales."""
+"""One α per row of the weights, or one for all? Risk against the spread of the rows' true scales.
+
+The α are those of theory; what it costs to choose as many from few rows is in `row_scales_chosen`.
+"""
 
 import numpy as np
 import pandas as pd

@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rmt_alpha.data import DataUnavailableError, load_amazon, load_texts
-from rmt_alpha.data.files import find
+from rmt_alpha.data import load_amazon, load_mnist, load_texts
 
 Transfer = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 ROWS = 1500  # per pair of digits
@@ -31,13 +30,8 @@ def digits(a: int, b: int, c: int, d: int) -> Transfer:
 
 
 def mnist(a: int, b: int, c: int, d: int) -> Transfer:
-    path = find("mnist/mnist.npz")
-    if path is None:
-        raise DataUnavailableError(
-            "mnist/mnist.npz is not on this machine: set RMT_ALPHA_DATA to a folder that holds it."
-        )
-    with np.load(path) as data:
-        X, y = data["x_train"].reshape(-1, 784) / 255.0, data["y_train"]
+    images, y = load_mnist("train")
+    X = images.reshape(len(y), -1)
     return (*pair(X, y, a, b), *pair(X, y, c, d))
 
 

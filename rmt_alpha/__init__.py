@@ -8,6 +8,7 @@ from .theory.low_rank import rank_path
 from .theory.optimum import optimal_alpha
 from .theory.penalty import optimal_penalty
 from .theory.predict import predict
+from .theory.rank_saving import rank_saving
 from .theory.spectrum import spectrum
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "optimal_penalty",
     "predict",
     "rank_path",
+    "rank_saving",
     "save",
     "simulate",
     "simulate_optimal_alpha",

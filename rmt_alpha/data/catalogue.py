@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from . import amazon, glue, texts
+from . import amazon, glue, mnist, snli, texts
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ CATALOGUE = {
             for domain, sha in domains.items()
         ),
         *(DataFile(relative, None, sha, glue.PACKED_FROM) for relative, sha in glue.PACKED_SHA256.items()),
+        *(DataFile(relative, None, sha, snli.PACKED_FROM) for relative, sha in snli.SHA256.items()),
+        DataFile(mnist.FILE, None, mnist.SHA256, mnist.PACKED_FROM),
         *(
             DataFile(f"glue/{path.rpartition('/')[2]}", f"{glue.HOME}/{path}", sha)
             for path, sha in glue.HOME_SHA256.items()

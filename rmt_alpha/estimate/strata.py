@@ -19,10 +19,11 @@ from ..problem import Population
 NULL = 1e-9  # eigenvalues of a Gram matrix below this share of the largest are 0
 
 
-def norm_strata(X: Any, y: Any, n_strata: int) -> Population:
-    """2J components from rows X (N, p) and labels y (N,) of ±1: equal counts, cut by the distance to the class mean.
+def norm_strata(X: Any, y: Any, n_strata: int, codes: Any = None) -> Population:
+    """KJ components from rows X (N, p) of K classes: J per class, of equal counts, cut by the distance to the class mean.
 
-    J = 1 is a mean and a covariance for each class. Raises ValueError where a stratum would have fewer than two rows.
+    `y` (N,) holds ±1, or with `codes` (K, q) numbers 0 … K − 1 of its rows. J = 1 is a mean and a covariance for each class.
+    Raises ValueError where a stratum would have fewer than two rows.
 
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.standard_t(4, (400, 20)), np.repeat([-1, 1], 200)
@@ -33,15 +34,24 @@ def norm_strata(X: Any, y: Any, n_strata: int) -> Population:
     X = np.asarray(check.real("X", X))
     if X.ndim != 2:
         raise ValueError(f"X must have shape (rows, dim), got {X.shape}. One sample a row.")
+    if codes is None:
+        labels, targets = np.array([1.0, -1.0]), np.array([[1.0], [-1.0]])
+    else:
+        targets = np.asarray(check.matrix("codes", codes))
+        labels = np.arange(float(len(targets)))
     y = check.vector("y", y, len(X))
+    if not np.isin(y, labels).all():
+        raise ValueError(
+            f"y must hold the labels {_listed(labels)}, got {_listed(np.unique(y)[:12])}. Give codes for others."
+        )
     n_strata = check.size("n_strata", n_strata)
     priors, means, covariances, classes = [], [], [], []
-    for k, sign in enumerate((1.0, -1.0)):
-        rows = X[y == sign]
+    for k, label in enumerate(labels):
+        rows = X[y == label]
         if len(rows) < 2 * n_strata:
             raise ValueError(
                 f"n_strata must be at most half the rows of each class, got {n_strata} with {len(rows)} rows labelled "
-                f"{sign:+g}. Use fewer strata, and labels −1 and +1."
+                f"{label:g}. Use fewer strata, or more rows."
             )
         order = np.argsort(np.sum((rows - rows.mean(axis=0)) ** 2, axis=1), kind="stable")
         for block in np.array_split(order, n_strata):
@@ -49,7 +59,11 @@ def norm_strata(X: Any, y: Any, n_strata: int) -> Population:
             means.append(rows[block].mean(axis=0))
             covariances.append(np.cov(rows[block].T, bias=True))
             classes.append(k)
-    return Population.mixture(np.array(means), classes, [[1.0], [-1.0]], priors=priors, covariances=covariances)
+    return Population.mixture(np.array(means), classes, targets, priors=priors, covariances=covariances)
+
+
+def _listed(labels: Any) -> str:
+    return ", ".join(f"{label:g}" for label in labels)
 
 
 def remove_mean_noise(population: Population, n_rows: int, w_source: Any) -> Population:
@@ -58,13 +72,18 @@ def remove_mean_noise(population: Population, n_rows: int, w_source: Any) -> Pop
     .. math:: E\,\hat μ_k^T\hat μ_k = ‖μ_k‖^2 + \mathrm{tr}\,C_k/N_k
 
     A training row and a test row never coincide, so a train/test split sees the U-statistic, without that excess. It is taken
-    off the Gram matrix of the means (N_k = π_k `n_rows`, negative parts cut), except along w̃ (p,): ⟨w̃, μ̂_k⟩ has no bias.
+    off the Gram matrix of the means (N_k = π_k `n_rows`, negative parts cut), except along w̃ (p,) or (p, q): w̃ᵀμ̂_k has no bias.
     """
-    w = check.vector("w_source", w_source, population.dim)
+    w = check.real("w_source", w_source)
+    w = (
+        check.vector("w_source", w, population.dim)[:, None]
+        if np.ndim(w) == 1
+        else check.matrix("w_source", w, rows=population.dim)
+    )
     n_rows = check.size("n_rows", n_rows, low=len(population.priors))
-    length = np.linalg.norm(w)
-    unit = w / length if length > 0 else w
-    along = np.outer(population.means @ unit, unit)
+    U, sizes, _ = np.linalg.svd(w, full_matrices=False)
+    U = U[:, sizes > NULL * sizes.max(initial=0.0)]
+    along = population.means @ U @ U.T
     across = population.means - along
     gram = across @ across.T
     traces = np.array(

@@ -252,10 +252,16 @@ def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moment
 
 
 def optimum(fit: Fit, threshold: str) -> Optimum:
-    """The best α at the fit's rank, by a search whose objective is exact."""
+    """The best α at the fit's rank."""
+    return optimum_at(solved(fit), fit.rank or 0, threshold)
+
+
+def optimum_at(low: LowRank, rank: int, threshold: str) -> Optimum:
+    """The best α at a rank, by a search whose objective is exact."""
     from .optimum import optimum_by_search, scales
 
-    low, rank = solved(fit), fit.rank or 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TieWarning)  # crossings of eigenvalues lie on the way of any search
-        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), scales(low.stage.form), fit.n_alpha)
+        return optimum_by_search(
+            lambda alpha: low.moments(alpha, rank, threshold), scales(low.stage.form), low.stage.fit.n_alpha
+        )

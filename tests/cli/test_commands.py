@@ -288,7 +288,7 @@ def states(said):
 def test_data(answer, text, shelf):
     listed = states(answer("data", "list"))
     assert (
-        len(listed) == 34
+        len(listed) == 37
         and listed["amazon_review/dvd.mat"] == "here"
         and listed["amazon_review/elec.mat"] == "missing"
     )

@@ -444,6 +444,7 @@ CALLS: dict[str, st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]] =
         bounds=mostly(st.sampled_from([(1e-2, 1e2)]), ODD),
     ),
     "rank_path": call(rmt.rank_path, {"problem": PROBLEMS}, alpha=ALPHAS, threshold=THRESHOLDS),
+    "rank_saving": call(rmt.rank_saving, {"problem": PROBLEMS}),
     "simulate": call(
         rmt.simulate,
         {"problem": DRAWABLE, "n_trials": TRIALS},
@@ -501,7 +502,7 @@ def faults(function: Callable[..., Any], arguments: dict[str, Any]) -> str | Non
             made = {}
             for key, value in arguments.items():
                 made[key] = value() if isinstance(value, Made) else value
-            if function is rmt.rank_path:
+            if function in (rmt.rank_path, rmt.rank_saving):
                 made["fit"] = made.pop("problem")
             result = function(**made)
         except HONEST as error:
