@@ -35,7 +35,7 @@ def begin(Picture, mo, replace, state):
     page = {"good": state.State()}
 
     def change(name):
-        return lambda value: put(lambda old: replace(old, **{name: value}))
+        return lambda value: put(lambda old: replace(old, **{name: state.read(value)}))
 
     def move(event):
         # The pointer's answer: what of it is part of the state, and on no tab but its own.
@@ -97,7 +97,7 @@ def answer(curve, decided, escape, get, mo, page, pictures, pins, replace, resul
             try:
                 shown = results.simulated(now, shown)
             except state.IMPOSSIBLE as error:
-                errors["trials" if str(error).startswith("trials") else "simulate"] = str(error)
+                errors["simulate"] = str(error)
     pinned = {name: results.curve(other) for name, other in pins().items()} if now.tab != state.DATA else {}
     curve.draw(errors=errors, query=now.query(), **(pictures.curve(shown, pinned, now) if shown else {"spec": {}}))
     mo.Html(
@@ -137,22 +137,14 @@ def sliders(change, controls, get, replace, tabs):
 
 
 @app.cell
-def options(change, controls, get, put, replace, tabs):
-    options_kept = controls.options(replace(get(), tab=tabs.value), change, put)
+def options(change, controls, get, replace, tabs):
+    options_kept = controls.options(replace(get(), tab=tabs.value), change)
     controls.form(options_kept)
     return
 
 
 @app.cell
-def curve_card(curve, mo):
-    mo.ui.anywidget(curve)
-    return
-
-
-@app.cell
-def pin(mo, page, pictures, put_pins, state, tabs):
-    mo.stop(tabs.value == state.DATA)
-
+def curve_card(curve, mo, page, pictures, put_pins, state, tabs):
     def _keep(_):
         put_pins(lambda old: {**old, pictures.pin_name(page["good"], len(old)): page["good"]})
 
@@ -160,25 +152,20 @@ def pin(mo, page, pictures, put_pins, state, tabs):
         mo.ui.button(label="Pin this curve", on_change=_keep),
         mo.ui.button(label="Remove pins", on_change=lambda _: put_pins({})),
     ]
-    mo.hstack(pin_buttons, justify="start")
+    mo.vstack([mo.ui.anywidget(curve), mo.hstack([] if tabs.value == state.DATA else pin_buttons, justify="start")])
     return
 
 
 @app.cell
-def scores_card(mo, scores, state, tabs):
-    mo.stop(tabs.value != state.TWO)
-    mo.vstack([mo.Html("<h2>Scores of the two classes</h2>"), mo.ui.anywidget(scores)])
-    return
-
-
-@app.cell
-def plane_card(mo, plane, state, tabs):
+def more(mo, plane, scores, state, tabs):
     mo.stop(tabs.value == state.DATA)
-    mo.vstack(
-        [
-            mo.Html(f"<h2>{'Around this problem' if tabs.value == state.TWO else 'Ranks of the correction'}</h2>"),
-            mo.ui.anywidget(plane),
-        ]
+    _kept = {"Scores of the two classes": mo.ui.anywidget(scores), "Around this problem": mo.ui.anywidget(plane)}
+    if tabs.value == state.MANY:
+        _kept = {"Ranks of the correction": mo.ui.anywidget(plane)}
+    mo.Html(
+        "<div class='pair'>"
+        + "".join(f"<div><h2>{name}</h2>{widget}</div>" for name, widget in _kept.items())
+        + "</div>"
     )
     return
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..problem.numbers import NUMBERS
 from .pictures import meaning
-from .state import DATA, FIELDS, MANY, MAPS, PRESETS, SWITCHES, TWO, State, read, write
+from .state import DATA, FIELDS, MANY, MAPS, TWO, WHOLE, State, write
 
 Change = Callable[[str], Callable[[Any], None]]  # name → what takes its new value
-WORDS = {"map_x": "map across", "map_y": "map up", "map_shows": "map shows", **SWITCHES}
+WORDS = {"map_x": "map across", "map_y": "map up", "map_shows": "map shows", "simulate": "simulation"}
 
 
 def form(elements: dict[str, Any], kind: str = "") -> Any:
@@ -36,53 +36,37 @@ def _shown(state: State) -> list[str]:
     return [] if state.tab == DATA else names
 
 
-def _field(state: State, name: str, change: Change) -> Any:
-    """Takes any number, to any digit. Not debounced: one that waits says its old value after it was given a new one."""
-    text = write(getattr(state, name))
-    return mo.ui.text(text, debounce=False, on_change=lambda text: change(name)(read(text)), full_width=True)
-
-
 def fields(state: State, change: Change) -> dict[str, Any]:
-    """A field per number."""
-    return {name: _field(state, name, change) for name in _shown(state)}
+    """A field per number, for any number to any digit. Not debounced: one that waits says its old value after a new one."""
+    given: dict[str, Any] = {"debounce": False, "full_width": True}
+    return {name: mo.ui.text(write(getattr(state, name)), on_change=change(name), **given) for name in _shown(state)}
 
 
 def sliders(state: State, change: Change) -> dict[str, Any]:
-    """A slider per number, over the range worth looking at: its steps hold the value nearest to the state's."""
+    """A slider per number, over the range worth looking at; it stands at its step nearest to the state's value."""
     made = {}
     for name in _shown(state):
         p, value = FIELDS[name], getattr(state, name)
-        low, high = p.span or (max(p.low, 1), 1e6)
+        low, high = (0.0, 4.0) if name in ("mu", "mu_orth") else p.span or (max(p.low, 1), 1e6)
         if p.is_log:
-            low, high = (low, high) if p.is_size else (low / 100, high * 10)
+            low, high = (low, high) if p.is_size else (low / 100, 10 * high)
             steps = sorted({float(f"{round(x) if p.is_size else x:.3g}") for x in np.geomspace(low, high, 241)})
         else:
-            low, high = (0.0, 4.0) if name in ("mu", "mu_orth") else (low, high)
-            steps = np.linspace(low, high, int(min(high - low, 5) * 100) + 1).round(2).tolist()
-            steps = list(range(int(low), int(high) + 1)) if name in ("classes", "rank") else steps
-        value = value if isinstance(value, int | float) else low
-        nearest = min(steps, key=lambda x: abs(x - value))
+            count = high - low if name in WHOLE else 100 * min(high - low, 5)
+            steps = np.linspace(low, high, int(count) + 1).round(2).tolist()
+        nearest = min(steps, key=lambda x: abs(x - value) if isinstance(value, int | float) else x)
         made[name] = mo.ui.slider(steps=steps, value=nearest, on_change=change(name), full_width=True)
     return made
 
 
-def options(state: State, change: Change, put: Callable[[Any], Any]) -> dict[str, Any]:
-    """What to show, and presets."""
-    if state.tab == DATA:
-        return {}
-    made: dict[str, Any] = {"simulate": _switch(state, "simulate", change), "trials": _field(state, "trials", change)}
-    if state.tab == TWO:
-        numbers = {f"{FIELDS[name].symbol} {meaning(name)}": name for name in NUMBERS}
-        choices = {"map_x": numbers, "map_y": numbers, "map_shows": {label: name for name, label in MAPS.items()}}
-        made["published"] = _switch(state, "published", change)
-        for name, values in choices.items():
-            label = next((label for label, value in values.items() if value == getattr(state, name)), None)
-            made[name] = mo.ui.dropdown(
-                values, value=label, allow_select_none=label is None, on_change=change(name), full_width=True
-            )
-        made["preset"] = mo.ui.dropdown(PRESETS, on_change=lambda chosen: chosen and put(chosen), full_width=True)
+def options(state: State, change: Change) -> dict[str, Any]:
+    """What to show."""
+    numbers = {f"{FIELDS[name].symbol} {meaning(name)}": name for name in NUMBERS}
+    choices = {"map_x": numbers, "map_y": numbers, "map_shows": {label: name for name, label in MAPS.items()}}
+    made: dict[str, Any] = {}
+    if state.tab != DATA:
+        made["simulate"] = mo.ui.switch(state.simulate is True, on_change=change("simulate"))
+    for name, values in choices.items() if state.tab == TWO else ():
+        label = next((label for label, value in values.items() if value == getattr(state, name)), None)
+        made[name] = mo.ui.dropdown(values, label, label is None, on_change=change(name), full_width=True)
     return made
-
-
-def _switch(state: State, name: str, change: Change) -> Any:
-    return mo.ui.switch(getattr(state, name) is True, on_change=change(name))

@@ -24,7 +24,7 @@ LEVELS = {
     "alpha": [-10, -5, -2, -1, 0, 0.5, 1, 1.5, 2, 5, 10],
     "accuracy": [50, 55, 60, 65, 70, 75, 80, 85, 90, 95],
 }
-LEGEND = {"orient": "bottom", "symbolOpacity": 1, "title": None, "columns": {"expr": "width < 420 ? 2 : 5"}}
+LEGEND = {"orient": "bottom", "symbolOpacity": 1, "title": None, "columns": {"expr": "width < 310 ? 2 : 5"}}
 SHAPES = ["diamond", "square", "circle", "cross"]
 INK = "currentColor"  # the page's own, light or dark; black in a file
 INKS = {f"{part}Color": INK for part in ("label", "title", "domain", "tick", "grid")}

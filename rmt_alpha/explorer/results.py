@@ -20,12 +20,11 @@ from ..results import compare
 from ..theory.low_rank import rank_path
 from ..theory.optimum import optimal_alpha
 from ..theory.predict import predict
-from ..theory.published import optimal_alpha_published, predict_published
 from .state import IMPOSSIBLE, MANY, State
 
 CURVE, COARSE, POINTS, CELLS = 301, 61, 25, 41
 NEARLY_INFINITE = 1e12
-LONGEST = 5.0  # seconds that a simulation may take
+LONGEST, TRIALS, LARGEST = 4.0, 1000, 2e7  # of a simulation: seconds, trainings, numbers in one training's rows
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,6 @@ def curve(state: State) -> Curve:
         ]
     if not many:
         marks.append(Mark("worst", "ᾱ", "no better than chance", float(best.zero), 0.5))
-        if state.published:
-            lines["published code"] = predict_published(problem, alpha).accuracy
-            a = float(optimal_alpha_published(problem))
-            if abs(a) < NEARLY_INFINITE:
-                at = float(predict(problem, a).accuracy)
-                marks.append(Mark("published", "α* as published", "judged by the corrected form", a, at))
     one = marks[2].accuracy
     where = "is approached as |α| grows" if best.at_infinity else f"at α* = {number(best.alpha, 4)}"
     words = (
@@ -92,22 +85,21 @@ def curve(state: State) -> Curve:
 
 
 def simulated(state: State, shown: Curve) -> Curve:
-    """The curve with simulated points, and in words how far they lie: in standard errors, and in points beside O(1/p)."""
+    """The curve with as many simulated trainings as the time allows, and how far they lie: in standard errors, and beside O(1/p)."""
     from ..simulation.simulate import simulate  # here: the page draws its theory before it needs this
 
     many = state.tab == MANY
+    if many and max(state.n_source, state.n_target) * state.dim > LARGEST:
+        raise ValueError(
+            f"dim must be at most {LARGEST:g}/N to be simulated, got {state.dim:g}. Take fewer samples or features."
+        )
     problem: Any = state.fit() if many else state.problem()
     alpha = np.linspace(state.alpha_low, state.alpha_high, POINTS)
     method, probe = ("dense", 2) if many else ("chain", 100)
     start = time.perf_counter()
     simulate(problem, alpha, n_trials=probe, method=method)
-    seconds = (time.perf_counter() - start) * int(state.trials) / probe
-    if seconds > LONGEST:
-        raise ValueError(
-            f"trials must be few enough for {LONGEST:g} s, got {state.trials:g} (about {seconds:.0f} s). Take fewer."
-        )
-    drawn = simulate(problem, alpha, n_trials=int(state.trials), method=method)
-    theory = predict(problem, alpha)
+    trials = int(min(max(LONGEST / (time.perf_counter() - start) * probe, 10), TRIALS))
+    drawn, theory = simulate(problem, alpha, n_trials=trials, method=method), predict(problem, alpha)
     y, error, z = drawn.accuracy, drawn.accuracy_se, np.abs(compare(theory, drawn).accuracy).max()
     said = (
         f"Simulation, {drawn.n_trials} trainings: largest |z| of accuracy against theory {z:.1f}; largest distance "
@@ -199,14 +191,10 @@ def plane(state: State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _limits(name: str, value: float) -> tuple[float, float]:
     """A range that stays put while the value moves within a decade, and holds it."""
-    parameter = PARAMETERS[name]
-    if parameter.is_size:
+    if (span := PARAMETERS[name].span) is None:
         decade = 10.0 ** math.floor(math.log10(value))
-        return max(decade / 10, parameter.low), 100 * decade
-    low, high = parameter.span or (0.0, 1.0)
-    if name == "beta":
-        return low, high
-    return (min(low, value / 2) or low) if value else low, max(high, 1.5 * value)
+        return max(decade / 10, PARAMETERS[name].low), 100 * decade
+    return min(span[0], value or span[0]), max(span[1], value)
 
 
 def number(value: float, digits: int = 3) -> str:

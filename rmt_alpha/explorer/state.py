@@ -1,4 +1,4 @@
-"""What the page is set to: one frozen object, which a link carries, a preset fills and the controls change."""
+"""What the page is set to: one frozen object, which a link carries and the controls change."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ MAPS = {
     "accuracy": "accuracy at α*, %",
 }
 CHOICES = {"map_x": NUMBERS, "map_y": NUMBERS, "map_shows": tuple(MAPS), "tab": TABS}
-SWITCHES = {"simulate": "simulation", "published": "the published code's form"}
-WHOLE = ("classes", "rank", "trials")
+WHOLE = ("classes", "rank")
 FIELDS = PARAMETERS | {
     p.name: p
-    for p in (  # a page answers in seconds; more classes, more trials belong to the command line
+    for p in (  # more classes take a page too long
         Parameter("alpha", "α", "your scale", "1", 3, -1e6, 1e6, (-10, 20), False),
         Parameter("alpha_low", "α", "curve from", "1", -10, -1e6, 1e6, (-50, 0), False),
         Parameter("alpha_high", "α", "curve to", "1", 15, -1e6, 1e6, (1, 50), False),
         Parameter("classes", "K", "classes", "1", 3, 2, 6, (2, 6), False),
         Parameter("rank", "r", "largest rank of the correction", "1", 6, 1, 6, (1, 6), False),
-        Parameter("trials", "", "simulated trainings", "1", 1000, 2, 20_000, None, True),
     )
 }
 IMPOSSIBLE = (ValueError, TypeError, ArithmeticError)  # what the library raises on numbers that cannot be
@@ -47,9 +45,7 @@ class State(Numbers):
     alpha_high: Any = 15
     classes: Any = 3
     rank: Any = 6
-    trials: Any = 1000
     simulate: Any = False
-    published: Any = False
     map_x: Any = "beta"
     map_y: Any = "n_target"
     map_shows: Any = "gain_over_1"
@@ -81,8 +77,7 @@ class State(Numbers):
         self.problem()
         for name, allowed in CHOICES.items():
             check.choice(name, getattr(self, name), allowed)
-        for name in SWITCHES:
-            check.choice(name, write(getattr(self, name)), ("true", "false"))
+        check.choice("simulate", write(self.simulate), ("true", "false"))
         for name in FIELDS.keys() - PARAMETERS.keys():
             value = check.size(name, getattr(self, name)) if name in WHOLE else getattr(self, name)
             check.number(name, value, FIELDS[name].low, FIELDS[name].high, "More belong to Python." * (name in WHOLE))
@@ -124,20 +119,3 @@ def write(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.15g}" if isinstance(value, int | float) else str(value)
-
-
-def _preset(numbers: str, ends: tuple[float, float], alpha: float, **shown: Any) -> State:
-    shown |= dict(zip(NUMBERS, map(float, numbers.split()), strict=True))
-    return State(alpha=alpha, alpha_low=ends[0], alpha_high=ends[1], **shown)
-
-
-_PENALTIES = {"map_x": "gamma_target", "map_y": "gamma_source"}
-PRESETS = {  # name → state: the numbers are N, n, p, ‖μ‖, ‖μ_⊥‖, β, γ̃, γ, as `experiments` has them
-    "the page's example": State(),
-    "accuracy against α": _preset("5000 40 1000 .8 .8 .5 5 .1", (-10, 10), 5),
-    "α* against β": _preset("2000 200 200 1 1 .8 1 1", (-3, 5), 2, published=True, map_y="dim", map_shows="alpha"),
-    "map over the penalties": _preset("2000 40 400 1 1 .5 1 1", (-5, 10), 3, **_PENALTIES),
-    "score densities": _preset("5000 200 400 1.5 1 .8 1 1", (-5, 12), 10),
-    "moments against γ": _preset("1000 200 100 1 1.5 .3 1 1", (-5, 12), 0.5, **_PENALTIES),
-    "phase map over β and n": _preset("800 200 400 1 1 .5 .5 .5", (-4, 5), 2),
-}

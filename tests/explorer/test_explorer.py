@@ -15,14 +15,16 @@ pytest.importorskip("vl_convert", reason="the explorer needs the extra 'explore'
 from rmt_alpha import compare, optimal_alpha, predict, rank_path
 from rmt_alpha.estimate import choose_alpha
 from rmt_alpha.explorer import picture, pictures, results, serve
-from rmt_alpha.explorer.state import MANY, MAPS, PRESETS, State, read, settle
+from rmt_alpha.explorer.state import MANY, MAPS, State, read, settle
 from rmt_alpha.problem.numbers import EXAMPLE, NUMBERS
 from rmt_alpha.simulation.simulate import simulate
-from rmt_alpha.theory.published import optimal_alpha_published, predict_published
 
-FULL = State(published=True, simulate=True, alpha_low=-3.0, alpha_high=8.0)
-THREE = State(tab=MANY, mu=2.0, dim=200, n_target=100, trials=40)
-STATES = [State(), FULL, *PRESETS.values()]
+FULL = State(simulate=True, alpha_low=-3.0, alpha_high=8.0)
+THREE = State(tab=MANY, mu=2.0, dim=200, n_target=100)
+PENALTIES = State(
+    2000.0, 40.0, 400.0, 1.0, 1.0, 0.2, 1.0, 1.0, map_x="gamma_target", map_y="gamma_source", map_shows="alpha"
+)
+STATES = [State(), FULL, THREE, PENALTIES, State(n_source=1e7, mu=5.0, gamma_target=1e4)]
 
 
 @pytest.fixture
@@ -63,8 +65,6 @@ def test_what_is_typed_is_read(text, value):
         ({"n_target": np.inf}, "n_target must lie in"),
         ({"alpha_high": -20.0}, "alpha_high must be larger than alpha_low"),
         ({"alpha": 1e9}, "alpha must lie in"),
-        ({"trials": 1}, "trials must lie in"),
-        ({"trials": 1e8}, "trials must lie in"),
         ({"map_x": "gamma"}, "map_x must be one of"),
         ({"map_y": "beta"}, "map_y must be another parameter"),
         ({"map_shows": "height"}, "map_shows must be one of"),
@@ -95,12 +95,9 @@ def test_the_curve_is_the_library_s():
     shown, problem = results.curve(FULL), FULL.problem()
     best, alpha = optimal_alpha(problem), np.linspace(-3, 8, results.CURVE)
     np.testing.assert_array_equal(shown.lines["theory"], predict(problem, alpha).accuracy)
-    np.testing.assert_array_equal(shown.lines["published code"], predict_published(problem, alpha).accuracy)
     assert {mark.key: mark.alpha for mark in shown.marks} == {
-        "best": best.alpha, "one": 1, "zero": 0, "own": 3, "worst": best.zero, "published": optimal_alpha_published(problem),
+        "best": best.alpha, "one": 1, "zero": 0, "own": 3, "worst": best.zero,
     }  # fmt: skip
-    # What the published α* is worth is said by the corrected form.
-    assert shown.mark("published").accuracy == predict(problem, shown.mark("published").alpha).accuracy
     assert shown.mark("best").accuracy == best.accuracy
 
 
@@ -134,27 +131,35 @@ def test_ranks_are_the_library_s():
 
 
 @pytest.mark.parametrize("state", [FULL, THREE])
-def test_simulated_points_and_how_far_they_are(state):
-    plain = results.curve(state)
-    shown, alpha = results.simulated(state, plain), np.linspace(state.alpha_low, state.alpha_high, results.POINTS)
-    problem = state.problem() if state is FULL else state.fit()
-    drawn, theory = (
-        simulate(problem, alpha, n_trials=state.trials, method="chain" if state is FULL else "dense"),
-        predict(problem, alpha),
+def test_simulated_points_and_how_far_they_are(state, monkeypatch):
+    monkeypatch.setattr(results, "TRIALS", 20)  # whatever the time allows, ten at least
+    monkeypatch.setattr(results, "LONGEST", 60.0)
+    shown, alpha = (
+        results.simulated(state, results.curve(state)),
+        np.linspace(state.alpha_low, state.alpha_high, results.POINTS),
     )
+    problem, method = (state.problem(), "chain") if state is FULL else (state.fit(), "dense")
+    drawn, theory = simulate(problem, alpha, n_trials=20, method=method), predict(problem, alpha)
     np.testing.assert_array_equal(shown.points["accuracy"], drawn.accuracy)
     np.testing.assert_allclose((shown.points["high"] - shown.points["low"]) / 2, drawn.accuracy_se)
     z, far = np.abs(compare(theory, drawn).accuracy).max(), 100 * np.abs(drawn.accuracy - theory.accuracy).max()
-    assert f"against theory {z:.1f}; largest distance {far:.2f} points" in shown.words[-1]
+    assert (
+        f"20 trainings: largest |z| of accuracy against theory {z:.1f}; largest distance {far:.2f} points"
+        in shown.words[-1]
+    )
     assert ("1/p = 0.1 points" if state is FULL else "1/p = 0.5 points") in shown.words[-1]
 
 
-def test_simulations_that_cannot_be(monkeypatch):
+def test_simulations_that_cannot_be():
     with pytest.raises(ValueError, match="positive"):
         results.simulated(State(gamma_source=0.0), results.curve(State()))
+    with pytest.raises(ValueError, match=r"dim must be at most 2e\+07/N to be simulated, got 1e\+06"):
+        results.simulated(State(tab=MANY, dim=1e6), results.curve(State()))
+
+
+def test_a_simulation_takes_as_long_as_it_may(monkeypatch):
     monkeypatch.setattr(results, "LONGEST", 0.0)
-    with pytest.raises(ValueError, match="trials must be few enough"):
-        results.simulated(State(), results.curve(State()))
+    assert "Simulation, 10 trainings" in results.simulated(FULL, results.curve(FULL)).words[-1]
 
 
 @pytest.mark.parametrize("x", NUMBERS)
@@ -190,7 +195,7 @@ def test_the_curve_s_rows():
     shown = results.curve(FULL)
     tables = pictures.curve_tables(shown, {"pin 1": results.curve(State(beta=0.2))})
     lines = tables["curve"].groupby("series", sort=False)["accuracy"].apply(np.array)
-    assert list(lines.index) == ["theory", "published code", "pin 1"]
+    assert list(lines.index) == ["theory", "pin 1"]
     np.testing.assert_array_equal(lines["theory"], shown.lines["theory"])
     inside = predict(State(beta=0.2).problem(), shown.alpha).accuracy
     np.testing.assert_allclose(lines["pin 1"], inside, atol=2e-3)  # between its own points
@@ -249,7 +254,7 @@ def made(state):
 )
 def test_files_are_the_pictures_on_the_screen(plain, state):
     curve, scores, plane = (p.file("svg").decode() for p in made(state))
-    assert f"your α = {state.alpha:g}: " in curve and ("published code" in curve) == state.published
+    assert f"your α = {state.alpha:g}: " in curve
     assert "α* = 7.47" in curve and "shaded: wrong" in scores and MAPS[state.map_shows] in plane
     assert all("NaN" not in text and "Infinity" not in text for text in (curve, scores, plane))
 
@@ -266,10 +271,11 @@ def test_files_are_of_their_kind(plain):
 
 def test_exported_data_are_the_picture_s_rows(plain):
     curve, _, plane = (pd.read_csv(io.BytesIO(p.file("csv"))) for p in made(FULL))
-    shown = results.simulated(FULL, results.curve(FULL))
+    shown = results.curve(FULL)
     theory = curve[(curve["table"] == "curve") & (curve["series"] == "theory")]
     np.testing.assert_allclose(theory["accuracy"], shown.lines["theory"])
-    np.testing.assert_allclose(curve[curve["table"] == "points"]["high"], shown.points["high"])
+    points = curve[curve["table"] == "points"]
+    assert len(points) == results.POINTS and np.all(points["low"] < points["accuracy"])
     one = plane[plane["table"] == "map"].iloc[99]
     problem = FULL.problem(beta=one["beta"], n_target=one["n_target"])
     assert one["z"] == pytest.approx(100 * (optimal_alpha(problem).accuracy - predict(problem, 1.0).accuracy))
