@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import tempfile
@@ -53,8 +54,9 @@ class Curve:
         return next(mark for mark in self.marks if mark.key == key)
 
 
-def curve(state: State) -> Curve:
-    """Theory for a checked state, of two classes or of many."""
+@functools.lru_cache(maxsize=32)
+def _theory(state: State) -> tuple[Any, np.ndarray, np.ndarray, Any, list[str]]:
+    """The problem, of two classes or of many; accuracy over α; its optimum; and what the library warned of."""
     many = state.tab == MANY
     problem: Any = state.fit() if many else state.problem()
     alpha = np.linspace(state.alpha_low, state.alpha_high, CURVE)
@@ -63,35 +65,47 @@ def curve(state: State) -> Curve:
         best = optimal_alpha(problem)
         if many:  # each α costs an integral over K − 1 dimensions
             coarse = np.linspace(state.alpha_low, state.alpha_high, COARSE)
-            lines = {"theory": CubicSpline(coarse, predict(problem, coarse).accuracy)(alpha)}
+            accuracy = CubicSpline(coarse, predict(problem, coarse).accuracy)(alpha)
         else:
-            lines = {"theory": predict(problem, alpha).accuracy}
-        marks = [
-            Mark("best", "α*", "largest accuracy", float(best.alpha), float(best.accuracy)),
-            Mark("own", "your α", "", float(state.alpha), float(predict(problem, state.alpha).accuracy)),
-            Mark("one", "α = 1", "plain fine-tuning", 1.0, float(predict(problem, 1.0).accuracy)),
-            Mark("zero", "α = 0", "no transfer", 0.0, float(predict(problem, 0.0).accuracy)),
-        ]
-    if not many:
+            accuracy = predict(problem, alpha).accuracy
+    return problem, alpha, accuracy, best, sorted({str(w.message) for w in told})
+
+
+def curve(state: State) -> Curve:
+    """Theory for a checked state."""
+    own = float(state.alpha)
+    state = replace(state, alpha=0, simulate=False)  # dragged along the curve, α asks for no more than its own accuracy
+    problem, alpha, accuracy, best, told = _theory(state)
+    at = {a: float(predict(problem, a).accuracy) for a in (own, 1.0, 0.0)}
+    marks = [
+        Mark("best", "α*", "largest accuracy", float(best.alpha), float(best.accuracy)),
+        Mark("own", "your α", "", own, at[own]),
+        Mark("one", "α = 1", "plain fine-tuning", 1.0, at[1.0]),
+        Mark("zero", "α = 0", "no transfer", 0.0, at[0.0]),
+    ]
+    if state.tab != MANY:
         marks.append(Mark("worst", "ᾱ", "no better than chance", float(best.zero), 0.5))
-    one = marks[2].accuracy
     where = "is approached as |α| grows" if best.at_infinity else f"at α* = {number(best.alpha, 4)}"
-    words = (
-        f"Accuracy {100 * best.accuracy:.1f} % {where}; α = 1 gives {100 * one:.1f} %, "
-        f"{100 * (best.accuracy - one):.1f} points less.",
-        *sorted({str(w.message) for w in told}),
-    )
-    return Curve(alpha, lines, tuple(marks), words, pd.DataFrame(), pd.DataFrame())
+    less = f"α = 1 gives {100 * at[1.0]:.1f} %, {100 * (best.accuracy - at[1.0]):.1f} points less."
+    words = (f"Accuracy {100 * best.accuracy:.1f} % {where}; {less}", *told)
+    return Curve(alpha, {"theory": accuracy}, tuple(marks), words, pd.DataFrame(), pd.DataFrame())
 
 
 def simulated(state: State, shown: Curve) -> Curve:
-    """The curve with as many simulated trainings as the time allows, and how far they lie: in standard errors, and beside O(1/p)."""
+    """The curve with simulated points, and in words how far they lie."""
+    points, said = _simulated(replace(state, alpha=0))
+    return replace(shown, points=points, words=(*shown.words, said))
+
+
+@functools.lru_cache(maxsize=32)
+def _simulated(state: State) -> tuple[pd.DataFrame, str]:
+    """As many trainings as the time allows, and how far from theory: in standard errors, and in points beside O(1/p)."""
     from ..simulation.simulate import simulate  # here: the page draws its theory before it needs this
 
     many = state.tab == MANY
     if many and max(state.n_source, state.n_target) * state.dim > LARGEST:
         raise ValueError(
-            f"dim must be at most {LARGEST:g}/N to be simulated, got {state.dim:g}. Take fewer samples or features."
+            f"dim must be at most {LARGEST:g}/N to be simulated, got {state.dim:g}. Take fewer rows or features."
         )
     problem: Any = state.fit() if many else state.problem()
     alpha = np.linspace(state.alpha_low, state.alpha_high, POINTS)
@@ -105,8 +119,7 @@ def simulated(state: State, shown: Curve) -> Curve:
         f"Simulation, {drawn.n_trials} trainings: largest |z| of accuracy against theory {z:.1f}; largest distance "
         f"{100 * np.abs(y - theory.accuracy).max():.2f} points (theory is exact up to O(1/p), here 1/p = {100 / state.dim:.2g} points)."
     )
-    points = pd.DataFrame({"alpha": alpha, "accuracy": y, "low": y - error, "high": y + error})
-    return replace(shown, points=points, words=(*shown.words, said))
+    return pd.DataFrame({"alpha": alpha, "accuracy": y, "low": y - error, "high": y + error}), said
 
 
 def decide(files: dict[str, Any], label: str) -> tuple[Any, dict[str, str]]:

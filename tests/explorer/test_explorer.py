@@ -27,6 +27,13 @@ PENALTIES = State(
 STATES = [State(), FULL, THREE, PENALTIES, State(n_source=1e7, mu=5.0, gamma_target=1e4)]
 
 
+@pytest.fixture(autouse=True)
+def fresh():
+    """Nothing kept from another test's numbers."""
+    results._theory.cache_clear()
+    results._simulated.cache_clear()
+
+
 @pytest.fixture
 def plain(monkeypatch):
     """Pictures without their script, which takes seconds to bundle and which files do not need."""
@@ -155,6 +162,16 @@ def test_simulations_that_cannot_be():
         results.simulated(State(gamma_source=0.0), results.curve(State()))
     with pytest.raises(ValueError, match=r"dim must be at most 2e\+07/N to be simulated, got 1e\+06"):
         results.simulated(State(tab=MANY, dim=1e6), results.curve(State()))
+
+
+def test_dragging_alpha_computes_nothing_but_its_own_accuracy(monkeypatch):
+    first = results.simulated(FULL, results.curve(FULL))
+    monkeypatch.setattr(results, "optimal_alpha", None)
+    monkeypatch.setattr(results, "LONGEST", 0.0)
+    moved = dataclasses.replace(FULL, alpha=4.0)
+    second = results.simulated(moved, results.curve(moved))
+    assert second.mark("own").accuracy == predict(FULL.problem(), 4.0).accuracy != first.mark("own").accuracy
+    assert second.points is first.points and second.lines["theory"] is first.lines["theory"]
 
 
 def test_a_simulation_takes_as_long_as_it_may(monkeypatch):
