@@ -38,13 +38,9 @@ def begin(Picture, mo, replace, state):
         return lambda value: put(lambda old: replace(old, **{name: state.read(value)}))
 
     def move(event):
-        # The pointer's answer: what of it is part of the state, and on no tab but its own.
+        # The pointer's answer: what of it is part of the state.
         taken = ("alpha", page["good"].map_x, page["good"].map_y, "rank")
-        at = {
-            name: max(event["new"][name], 1) if name == "rank" else event["new"][name]
-            for name in taken
-            if name in event["new"]
-        }
+        at = {name: value for name, value in event["new"].items() if name in taken}
         put(lambda old: replace(old, **at))
 
     curve, scores, plane = Picture(signals={"alpha": 3}, query=""), Picture(), Picture()
@@ -67,9 +63,9 @@ def heading(escape, metadata, mo):
         "<li>α* has the largest accuracy, ᾱ is no better than chance. Sizes N, n, p; norms in standard deviations of the noise.</li>"
         "<li>Your data stay on this machine: two CSV files with a header, the same numeric columns and a column of labels.</li></ul>"
         + " · ".join(
-            f"<a href='{escape(link)}' target='_blank' rel='noreferrer'>{name}</a>"
-            for name, link in _links.items()
-            if name in ("Documentation", "Paper")
+            f"<a href='{escape(_links[k])}' target='_blank' rel='noreferrer'>{k}</a>"
+            for k in ("Documentation", "Paper")
+            if k in _links
         )
         + "</details>"
     )
@@ -171,19 +167,13 @@ def more(mo, plane, scores, state, tabs):
 
 
 @app.cell
-def details(mo, now, pictures, pinned, plane, results, scores, shown, state):
+def details(mo, now, pictures, pinned, plane, scores, shown, state):
     mo.stop(not shown)
     if now.tab == state.TWO:
-        scores.draw(spec=pictures.scores_spec(), tables=pictures.scores_tables(now, shown), label="Score densities")
-        plane.draw(
-            spec=pictures.map_spec(now),
-            tables=pictures.map_tables(now, *results.plane(now)),
-            label=state.MAPS[now.map_shows],
-        )
+        scores.draw(**pictures.scores(now, shown))
+        plane.draw(**pictures.phase_map(now))
     elif now.tab == state.MANY:
-        plane.draw(
-            spec=pictures.ranks_spec(), tables={"ranks": results.ranks(now, shown)}, label="Accuracy against rank"
-        )
+        plane.draw(**pictures.ranks(now, shown))
     mo.Html("<h2>In numbers</h2>" + pictures.table(shown, pinned))
     return
 
@@ -192,12 +182,9 @@ def details(mo, now, pictures, pinned, plane, results, scores, shown, state):
 def take(curve, mo, plane, scores, state, tabs):
     # Each file is made when its button is pressed, from what is on the screen.
     _kinds = {"pdf": "application/pdf", "png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
-    _pictures = (
-        {"curve": curve, "scores": scores, "map": plane}
-        if tabs.value == state.TWO
-        else {"curve": curve, "ranks": plane}
-    )
-    _pictures = {"curve": curve} if tabs.value == state.DATA else _pictures
+    _pictures = {"curve": curve}
+    if tabs.value != state.DATA:
+        _pictures |= {"scores": scores, "map": plane} if tabs.value == state.TWO else {"ranks": plane}
     downloads = [
         mo.download(lambda p=picture, k=kind: p.file(k), f"{name}.{kind}", mime, label=f"{name} ({kind.upper()})")
         for name, picture in _pictures.items()

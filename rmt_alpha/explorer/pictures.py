@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..problem.numbers import PARAMETERS, SYMBOLS, is_log_axis
 from ..theory.predict import predict
-from .results import CURVE, NEARLY_INFINITE, Curve, number
+from .results import CURVE, NEARLY_INFINITE, Curve, number, plane, rank_table
 from .state import FIELDS, MAPS, State
 
 Tables = dict[str, pd.DataFrame]
@@ -113,32 +113,17 @@ def curve_tables(shown: Curve, pinned: dict[str, Curve]) -> Tables:
 
 
 def curve(shown: Curve, pinned: dict[str, Curve], state: State) -> dict[str, Any]:
-    """All of the curve's picture."""
+    """All of the curve's picture, as `Picture.draw` takes it."""
     signals, tables = {"alpha": float(state.alpha)}, curve_tables(shown, pinned)
     return {"spec": curve_spec(shown), "signals": signals, "tables": tables, "label": shown.words[0]}
 
 
-def scores_spec() -> dict[str, Any]:
-    """The two classes' score densities at four α, each in its standard deviations, so that they compare."""
-    color = _n("class", [ORANGE, BLUE], title="shaded: wrong")
-    y = {**_q("y"), "axis": None}
-    curve = {"x": _q("x", "score, in its standard deviations"), "y": y, "color": color, "detail": {"field": "said"}}
-    words = {"x": {"value": 0}, "y": {**y, "field": "base"}, "text": {"field": "said"}}
-    return _spec(
-        300,
-        _layer("scores", {"type": "area", "opacity": 0.3}, {**curve, "y2": {"field": "base"}}, [{"filter": "datum.wrong"}]),
-        _layer("scores", {"type": "line", "strokeWidth": 1.8}, curve),
-        _layer("scores", {"type": "text", "align": "left", "dy": -36}, words, [{"aggregate": [], "groupby": ["said", "base"]}]),
-        tables=("scores",),
-    )  # fmt: skip
-
-
-def scores_tables(state: State, shown: Curve) -> Tables:
-    """The rows of the score densities; an infinite α has none."""
+def scores(state: State, shown: Curve) -> dict[str, Any]:
+    """The two classes' score densities at four α, each in its standard deviations, so that they compare; an infinite α has none."""
     marks = [m for m in map(shown.mark, ("best", "own", "one", "zero")) if abs(m.alpha) < NEARLY_INFINITE]
     laws = [predict(state.problem(), mark.alpha) for mark in marks]
     snr = [float(law.mean / math.sqrt(law.variance)) if law.variance > 0 else 0.0 for law in laws]
-    reach = max(map(abs, snr), default=0) + 3.2
+    reach = max(map(abs, snr)) + 3.2
     x, parts = np.linspace(-reach, reach, 81), []
     for base, (mark, ratio) in enumerate(zip(marks[::-1], snr[::-1], strict=True)):
         said = mark.name if "=" in mark.name else f"{mark.name} = {number(mark.alpha)}"
@@ -146,65 +131,70 @@ def scores_tables(state: State, shown: Curve) -> Tables:
             density = base + 0.85 * np.exp(-((x - sign * ratio) ** 2) / 2)
             part = {"x": x, "y": density, "base": base, "wrong": sign * x <= 1e-9, "class": name}
             parts.append(pd.DataFrame(part | {"said": f"{said}: {100 * mark.accuracy:.1f} %"}))
-    return {"scores": pd.concat(parts)}
+    y = {**_q("y"), "axis": None}
+    line = {"x": _q("x", "score, in its standard deviations"), "y": y, "detail": {"field": "said"}}
+    line["color"] = _n("class", [ORANGE, BLUE], title="shaded: wrong")
+    words = {"x": {"value": 0}, "y": {**y, "field": "base"}, "text": {"field": "said"}}
+    spec = _spec(
+        300,
+        _layer("scores", {"type": "area", "opacity": 0.3}, {**line, "y2": {"field": "base"}}, [{"filter": "datum.wrong"}]),
+        _layer("scores", {"type": "line", "strokeWidth": 1.8}, line),
+        _layer("scores", {"type": "text", "align": "left", "dy": -36}, words, [{"aggregate": [], "groupby": ["said", "base"]}]),
+        tables=("scores",),
+    )  # fmt: skip
+    return {"spec": spec, "tables": {"scores": pd.concat(parts)}, "label": "Densities of the two classes' scores"}
 
 
-def ranks_spec() -> dict[str, Any]:
+def ranks(state: State, shown: Curve) -> dict[str, Any]:
     """Accuracy against the rank of the correction; a click takes the rank."""
     x = {"field": "rank", "type": "ordinal", "title": "rank of the correction", "axis": {"labelAngle": 0}}
     y = _q("accuracy", "accuracy", scale={"zero": False}, axis={"format": ".1%", "tickCount": 5})
     tip = [{"field": "series", "title": "at"}, {"field": "rank"}, _q("accuracy", "accuracy", format=".2%")]
     encoding = {"x": x, "y": y, "color": _n("series", COLORS, symbolType="circle"), "tooltip": tip}
     mark = {"type": "line", "point": {"size": 90, "cursor": "pointer"}}
-    return _spec(300, _layer("ranks", mark, encoding), tables=("ranks",))
+    spec = _spec(300, _layer("ranks", mark, encoding), tables=("ranks",))
+    return {
+        "spec": spec,
+        "tables": {"ranks": rank_table(state, shown)},
+        "label": "Accuracy against the correction's rank",
+    }
 
 
-def map_spec(state: State) -> dict[str, Any]:
+def phase_map(state: State) -> dict[str, Any]:
     """A map over two parameters, with the problem on it; a click moves the problem."""
+    names, what = (state.map_x, state.map_y), MAPS[state.map_shows]
     scheme = "purpleorange" if state.map_shows == "alpha" else "cividis"
     scale = {"type": "threshold", "domain": LEVELS[state.map_shows], "scheme": scheme}
-    legend = {**LEGEND, "title": MAPS[state.map_shows], "type": "symbol", "symbolType": "square"}
-    color = _q("z", MAPS[state.map_shows], scale=scale, legend=legend)
-
-    def at(name: str) -> dict[str, Any]:
+    color = _q("z", what, scale=scale, legend={**LEGEND, "title": what, "type": "symbol", "symbolType": "square"})
+    axes: list[Any] = []
+    corners: dict[str, Any] = {}
+    rows: dict[str, Any] = {}
+    here: dict[str, Any] = {}
+    x, y, z = plane(state)
+    for name, values, place in zip(names, (x, y), np.meshgrid(np.arange(len(x)), np.arange(len(y))), strict=True):
         scale = {"type": "log" if is_log_axis(name) else "linear", "nice": False, "zero": False}
         axis = {"grid": False, "tickCount": 5, "format": "~s" if PARAMETERS[name].is_size else "~g"}
-        return _q(name, f"{SYMBOLS[name]} ({meaning(name)})", scale=scale, axis=axis)
-
-    x, y = at(state.map_x), at(state.map_y)
-    tip = [_q(name, SYMBOLS[name], format=".4~g") for name in (state.map_x, state.map_y)]
-    cell: dict[str, Any] = {
-        "x": {**x, "field": "x0"},
-        "x2": {"field": "x1"},
-        "y": {**y, "field": "y0"},
-        "y2": {"field": "y1"},
-    }
-    cell |= {"tooltip": [*tip, _q("z", MAPS[state.map_shows], format=".3~f")], "color": color, "stroke": color}
-    ring = {"type": "point", "size": 160, "filled": False, "tooltip": None}
-    return _spec(
+        axes.append(_q(name, f"{SYMBOLS[name]} ({meaning(name)})", scale=scale, axis=axis))
+        between = np.sqrt(values[1:] * values[:-1]) if is_log_axis(name) else (values[1:] + values[:-1]) / 2
+        key = "xy"[len(axes) - 1]  # a cell ends half-way to its neighbour
+        rows |= {
+            f"{key}0": np.r_[values[0], between][place],
+            f"{key}1": np.r_[between, values[-1]][place],
+            name: values[place],
+        }
+        corners |= {key: {**axes[-1], "field": f"{key}0"}, f"{key}2": {"field": f"{key}1"}}
+        here[name] = [float(np.clip(getattr(state, name), values[0], values[-1]))]
+    tip = [*(_q(name, SYMBOLS[name], format=".4~g") for name in names), _q("z", what, format=".3~f")]
+    ring, at = {"type": "point", "size": 160, "filled": False, "tooltip": None}, {"x": axes[0], "y": axes[1]}
+    cell = {**corners, "tooltip": tip, "color": color, "stroke": color}
+    spec = _spec(
         300,
         _layer("map", {"type": "rect", "cursor": "pointer", "strokeWidth": 0.6}, cell),
-        *(_layer("here", {**ring, "stroke": ink, "strokeWidth": wide}, {"x": x, "y": y}) for ink, wide in (("white", 5), ("#c62828", 2.5))),
+        *(_layer("here", {**ring, "stroke": ink, "strokeWidth": wide}, at) for ink, wide in (("white", 5), ("#c62828", 2.5))),
         tables=("map", "here"),
     )  # fmt: skip
-
-
-def map_tables(state: State, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Tables:
-    """One row per cell, with its corners."""
-    (x0, x1), (y0, y1) = _ends(x, is_log_axis(state.map_x)), _ends(y, is_log_axis(state.map_y))
-    across, up = np.meshgrid(np.arange(len(x)), np.arange(len(y)))
-    columns = {"x0": x0[across], state.map_x: x[across], "x1": x1[across]}
-    columns |= {"y0": y0[up], state.map_y: y[up], "y1": y1[up], "z": z}
-    here = {
-        name: [float(np.clip(getattr(state, name), *at[[0, -1]]))] for name, at in ((state.map_x, x), (state.map_y, y))
-    }
-    return {"map": pd.DataFrame({name: np.ravel(c) for name, c in columns.items()}), "here": pd.DataFrame(here)}
-
-
-def _ends(values: np.ndarray, is_log: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high ends of the cells; the outermost are half as wide."""
-    between = np.sqrt(values[1:] * values[:-1]) if is_log else (values[1:] + values[:-1]) / 2
-    return np.r_[values[0], between], np.r_[between, values[-1]]
+    cells = pd.DataFrame({name: np.ravel(column) for name, column in (rows | {"z": z}).items()})
+    return {"spec": spec, "tables": {"map": cells, "here": pd.DataFrame(here)}, "label": f"Map: {what}"}
 
 
 def table(shown: Curve, pinned: dict[str, Curve]) -> str:

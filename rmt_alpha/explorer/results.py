@@ -173,7 +173,7 @@ def decided(decision: Any) -> Curve:
     return Curve(alpha, lines, tuple(marks), (decision.verdict,), pd.DataFrame(), band)
 
 
-def ranks(state: State, shown: Curve) -> pd.DataFrame:
+def rank_table(state: State, shown: Curve) -> pd.DataFrame:
     """Accuracy at every rank of the correction, at α*, at your α and at 1."""
     marks = [mark for mark in shown.marks[:3] if abs(mark.alpha) < NEARLY_INFINITE]
     with warnings.catch_warnings():

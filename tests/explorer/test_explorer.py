@@ -130,7 +130,7 @@ def test_the_classes_are_those_that_are_said():
 
 def test_ranks_are_the_library_s():
     shown = results.curve(THREE)
-    table = results.ranks(THREE, shown)
+    table = results.rank_table(THREE, shown)
     path = rank_path(THREE.fit(), [shown.mark("best").alpha, 3.0, 1.0]).accuracy
     for i, (_, part) in enumerate(table.groupby("series", sort=False)):
         np.testing.assert_array_equal(part["accuracy"], path[:, i])
@@ -200,7 +200,7 @@ def test_the_map_is_the_library_s_and_holds_the_problem(state, x):
 
 def test_a_map_s_cells_cover_it():
     state = State(map_x="gamma_target", map_y="mu")
-    tables = pictures.map_tables(state, *results.plane(state))
+    tables = pictures.phase_map(state)["tables"]
     cells = pd.DataFrame(tables["map"])
     row = cells[cells["mu"] == cells["mu"].iloc[0]]
     np.testing.assert_array_equal(row["x0"].iloc[1:], row["x1"].iloc[:-1])
@@ -230,7 +230,7 @@ def test_a_mark_outside_the_range_stands_at_its_edge():
 
 def test_densities_are_normal_and_shaded_where_wrong():
     shown = results.curve(State())
-    rows = pictures.scores_tables(State(), shown)["scores"]
+    rows = pictures.scores(State(), shown)["tables"]["scores"]
     own = rows[rows["said"].str.startswith("your α = 3: 72.4 %") & (rows["class"] == "y = +1")]
     at = predict(State().problem(), 3.0)
     assert own["x"].iloc[own["y"].argmax()] == pytest.approx(at.mean / np.sqrt(at.variance), abs=0.1)
@@ -246,7 +246,7 @@ def test_infinite_alpha_is_drawn_and_said(monkeypatch):
     shown = results.curve(State())
     assert "approached" in shown.words[0] and "∞" in pictures.table(shown, {})
     assert "α* = ∞ →" in list(pictures.curve_tables(shown, {})["marks"]["said"])
-    assert not any("α*" in said for said in pictures.scores_tables(State(), shown)["scores"]["said"])
+    assert not any("α*" in said for said in pictures.scores(State(), shown)["tables"]["scores"]["said"])
 
 
 def test_the_table_compares_pins():
@@ -260,10 +260,8 @@ def made(state):
     shown = results.simulated(state, shown) if state.simulate else shown
     curve = picture.Picture(**pictures.curve(shown, {}, state))
     if state.tab == MANY:
-        return curve, picture.Picture(spec=pictures.ranks_spec(), tables={"ranks": results.ranks(state, shown)})
-    scores = picture.Picture(spec=pictures.scores_spec(), tables=pictures.scores_tables(state, shown))
-    plane = pictures.map_tables(state, *results.plane(state))
-    return curve, scores, picture.Picture(spec=pictures.map_spec(state), tables=plane)
+        return curve, picture.Picture(**pictures.ranks(state, shown))
+    return curve, picture.Picture(**pictures.scores(state, shown)), picture.Picture(**pictures.phase_map(state))
 
 
 @pytest.mark.parametrize(
