@@ -23,7 +23,7 @@ def imports():
 
 @app.cell
 def begin(Picture, mo, replace, state):
-    # One state, which every control changes and every picture follows. `page` keeps the last one that was possible.
+    # One state, which every control changes and every picture follows. `page` keeps each tab's last one that was possible.
     try:
         given = {name: value for name, value in mo.query_params().to_dict().items() if name != "access_token"}
         start, link_error = state.State.from_query(given), {}
@@ -32,16 +32,17 @@ def begin(Picture, mo, replace, state):
     get, put = mo.state(start)
     pins, put_pins = mo.state({})
     decided, put_decided = mo.state((None, link_error))
-    page = {"good": state.State()}
+    page = {tab: state.State(tab=tab) for tab in state.TABS}
 
     def change(name):
         return lambda value: put(lambda old: replace(old, **{name: state.read(value)}))
 
-    def move(event):
-        # The pointer's answer: what of it is part of the state.
-        taken = ("alpha", page["good"].map_x, page["good"].map_y, "rank")
-        at = {name: value for name, value in event["new"].items() if name in taken}
-        put(lambda old: replace(old, **at))
+    def move(event):  # the pointer's answer: what of it is part of the state
+        put(
+            lambda old: replace(
+                old, **{k: v for k, v in event["new"].items() if k in ("alpha", old.map_x, old.map_y, "rank")}
+            )
+        )
 
     curve, scores, plane = Picture(signals={"alpha": 3}, query=""), Picture(), Picture()
     curve.observe(move, "picked")
@@ -82,8 +83,8 @@ def tab(mo, start, state):
 @app.cell
 def answer(curve, decided, escape, get, mo, page, pictures, pins, replace, results, state, tabs):
     # The curve first: it is on the screen before the rest is drawn.
-    now, errors = state.settle(replace(get(), tab=tabs.value), page["good"])
-    page["good"], (_decision, _wrong) = now, decided()
+    now, errors = state.settle(replace(get(), tab=tabs.value), page[tabs.value])
+    page[tabs.value], (_decision, _wrong) = now, decided()
     errors = {**errors, **(_wrong if now.tab == state.DATA or "link" in _wrong else {})}
     if now.tab == state.DATA:
         shown = results.decided(_decision) if _decision else None
@@ -142,7 +143,7 @@ def options(change, controls, get, replace, tabs):
 @app.cell
 def curve_card(curve, mo, page, pictures, put_pins, state, tabs):
     def _keep(_):
-        put_pins(lambda old: {**old, pictures.pin_name(page["good"], len(old)): page["good"]})
+        put_pins(lambda old: {**old, pictures.pin_name(page[tabs.value], len(old)): page[tabs.value]})
 
     pin_buttons = [  # kept, as the other controls are
         mo.ui.button(label="Pin this curve", on_change=_keep),

@@ -120,7 +120,8 @@ def test_the_curve_of_many_classes_is_the_library_s(state):
 
 
 def test_the_classes_are_those_that_are_said():
-    fit = dataclasses.replace(THREE, mu=2.0, mu_orth=1.0, beta=0.6).fit()
+    fit = dataclasses.replace(THREE, mu=2.0, mu_orth=1.0, beta=0.6, rank=3.0).fit()
+    assert fit.rank is None  # nothing is restricted
     source, target = np.asarray(fit.starts[0].population.means), np.asarray(fit.population.means)
     np.testing.assert_allclose(np.linalg.norm(source, axis=1), 2 * np.array([4 / 3, 1, 2 / 3]))
     np.testing.assert_allclose(target[1] @ source[1], 0.6 * 4)
@@ -204,7 +205,9 @@ def test_a_map_s_cells_cover_it():
     cells = pd.DataFrame(tables["map"])
     row = cells[cells["mu"] == cells["mu"].iloc[0]]
     np.testing.assert_array_equal(row["x0"].iloc[1:], row["x1"].iloc[:-1])
-    assert np.all((row["x0"] <= row["gamma_target"]) & (row["gamma_target"] <= row["x1"]))
+    x = row["gamma_target"].to_numpy()
+    np.testing.assert_allclose(row["x1"].iloc[:-1], np.sqrt(x[1:] * x[:-1]))  # half-way, on a logarithmic axis
+    assert row["x0"].iloc[0] == x[0] and row["x1"].iloc[-1] == x[-1]
     assert tables["here"].to_dict("list") == {"gamma_target": [0.1], "mu": [0.8]}
 
 
@@ -338,7 +341,8 @@ def test_uploaded_files_go_through_choose_alpha(frames):
     assert wanted.accuracy["1"].percent() in shown.mark("one").remark
     assert f"95 % interval {results.number(wanted.interval[0])} to {results.number(wanted.interval[1])}" in best.remark
     np.testing.assert_allclose(shown.lines["theory"], np.interp(shown.alpha, wanted.curve.alpha, wanted.curve.theory))
-    np.testing.assert_allclose(shown.band["low"], wanted.curve.accuracy_low)
+    np.testing.assert_array_equal(shown.band["low"], wanted.curve.accuracy_low)
+    np.testing.assert_array_equal(shown.band["high"], wanted.curve.accuracy_high)
 
 
 def test_uploaded_files_of_three_classes(frames):

@@ -191,6 +191,7 @@ IMPOSSIBLE = [
     "&alpha_low=9&alpha_high=2",
     "&betta=1",
     "&map_x=nothing",
+    "&dim=4&tab=Classes+and+rank",
 ]
 
 
@@ -333,6 +334,13 @@ def test_one_s_own_data(visit, tables):
     assert "left-out rows" in Path(download.value.path()).read_text()
 
 
+# What is on the screen of each tab, once it is drawn; and what its controls are called.
+SEEN = dict(zip(TABS, ("Scores of the two classes", "Ranks of the correction", "α chosen"), strict=True))
+NAMES = """() => [...document.querySelectorAll('[data-field]')].flatMap(row => [...row.querySelectorAll('*')].filter(e => e.shadowRoot)
+    .flatMap(e => [...e.shadowRoot.querySelectorAll('input:not([type=hidden], [type=checkbox]), [role=slider], select, [role=switch]')])
+    .map(c => c.getAttribute('aria-label')))"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1360, 390])
 def test_axe_finds_nothing(chromium, server, tables, scheme, width):
@@ -350,9 +358,9 @@ def test_axe_finds_nothing(chromium, server, tables, scheme, width):
             upload(visit, tables)
             page.locator("[data-field=label] input").fill("group")
             page.get_by_text("Choose α", exact=True).click()
-        card = "curve_card" if tab == DATA else "more"
-        page.wait_for_selector(f"[data-cell-name={card}] .picture[data-drawn] >> nth=-1")
-        page.wait_for_timeout(300)
+        page.get_by_text(SEEN[tab]).first.wait_for()
+        page.wait_for_function(f"({NAMES})().every(Boolean)")
+        page.wait_for_timeout(500)
         page.evaluate(axe)
         found += [
             (tab, v["id"], [n["html"][:120] for n in v["nodes"]]) for v in page.evaluate("axe.run()")["violations"]
@@ -394,11 +402,7 @@ def test_a_narrow_page_needs_no_sideways_scrolling(chromium, server):
 def test_every_control_has_a_name(visit):
     page = visit.open().page
     page.wait_for_timeout(300)
-    names = page.evaluate(
-        """() => [...document.querySelectorAll('[data-field]')].flatMap(row => [...row.querySelectorAll('*')].filter(e => e.shadowRoot)
-        .flatMap(e => [...e.shadowRoot.querySelectorAll('input:not([type=hidden], [type=checkbox]), [role=slider], select, [role=switch]')])
-        .map(c => c.getAttribute('aria-label')))"""
-    )
+    names = page.evaluate(NAMES)
     assert len(names) == len(set(names)) == 26 and all(names)
 
 
