@@ -10,174 +10,188 @@ app = marimo.App(width="full", app_title="rmt_alpha: the best α", css_file="exp
 @app.cell
 def imports():
     from dataclasses import replace
+    from html import escape
+    from importlib.metadata import metadata
 
     import marimo as mo
 
-    from rmt_alpha.explorer import controls, pictures, results
-    from rmt_alpha.explorer import state as states
-    from rmt_alpha.explorer.help import HELP
+    from rmt_alpha.explorer import controls, pictures, results, state
     from rmt_alpha.explorer.picture import Picture
 
-    return HELP, Picture, controls, mo, pictures, replace, results, states
+    return Picture, controls, escape, metadata, mo, pictures, replace, results, state
 
 
 @app.cell
-def begin(Picture, mo, pictures, replace, states):
-    # One state, which every control changes and every picture follows. `page` keeps the last one that was possible.
+def begin(Picture, mo, replace, state):
+    # One state, which every control changes and every picture follows. `page` keeps each tab's last one that was possible.
     try:
         given = {name: value for name, value in mo.query_params().to_dict().items() if name != "access_token"}
-        start, link_error = states.State.from_query(given), None
+        start, link_error = state.State.from_query(given), {}
     except ValueError as error:
-        start, link_error = states.State(), str(error)
+        start, link_error = state.State(), {"link": str(error)}
     get, put = mo.state(start)
     pins, put_pins = mo.state({})
-    page = {"good": states.State()}
+    decided, put_decided = mo.state((None, link_error))
+    page = {tab: state.State(tab=tab) for tab in state.TABS}
 
     def change(name):
-        return lambda value: put(lambda state: replace(state, **{name: value}))
+        return lambda value: put(lambda old: replace(old, **{name: state.read(value)}))
 
-    curve = Picture(spec=pictures.curve_spec(-10.0, 15.0), signals={"alpha": 3.0}, query="")
-    scores = Picture(spec=pictures.scores_spec())
-    plane = Picture(spec=pictures.map_spec(states.State()))
-    curve.observe(lambda event: change("alpha")(event["new"]["alpha"]), "picked")
+    def move(event):  # the pointer's answer: what of it is part of the state
+        put(
+            lambda old: replace(
+                old, **{k: v for k, v in event["new"].items() if k in ("alpha", old.map_x, old.map_y, "rank")}
+            )
+        )
 
-    def move(event):
-        axes = {name: event["new"].get(name) for name in (page["good"].map_x, page["good"].map_y)}
-        if None not in axes.values():
-            put(lambda state: replace(state, **axes))
-
+    curve, scores, plane = Picture(signals={"alpha": 3}, query=""), Picture(), Picture()
+    curve.observe(move, "picked")
     plane.observe(move, "picked")
-    return change, curve, get, link_error, page, pins, plane, put, put_pins, scores
+    return change, curve, decided, get, page, pins, plane, put, put_decided, put_pins, scores, start
 
 
 @app.cell
-def heading(HELP, link_error, mo, pictures):
+def heading(escape, metadata, mo):
+    _links = dict(line.split(", ", 1) for line in metadata("rmt_alpha").get_all("Project-URL") or ())
     mo.Html(
         "<h1>The best scale for a frozen classifier</h1>"
         "<p>Fine-tune <i>w = α·w̃ + a</i> on little target data: which α is best, and what does α = 1 cost?</p>"
-        + HELP
-        + (pictures.alert(link_error) if link_error else "")
+        "<details class='help'><summary>Help</summary><ul>"
+        "<li>Drag on the curve, or move the slider, to set your α; point at it to read values.</li>"
+        "<li>Click on the map to move the problem there (the ring is where it is), on the ranks to take one.</li>"
+        "<li>Number fields take any number (also 1e6). What is impossible is said and marked; the picture keeps the last possible value.</li>"
+        "<li>Pin a curve to compare it with what you change next. The address always is the link to what you see.</li>"
+        "<li>α* has the largest accuracy, ᾱ is no better than chance. Sizes N, n, p; norms in standard deviations of the noise.</li>"
+        "<li>Your data stay on this machine: two CSV files with a header, the same numeric columns and a column of labels.</li></ul>"
+        + " · ".join(
+            f"<a href='{escape(_links[k])}' target='_blank' rel='noreferrer'>{k}</a>"
+            for k in ("Documentation", "Paper")
+            if k in _links
+        )
+        + "</details>"
     )
     return
 
 
 @app.cell
-def answer(curve, get, mo, page, pictures, pins, results, states):
+def tab(mo, start, state):
+    tabs = mo.ui.tabs(dict.fromkeys(state.TABS, ""), value=start.tab if start.tab in state.TABS else state.TWO)
+    tabs
+    return (tabs,)
+
+
+@app.cell
+def answer(curve, decided, escape, get, mo, page, pictures, pins, replace, results, state, tabs):
     # The curve first: it is on the screen before the rest is drawn.
-    state, errors = states.settle(get(), page["good"])
-    page["good"] = state
-    shown = results.curve(state)
-    points, words = None, []
-    if state.simulate:
-        try:
-            points = results.simulated(state)
-            words = [pictures.comparison(points, state.dim)]
-        except states.IMPOSSIBLE as error:
-            errors["trials" if str(error).startswith("trials") else "simulate"] = str(error)
-    pinned = {name: results.curve(other) for name, other in pins().items()}
-    with curve.hold_sync():
-        curve.spec = pictures.curve_spec(float(state.alpha_low), float(state.alpha_high))
-        curve.signals = {"alpha": float(state.alpha)}
-        curve.tables = pictures.curve_tables(shown, points, pinned)
-        curve.label = pictures.curve_words(shown)
-        curve.errors, curve.query = errors, state.query()
-    mo.Html("".join([*map(pictures.alert, errors.values()), pictures.headline(shown), *words]))
-    return pinned, shown, state
+    now, errors = state.settle(replace(get(), tab=tabs.value), page[tabs.value])
+    page[tabs.value], (_decision, _wrong) = now, decided()
+    errors = {**errors, **(_wrong if now.tab == state.DATA or "link" in _wrong else {})}
+    if now.tab == state.DATA:
+        shown = results.decided(_decision) if _decision else None
+    else:
+        shown = results.curve(now)
+        if now.simulate:
+            try:
+                shown = results.simulated(now, shown)
+            except state.IMPOSSIBLE as error:
+                errors["simulate"] = str(error)
+    pinned = {name: results.curve(other) for name, other in pins().items()} if now.tab != state.DATA else {}
+    curve.draw(errors=errors, query=now.query(), **(pictures.curve(shown, pinned, now) if shown else {"spec": {}}))
+    mo.Html(
+        "".join(f'<p role="alert" class="alert">{escape(text)}</p>' for text in errors.values())
+        + "".join(f'<p class="words" aria-live="polite">{escape(text)}</p>' for text in (shown.words if shown else ()))
+    )
+    return now, pinned, shown
 
 
 @app.cell
-def curve_card(curve, mo):
-    mo.ui.anywidget(curve)
+def files(controls, mo, put_decided, results, state, tabs):
+    mo.stop(tabs.value != state.DATA)
+    uploads = {name: mo.ui.file(filetypes=[".csv"]) for name in ("source", "target")}
+    uploads["label"] = mo.ui.text("label", debounce=False, full_width=True)
+
+    def _run(_):
+        given = {name: next(iter(uploads[name].value), None) for name in ("source", "target")}
+        put_decided(results.decide(given, uploads["label"].value))
+
+    run = mo.ui.button(label="Choose α", on_change=_run)
+    mo.vstack([controls.form(uploads), run])
     return
 
 
 @app.cell
-def fields(change, controls, get, mo):
-    fields_kept = controls.fields(get(), change)
-    mo.Html(controls.form(fields_kept))
+def fields(change, controls, get, replace, tabs):
+    fields_kept = controls.fields(replace(get(), tab=tabs.value), change)
+    controls.form(fields_kept)
     return
 
 
 @app.cell
-def sliders(change, controls, get, mo):
-    sliders_kept = controls.sliders(get(), change)
-    mo.Html(controls.form(sliders_kept, ", slider"))
+def sliders(change, controls, get, replace, tabs):
+    sliders_kept = controls.sliders(replace(get(), tab=tabs.value), change)
+    controls.form(sliders_kept, ", slider")
     return
 
 
 @app.cell
-def options(change, controls, get, mo):
-    options_kept = controls.options(get(), change)
-    mo.Html(controls.form(options_kept))
+def options(change, controls, get, replace, tabs):
+    options_kept = controls.options(replace(get(), tab=tabs.value), change)
+    controls.form(options_kept)
     return
 
 
 @app.cell
-def presets(controls, mo, put, states):
-    preset = mo.ui.dropdown(states.PRESETS, on_change=lambda chosen: chosen and put(chosen), full_width=True)
-    mo.Html(controls.form({"preset": preset}))
-    return
-
-
-@app.cell
-def pin(mo, page, pictures, put_pins):
-    def keep(_):
-        put_pins(lambda old: {**old, pictures.pin_name(page["good"], len(old)): page["good"]})
+def curve_card(curve, mo, page, pictures, put_pins, state, tabs):
+    def _keep(_):
+        put_pins(lambda old: {**old, pictures.pin_name(page[tabs.value], len(old)): page[tabs.value]})
 
     pin_buttons = [  # kept, as the other controls are
-        mo.ui.button(label="Pin this curve", on_change=keep),
+        mo.ui.button(label="Pin this curve", on_change=_keep),
         mo.ui.button(label="Remove pins", on_change=lambda _: put_pins({})),
     ]
-    mo.hstack(pin_buttons, justify="start")
+    mo.vstack([mo.ui.anywidget(curve), mo.hstack([] if tabs.value == state.DATA else pin_buttons, justify="start")])
     return
 
 
 @app.cell
-def scores_card(mo, scores):
-    mo.vstack([mo.Html("<h2>Scores of the two classes</h2>"), mo.ui.anywidget(scores)])
-    return
-
-
-@app.cell
-def plane_card(mo, plane):
-    mo.vstack([mo.Html("<h2>Around this problem</h2>"), mo.ui.anywidget(plane)])
-    return
-
-
-@app.cell
-def details(mo, pictures, pinned, plane, results, scores, shown, state):
-    scores.tables = pictures.scores_tables(shown)
-    with plane.hold_sync():
-        plane.spec = pictures.map_spec(state)
-        plane.tables = pictures.map_tables(state, results.plane(state))
+def more(mo, plane, scores, state, tabs):
+    mo.stop(tabs.value == state.DATA)
+    _kept = {"Scores of the two classes": mo.ui.anywidget(scores), "Around this problem": mo.ui.anywidget(plane)}
+    if tabs.value == state.MANY:
+        _kept = {"Ranks of the correction": mo.ui.anywidget(plane)}
     mo.Html(
-        "<h2>In numbers</h2>"
-        + pictures.table({"": shown, **pinned})
-        + pictures.folded("The library's lines", pictures.python_lines(state))
+        "<div class='pair'>"
+        + "".join(f"<div><h2>{name}</h2>{widget}</div>" for name, widget in _kept.items())
+        + "</div>"
     )
     return
 
 
 @app.cell
-def take(curve, mo, page, plane, results, scores):
+def details(mo, now, pictures, pinned, plane, scores, shown, state):
+    mo.stop(not shown)
+    if now.tab == state.TWO:
+        scores.draw(**pictures.scores(now, shown))
+        plane.draw(**pictures.phase_map(now))
+    elif now.tab == state.MANY:
+        plane.draw(**pictures.ranks(now, shown))
+    mo.Html("<h2>In numbers</h2>" + pictures.table(shown, pinned))
+    return
+
+
+@app.cell
+def take(curve, mo, plane, scores, state, tabs):
     # Each file is made when its button is pressed, from what is on the screen.
-    kinds = {"pdf": "application/pdf", "png": "image/png", "svg": "image/svg+xml"}
-    pictures_of = {"curve": curve, "scores": scores, "map": plane}
-    buttons = [
-        mo.download(
-            lambda picture=picture, kind=kind: picture.file(kind),
-            f"{name}.{kind}",
-            kinds[kind],
-            label=f"{name} ({kind.upper()})",
-        )
-        for name, picture in pictures_of.items()
-        for kind in kinds
+    _kinds = {"pdf": "application/pdf", "png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
+    _pictures = {"curve": curve}
+    if tabs.value != state.DATA:
+        _pictures |= {"scores": scores, "map": plane} if tabs.value == state.TWO else {"ranks": plane}
+    downloads = [
+        mo.download(lambda p=picture, k=kind: p.file(k), f"{name}.{kind}", mime, label=f"{name} ({kind.upper()})")
+        for name, picture in _pictures.items()
+        for kind, mime in _kinds.items()
     ]
-    buttons += [
-        mo.download(lambda made=made: made(page["good"]), f"{name}.csv", "text/csv", label=f"{name} (CSV)")
-        for name, made in (("curve", results.curve_csv), ("map", results.map_csv))
-    ]
-    mo.vstack([mo.Html("<h2>Take it with you</h2>"), mo.hstack(buttons, justify="start", wrap=True)])
+    mo.vstack([mo.Html("<h2>Take it with you</h2>"), mo.hstack(downloads, justify="start", wrap=True)])
     return
 
 

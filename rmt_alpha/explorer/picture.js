@@ -22,17 +22,29 @@ async function render({ model, el }) {
     }, 50);
   };
   let pending = false; // one message changes several traits, each with an event of its own
+  let drawn = null, drawing = Promise.resolve();
   const update = () => {
-    if (!pending) queueMicrotask(fill);
+    if (!pending) drawing = drawing.then(step);
     pending = true;
   };
-  const fill = () => {
+  const step = async () => {
     pending = false;
+    const spec = model.get("spec"), tables = model.get("tables");
+    if (!spec.layer) return view?.finalize(), box.replaceChildren(), (drawn = view = null);
     box.setAttribute("aria-label", model.get("label"));
-    if (!view) return draw();
-    for (const [name, columns] of Object.entries(model.get("tables"))) view.data(name, rows(columns));
+    const datasets = Object.fromEntries(Object.keys(spec.datasets).map((name) => [name, rows(tables[name])]));
+    if (spec !== drawn) await embed({ ...(drawn = spec), datasets });
+    else for (const name in datasets) view.data(name, datasets[name]);
     for (const [name, value] of Object.entries(model.get("signals"))) view.signal(name, value);
-    view.runAsync().then(() => box.setAttribute("data-drawn", JSON.stringify(model.get("signals"))));
+    await view.runAsync();
+    box.setAttribute("data-drawn", JSON.stringify(model.get("signals")));
+  };
+  const embed = async (spec) => {
+    view?.finalize();
+    const theme = document.querySelector(".dark") ? "dark" : "light";
+    view = (await vegaEmbed(box, spec, { actions: false, renderer: "svg", logLevel: 1, tooltip: { theme } })).view;
+    box.querySelector("svg").setAttribute("aria-hidden", true); // the label says it
+    listen();
   };
 
   // α under the pointer, where the picture has an α to drag; else what was clicked on.
@@ -57,35 +69,27 @@ async function render({ model, el }) {
     box.onpointerup = box.onpointercancel = () => (dragging = false);
     box.onpointerleave = () => view.signal("hover", null).runAsync();
   };
-  let drawing = Promise.resolve();
-  const draw = () => (drawing = drawing.then(embed));
-  const embed = async () => {
-    if (!Object.keys(model.get("tables")).length) return;
-    const dark = document.querySelector(".dark") !== null;
-    view?.finalize();
-    const datasets = Object.fromEntries(Object.entries(model.get("tables")).map(([name, columns]) => [name, rows(columns)]));
-    view = (await vegaEmbed(box, { ...model.get("spec"), datasets }, { actions: false, renderer: "svg", logLevel: 1, tooltip: { theme: dark ? "dark" : "light" } })).view;
-    listen();
-    update();
-  };
-
-  model.on("change:spec", draw);
-  for (const trait of ["tables", "signals", "label"]) model.on(`change:${trait}`, update);
+  for (const trait of ["spec", "tables", "signals", "label"]) model.on(`change:${trait}`, update);
 
   // What is wrong is said at its field, which marimo's controls cannot do by themselves; they are drawn anew now and then.
   const mark = () => {
+    document.querySelector("#App")?.setAttribute("role", "main");
     const errors = model.get("errors");
     for (const row of document.querySelectorAll("[data-field]")) {
-      const input = row.querySelector("marimo-text, marimo-slider, marimo-dropdown, marimo-switch")?.shadowRoot?.querySelector("input, [role=slider], select, button");
-      input?.setAttribute("aria-label", row.dataset.label);
-      if (input?.matches("input")) input.setAttribute("aria-invalid", row.dataset.field in errors);
+      const control = row.lastElementChild.querySelector("*")?.shadowRoot ?? row.lastElementChild.shadowRoot;
+      for (const input of control?.querySelectorAll("input, [role=slider], select, button") ?? []) {
+        if (input.matches(".text-destructive")) input.style.color = "inherit"; // red on the page is too faint to read
+        else input.setAttribute("aria-label", row.dataset.label);
+        if (input.matches("input")) input.setAttribute("aria-invalid", row.dataset.field in errors);
+        if (input.matches("[role=presentation]")) input.removeAttribute("role");
+      }
       row.classList.toggle("invalid", row.dataset.field in errors);
     }
     const query = model.get("query") ? `?${model.get("query")}` : location.pathname;
     if (query !== (location.search || location.pathname)) history.replaceState(history.state, "", query); // browsers count these
   };
   const timer = model.get("query") === null ? null : setInterval(mark, 100);
-  await draw();
+  update();
   return () => { clearInterval(timer); view?.finalize(); };
 }
 

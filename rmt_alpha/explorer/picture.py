@@ -1,4 +1,4 @@
-"""A Vega-Lite picture as a widget, and the same picture as a file: vl-convert brings Vega for both, so that no other machine is asked."""
+"""A Vega-Lite picture as a widget, and the same picture as a file: vl-convert brings Vega for both; no other machine is asked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import pandas as pd
 import traitlets
 import vl_convert
 
@@ -26,7 +27,7 @@ class Picture(anywidget.AnyWidget):
     """
 
     spec = traitlets.Dict().tag(sync=True)
-    tables = traitlets.Dict().tag(sync=True)
+    tables = traitlets.Dict().tag(sync=True, to_json=lambda of, _: {k: v.to_dict("list") for k, v in of.items()})
     signals = traitlets.Dict().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     picked = traitlets.Dict().tag(sync=True)
@@ -37,19 +38,19 @@ class Picture(anywidget.AnyWidget):
         self._esm = script()
         super().__init__(**traits)
 
+    def draw(self, **traits: Any) -> None:
+        """All of it at once: one message."""
+        with self.hold_sync():
+            for name, value in traits.items():
+                setattr(self, name, value)
+
     def file(self, kind: str) -> bytes:
-        """What is on the screen, as "svg", "pdf" or "png"."""
-        spec = {
-            **self.spec,
-            "width": 640,
-            "background": "white",
-            "datasets": {k: _rows(v) for k, v in self.tables.items()},
-        }
-        spec["params"] = [{**p, "value": self.signals.get(p["name"], p["value"])} for p in spec.get("params", [])]
-        write = getattr(vl_convert, f"vegalite_to_{kind}")
-        made: Any = write(spec, vl_version=VEGA_LITE, **({"scale": 2} if kind == "png" else {}))
+        """What is on the screen, as "svg", "pdf", "png", or its rows as "csv"."""
+        if kind == "csv":
+            return pd.concat(self.tables, names=["table"]).droplevel(1).to_csv().encode()
+        rows = {name: table.to_dict("records") for name, table in self.tables.items()}
+        params = [{**p, "value": self.signals.get(p["name"], p["value"])} for p in self.spec["params"]]
+        spec = {**self.spec, "width": 640, "background": "white", "datasets": rows, "params": params}
+        more = {"scale": 2} if kind == "png" else {}
+        made: Any = getattr(vl_convert, f"vegalite_to_{kind}")(spec, vl_version=VEGA_LITE, **more)
         return made.encode() if isinstance(made, str) else made
-
-
-def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -1,165 +1,215 @@
-"""The page's numbers, all from the library: the curve, the distinguished α, simulated points, the map."""
+"""The page's numbers, all from the library: the curve, the distinguished α, simulated points, ranks, the map."""
 
 from __future__ import annotations
 
+import functools
 import math
+import os
+import tempfile
 import time
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.interpolate import CubicSpline
 
-from ..problem import TransferProblem
 from ..problem.numbers import PARAMETERS, axis
-from ..results import Moments, Optimum, compare
+from ..results import compare
+from ..theory.low_rank import rank_path
 from ..theory.optimum import optimal_alpha
 from ..theory.predict import predict
-from ..theory.published import optimal_alpha_published, predict_published
-from .state import State
+from .state import IMPOSSIBLE, MANY, State
 
-CURVE, POINTS, CELLS = 301, 25, 41
+CURVE, COARSE, POINTS, CELLS = 301, 61, 25, 41
 NEARLY_INFINITE = 1e12
-PROBE, LONGEST = 100, 5.0  # trials that say how long the others will take; seconds that they may
+LONGEST, TRIALS, LARGEST = 4.0, 1000, 2e7  # of a simulation: seconds, trainings, numbers in one training's rows
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A distinguished α, and what theory says there (None at infinity)."""
+    """A distinguished α, and the accuracy there."""
 
     key: str
     name: str
     remark: str
     alpha: float
-    at: Moments | None
+    accuracy: float
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Theory over the range of α, and its distinguished values."""
+    """Accuracy over α: lines by name, the first of them the main one; distinguished α; points and a band with errors."""
 
     alpha: np.ndarray
-    theory: Moments
-    published: Moments | None
-    best: Optimum
+    lines: dict[str, np.ndarray]
     marks: tuple[Mark, ...]
+    words: tuple[str, ...]
+    points: pd.DataFrame
+    band: pd.DataFrame
 
     def mark(self, key: str) -> Mark:
         return next(mark for mark in self.marks if mark.key == key)
 
 
+@functools.lru_cache(maxsize=32)
+def _theory(state: State) -> tuple[Any, np.ndarray, np.ndarray, Any, list[str]]:
+    """The problem, of two classes or of many; accuracy over α; its optimum; and what the library warned of."""
+    many = state.tab == MANY
+    problem: Any = state.fit() if many else state.problem()
+    alpha = np.linspace(state.alpha_low, state.alpha_high, CURVE)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        best = optimal_alpha(problem)
+        if many:  # each α costs an integral over K − 1 dimensions
+            coarse = np.linspace(state.alpha_low, state.alpha_high, COARSE)
+            accuracy = CubicSpline(coarse, predict(problem, coarse).accuracy)(alpha)
+        else:
+            accuracy = predict(problem, alpha).accuracy
+    return problem, alpha, accuracy, best, sorted({str(w.message) for w in told})
+
+
 def curve(state: State) -> Curve:
     """Theory for a checked state."""
-    problem, alpha = state.problem(), state.alphas(CURVE)
-    best = optimal_alpha(problem)
-    chosen = [
-        ("best", "α*", "largest accuracy", best.alpha),
-        ("own", "your α", "", state.alpha),
-        ("one", "α = 1", "plain fine-tuning", 1.0),
-        ("zero", "α = 0", "no transfer", 0.0),
-        ("worst", "ᾱ", "no better than chance", best.zero),
-        ("least_risk", "least risk", "smallest squared error", best.least_risk),
+    own = float(state.alpha)
+    state = replace(state, alpha=0, simulate=False)  # dragged along the curve, α asks for no more than its own accuracy
+    problem, alpha, accuracy, best, told = _theory(state)
+    at = {a: float(predict(problem, a).accuracy) for a in (own, 1.0, 0.0)}
+    marks = [
+        Mark("best", "α*", "largest accuracy", float(best.alpha), float(best.accuracy)),
+        Mark("own", "your α", "", own, at[own]),
+        Mark("one", "α = 1", "plain fine-tuning", 1.0, at[1.0]),
+        Mark("zero", "α = 0", "no transfer", 0.0, at[0.0]),
     ]
-    if state.published:
-        chosen.append(
-            ("published", "α* as published", "judged by the corrected form", optimal_alpha_published(problem))
-        )
-    marks = tuple(Mark(key, name, remark, float(a), _at(problem, float(a))) for key, name, remark, a in chosen)
-    return Curve(
-        alpha, predict(problem, alpha), predict_published(problem, alpha) if state.published else None, best, marks
-    )
+    if state.tab != MANY:
+        marks.append(Mark("worst", "ᾱ", "no better than chance", float(best.zero), 0.5))
+    where = "is approached as |α| grows" if best.at_infinity else f"at α* = {number(best.alpha, 4)}"
+    less = f"α = 1 gives {100 * at[1.0]:.1f} %, {100 * (best.accuracy - at[1.0]):.1f} points less."
+    words = (f"Accuracy {100 * best.accuracy:.1f} % {where}; {less}", *told)
+    return Curve(alpha, {"theory": accuracy}, tuple(marks), words, pd.DataFrame(), pd.DataFrame())
 
 
-def _at(problem: TransferProblem, alpha: float) -> Moments | None:
-    return predict(problem, alpha) if abs(alpha) <= NEARLY_INFINITE else None
+def simulated(state: State, shown: Curve) -> Curve:
+    """The curve with simulated points, and in words how far they lie."""
+    points, said = _simulated(replace(state, alpha=0))
+    return replace(shown, points=points, words=(*shown.words, said))
 
 
-@dataclass(frozen=True)
-class Simulated:
-    """Simulated points over the range of α: how far from theory, in standard errors and in points of accuracy."""
-
-    moments: Moments
-    max_abs_z: float
-    distance: float
-
-
-def simulated(state: State) -> Simulated:
-    """Points from the exact sampler; both penalties must be positive."""
+@functools.lru_cache(maxsize=32)
+def _simulated(state: State) -> tuple[pd.DataFrame, str]:
+    """As many trainings as the time allows, and how far from theory: in standard errors, and in points beside O(1/p)."""
     from ..simulation.simulate import simulate  # here: the page draws its theory before it needs this
 
-    problem, alpha = state.problem(), state.alphas(POINTS)
-    start = time.perf_counter()
-    simulate(problem, alpha, n_trials=PROBE, method="chain")
-    seconds = (time.perf_counter() - start) * int(state.trials) / PROBE
-    if seconds > LONGEST:
+    many = state.tab == MANY
+    if many and max(state.n_source, state.n_target) * state.dim > LARGEST:
         raise ValueError(
-            f"trials must be few enough for {LONGEST:g} s, got {state.trials:g} (about {seconds:.0f} s). Take fewer, or larger penalties."
+            f"dim must be at most {LARGEST:g}/N to be simulated, got {state.dim:g}. Take fewer rows or features."
         )
-    drawn = simulate(problem, alpha, n_trials=int(state.trials), method="chain")
-    theory = predict(problem, alpha)
-    distance = float(np.max(np.abs(drawn.accuracy - theory.accuracy)))
-    return Simulated(drawn, compare(theory, drawn).max_abs, 100 * distance)
-
-
-@dataclass(frozen=True)
-class Plane:
-    """A map over two parameters; each column is (len(y), len(x))."""
-
-    x: np.ndarray
-    y: np.ndarray
-    columns: dict[str, np.ndarray]
-
-
-def plane(state: State) -> Plane:
-    """The map around the state's problem: α* and accuracies in points."""
-    x, y = (
-        axis(name, getattr(state, name), _limits(name, getattr(state, name)), count=CELLS)
-        for name in (state.map_x, state.map_y)
+    problem: Any = state.fit() if many else state.problem()
+    alpha = np.linspace(state.alpha_low, state.alpha_high, POINTS)
+    method, probe = ("dense", 2) if many else ("chain", 100)
+    start = time.perf_counter()
+    simulate(problem, alpha, n_trials=probe, method=method)
+    trials = int(min(max(LONGEST / (time.perf_counter() - start) * probe, 10), TRIALS))
+    drawn, theory = simulate(problem, alpha, n_trials=trials, method=method), predict(problem, alpha)
+    y, error, z = drawn.accuracy, drawn.accuracy_se, np.abs(compare(theory, drawn).accuracy).max()
+    said = (
+        f"Simulation, {drawn.n_trials} trainings: largest |z| of accuracy against theory {z:.1f}; largest distance "
+        f"{100 * np.abs(y - theory.accuracy).max():.2f} points (theory is exact up to O(1/p), here 1/p = {100 / state.dim:.2g} points)."
     )
+    return pd.DataFrame({"alpha": alpha, "accuracy": y, "low": y - error, "high": y + error}), said
+
+
+def decide(files: dict[str, Any], label: str) -> tuple[Any, dict[str, str]]:
+    """`choose_alpha` for two uploaded files, "source" and "target", each with `name` and `contents`; or what is wrong, by field."""
+    from ..estimate import choose_alpha  # here: scikit-learn takes a second to import
+    from ..estimate.tables import read_rows
+
+    rows: dict[str, Any] = {}
+    for name, file in files.items():
+        if file is None:
+            return None, {name: f"{name} must be a CSV file with a header, got none. Choose one."}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, Path(file.name).name)
+            path.write_bytes(file.contents)
+            try:
+                rows[name] = read_rows(str(path), label)[:2]
+            except (OSError, *IMPOSSIBLE) as error:
+                said = str(error).replace(folder + os.sep, "").replace("--label", "the field label")
+                field = "label" if "no column" in said else name
+                return None, {field: f"{field} cannot be used: {said}"}
+    try:
+        return choose_alpha(rows["source"], rows["target"]), {}
+    except IMPOSSIBLE as error:
+        said = str(error)
+        return None, {said.split()[0] if said.split()[0] in rows else "target": said}
+
+
+def decided(decision: Any) -> Curve:
+    """The curve of a decision: left-out rows with their band, theory from the rows' moments, and the verdict."""
+    of, level = decision.curve, f"{100 * decision.level:.0f} %"
+    alpha = np.linspace(of.alpha[0], of.alpha[-1], CURVE)
+    lines = {"left-out rows": np.interp(alpha, of.alpha, of.accuracy)}
+    if of.theory is not None:
+        lines["theory"] = np.interp(alpha, of.alpha, of.theory)
+    low, high = (number(end) for end in decision.interval)
+    marks = [
+        Mark(
+            key,
+            name,
+            f"{remark}accuracy {decision.accuracy[at].percent()} % ({level})",
+            alpha,
+            decision.accuracy[at].value,
+        )
+        for key, name, remark, at, alpha in (
+            ("best", "α chosen", f"95 % interval {low} to {high}; ", "chosen", decision.alpha),
+            ("one", "α = 1", "", "1", 1.0),
+            ("zero", "α = 0", "", "0", 0.0),
+        )
+    ]
+    band = pd.DataFrame({"alpha": of.alpha, "low": of.accuracy_low, "high": of.accuracy_high})
+    return Curve(alpha, lines, tuple(marks), (decision.verdict,), pd.DataFrame(), band)
+
+
+def rank_table(state: State, shown: Curve) -> pd.DataFrame:
+    """Accuracy at every rank of the correction, at α*, at your α and at 1."""
+    marks = [mark for mark in shown.marks[:3] if abs(mark.alpha) < NEARLY_INFINITE]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ties are said beside the curve
+        path = rank_path(state.fit(), [mark.alpha for mark in marks]).accuracy
+    names = [f"α* = {number(m.alpha)}" if m.key == "best" else m.name for m in marks]
+    at = pd.DataFrame(path, columns=names).rename_axis("rank").reset_index()
+    return at.melt("rank", var_name="series", value_name="accuracy")
+
+
+def plane(state: State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values across, values up, and what the map shows (up, across)."""
+    x, y = (axis(name, float(getattr(state, name)), _limits(name, float(getattr(state, name))), count=CELLS)
+            for name in (state.map_x, state.map_y))  # fmt: skip
     cells = state.problem(**{state.map_x: x, state.map_y: y[:, None]})
     best = optimal_alpha(cells)
-    one, zero = (predict(cells, alpha).accuracy for alpha in (1.0, 0.0))
-    columns = {
-        "alpha": np.clip(best.alpha, -1e6, 1e6),
-        "accuracy": 100 * best.accuracy,
-        "gain_over_1": 100 * (best.accuracy - one),
-        "gain_over_0": 100 * (best.accuracy - zero),
-    }
-    return Plane(x, y, {name: np.broadcast_to(z, (len(y), len(x))) for name, z in columns.items()})
+    if state.map_shows == "alpha":
+        z = np.clip(best.alpha, -1e6, 1e6)
+    else:
+        base = {
+            "accuracy": 0.0,
+            "gain_over_1": predict(cells, 1.0).accuracy,
+            "gain_over_0": predict(cells, 0.0).accuracy,
+        }
+        z = 100 * (best.accuracy - base[state.map_shows])
+    return x, y, np.broadcast_to(z, (len(y), len(x)))
 
 
 def _limits(name: str, value: float) -> tuple[float, float]:
     """A range that stays put while the value moves within a decade, and holds it."""
-    parameter = PARAMETERS[name]
-    if parameter.is_size:
+    if (span := PARAMETERS[name].span) is None:
         decade = 10.0 ** math.floor(math.log10(value))
-        return max(decade / 10, parameter.low), 100 * decade
-    low, high = parameter.span or (0.0, 1.0)
-    if name == "beta":
-        return low, high
-    return (min(low, value / 2) or low) if value else low, max(high, 1.5 * value)
+        return max(decade / 10, PARAMETERS[name].low), 100 * decade
+    return min(span[0], value or span[0]), max(span[1], value)
 
 
-def curve_csv(state: State) -> bytes:
-    """Every curve and point of the picture, one row per α."""
-    shown = curve(state)
-    parts: list[tuple[str, Any, Any]] = [("theory", shown.alpha, shown.theory)]
-    if shown.published is not None:
-        parts.append(("published", shown.alpha, shown.published))
-    parts += [(mark.name, mark.alpha, mark.at) for mark in shown.marks if mark.at is not None]
-    if state.simulate:
-        parts.append(("simulation", state.alphas(POINTS), simulated(state).moments))
-    names = [name + suffix for suffix in ("", "_se") for name in ("mean", "variance", "accuracy", "risk")]
-    frames = []
-    for form, alpha, at in parts:
-        columns = {name: getattr(at, name) for name in names if getattr(at, name) is not None}
-        frames.append(pd.DataFrame({"form": form, "alpha": np.atleast_1d(alpha), **columns}))
-    return pd.concat(frames).to_csv(index=False).encode()
-
-
-def map_csv(state: State) -> bytes:
-    """The map, one row per cell, with every column whatever is shown."""
-    shown = plane(state)
-    x, y = np.meshgrid(shown.x, shown.y)
-    data = {state.map_x: x, state.map_y: y, **shown.columns}
-    return pd.DataFrame({name: np.ravel(z) for name, z in data.items()}).to_csv(index=False).encode()
+def number(value: float, digits: int = 3) -> str:
+    """As people write it, with a real minus sign and ∞."""
+    return f"{value:.{digits}g}".replace("inf", "∞").replace("-", "\N{MINUS SIGN}")

@@ -24,9 +24,8 @@ def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None
 
     The port is a free one by default. Raises ValueError or OSError for a port that cannot be had, ImportError without the extra `explore`.
     """
-    wanted = check.number(
-        "port", check.size("port", port, low=0), low=0, high=LAST_PORT, remedy="Leave it out to get a free one."
-    )
+    remedy = "Leave it out to get a free one."
+    wanted = check.number("port", check.size("port", port, low=0), 0, LAST_PORT, remedy)
     try:
         import anywidget  # noqa: F401 (the page needs these two; better said here than there)
         import marimo
@@ -62,36 +61,28 @@ class Guard:
     def __init__(self, app: Any, port: int):
         self.app, self.hosts = app, {f"{name}:{port}".encode() for name in NAMES}
         folder = notebook().parent  # marimo tells its page where it lies, and where it was started
-        self.paths = [
-            f"{folder}{os.sep}".encode(),
-            *(str(path).encode() for path in (folder, folder.parent, Path.cwd()) if path.name),
-        ]
-
-    def _without_paths(self, body: bytes) -> bytes:
-        for path in self.paths:
-            body = body.replace(path, b"")
-        return body
+        places = [str(path) for path in (folder, folder.parent, Path.cwd()) if path.name]
+        self.paths = [path.encode() for path in (f"{folder}{os.sep}", *places)]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        origins = [value for name, value in scope["headers"] if name == b"origin"]
-        if len(hosts) != 1 or hosts[0] not in self.hosts or any(origin != b"http://" + hosts[0] for origin in origins):
-            await self._refuse(scope, receive, send)
-            return
+            return await self.app(scope, receive, send)
+        host, *more = [value for name, value in scope["headers"] if name == b"host"] or [b""]
+        origins = {value for name, value in scope["headers"] if name == b"origin"}
+        if more or host not in self.hosts or origins - {b"http://" + host}:
+            return await self._refuse(scope, receive, send)
 
         async def unshared(message: Any) -> None:
             if message["type"] == "http.response.start":
                 dropped = (b"access-control-", b"content-length")  # paths left out below shorten the answer
                 kept = [(k, v) for k, v in message.get("headers", ()) if not k.lower().startswith(dropped)]
-                message = {
-                    **message,
-                    "headers": [*kept, (b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY")],
-                }
+                added = [(b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY")]
+                message = {**message, "headers": [*kept, *added]}
             elif message["type"] == "http.response.body":
-                message = {**message, "body": self._without_paths(message.get("body", b""))}
+                body = message.get("body", b"")
+                for path in self.paths:
+                    body = body.replace(path, b"")
+                message = {**message, "body": body}
             await send(message)
 
         await self.app(scope, receive, unshared)
@@ -99,15 +90,10 @@ class Guard:
     async def _refuse(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": 1008})
-            return
+            return await send({"type": "websocket.close", "code": 1008})
+        said = b"The explorer answers its own page only: open the address that it printed.\n"
         await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-        await send(
-            {
-                "type": "http.response.body",
-                "body": b"The explorer answers its own page only: open the address that it printed.\n",
-            }
-        )
+        await send({"type": "http.response.body", "body": said})
 
 
 def notebook() -> Path:
@@ -129,7 +115,6 @@ def _listen(port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise OSError(
-            f"port must be free on {HOST}, got {port}: {error.strerror}. Choose another, or leave it out to get a free one."
-        ) from None
+        remedy = "Choose another, or leave it out to get a free one."
+        raise OSError(f"port must be free on {HOST}, got {port}: {error.strerror}. {remedy}") from None
     return listener

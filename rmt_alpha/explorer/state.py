@@ -1,4 +1,4 @@
-"""What the page is set to: one frozen object, which a link carries, a preset fills and the controls change."""
+"""What the page is set to: one frozen object, which a link carries and the controls change."""
 
 from __future__ import annotations
 
@@ -11,31 +11,45 @@ from urllib.parse import urlencode
 import numpy as np
 
 from .. import _checks as check
-from ..problem.numbers import NUMBERS, Numbers
+from ..problem import Fit, Population
+from ..problem.numbers import NUMBERS, PARAMETERS, Numbers, Parameter
 
+TABS = TWO, MANY, DATA = "Two classes", "Classes and rank", "Your data"
 MAPS = {
     "gain_over_1": "gain of α* over α = 1, points",
     "gain_over_0": "gain of α* over α = 0, points",
     "alpha": "α*",
     "accuracy": "accuracy at α*, %",
 }
+CHOICES = {"map_x": NUMBERS, "map_y": NUMBERS, "map_shows": tuple(MAPS), "tab": TABS}
+WHOLE = ("classes", "rank")
+FIELDS = PARAMETERS | {
+    p.name: p
+    for p in (  # more classes take a page too long
+        Parameter("alpha", "α", "your scale", "1", 3, -1e6, 1e6, (-10, 20), False),
+        Parameter("alpha_low", "α", "curve from", "1", -10, -1e6, 1e6, (-50, 0), False),
+        Parameter("alpha_high", "α", "curve to", "1", 15, -1e6, 1e6, (1, 50), False),
+        Parameter("classes", "K", "classes", "1", 3, 2, 6, (2, 6), False),
+        Parameter("rank", "r", "largest rank of the correction", "1", 6, 1, 6, (1, 6), False),
+    )
+}
 IMPOSSIBLE = (ValueError, TypeError, ArithmeticError)  # what the library raises on numbers that cannot be
-MOST_TRIALS = 20_000  # a page answers in seconds; more belong to the command line
 
 
 @dataclass(frozen=True)
 class State(Numbers):
-    """The problem's eight numbers, and what to show of it. Values are kept as they were typed; `settle` checks them."""
+    """The problem's numbers, and what to show of it. Values are kept as they were typed; `settle` checks them."""
 
-    alpha: Any = 3.0
-    alpha_low: Any = -10.0
-    alpha_high: Any = 15.0
-    published: Any = False
+    alpha: Any = 3
+    alpha_low: Any = -10
+    alpha_high: Any = 15
+    classes: Any = 3
+    rank: Any = 6
     simulate: Any = False
-    trials: Any = 1000
     map_x: Any = "beta"
     map_y: Any = "n_target"
     map_shows: Any = "gain_over_1"
+    tab: Any = TWO
 
     @classmethod
     def from_query(cls, query: Mapping[str, Any]) -> State:
@@ -49,34 +63,30 @@ class State(Numbers):
         given = {name: value for name, value in dataclasses.asdict(self).items() if value != getattr(State(), name)}
         return urlencode({name: write(value) for name, value in given.items()})
 
-    def alphas(self, count: int) -> np.ndarray:
-        """`count` values of α over the range shown."""
-        return np.linspace(self.alpha_low, self.alpha_high, count)
+    def fit(self) -> Fit:
+        """K classes at a right angle to each other, their means from 4/3 to 2/3 of ‖μ‖ long: equal ones tie in rank."""
+        K, dim = int(self.classes), int(self.dim)
+        along, across = np.linspace(4 / 3, 2 / 3, K)[:, None] * np.eye(2 * K).reshape(2, K, 2 * K)
+        target = self.beta * self.mu * along + np.sqrt(1 - self.beta**2) * self.mu_orth * across
+        source = Fit(Population.classes(self.mu * along, dim=dim), self.n_source, self.gamma_source)
+        rank = int(self.rank) if self.rank < K else None
+        return Fit(Population.classes(target, dim=dim), self.n_target, self.gamma_target, starts=[source], rank=rank)
 
     def check(self) -> None:
         """Raise what the library raises on the first value that cannot be."""
         self.problem()
-        check.number("alpha", self.alpha, -1e6, 1e6)
-        low, high = (
-            check.number("alpha_low", self.alpha_low, -1e6, 1e6),
-            check.number("alpha_high", self.alpha_high, -1e6, 1e6),
-        )
-        if not low < high:
-            raise ValueError(f"alpha_high must be larger than alpha_low, {low:g}, got {high:g}. Widen the range of α.")
-        for name in ("published", "simulate"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be true or false, got {getattr(self, name)!r}.")
-        check.number(
-            "trials",
-            check.size("trials", self.trials, low=2),
-            high=MOST_TRIALS,
-            remedy="More are for rmt-alpha simulate.",
-        )
-        check.choice("map_x", self.map_x, NUMBERS)
-        check.choice("map_y", self.map_y, NUMBERS)
-        check.choice("map_shows", self.map_shows, tuple(MAPS))
+        for name, allowed in CHOICES.items():
+            check.choice(name, getattr(self, name), allowed)
+        check.choice("simulate", write(self.simulate), ("true", "false"))
+        for name in FIELDS.keys() - PARAMETERS.keys():
+            value = check.size(name, getattr(self, name)) if name in WHOLE else getattr(self, name)
+            check.number(name, value, FIELDS[name].low, FIELDS[name].high, "More belong to Python." * (name in WHOLE))
+        if not self.alpha_low < self.alpha_high:
+            raise ValueError(f"alpha_high must be larger than alpha_low, {self.alpha_low:g}, got {self.alpha_high:g}.")
         if self.map_x == self.map_y:
             raise ValueError(f"map_y must be another parameter than map_x, got {self.map_y!r} twice. Choose two.")
+        if self.tab == MANY and self.dim < 2 * self.classes:
+            raise ValueError(f"dim must be at least 2K = {2 * self.classes:g}, got {self.dim:g}. Take fewer classes.")
 
 
 def settle(state: State, good: State) -> tuple[State, dict[str, str]]:
@@ -109,81 +119,3 @@ def write(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.15g}" if isinstance(value, int | float) else str(value)
-
-
-def _presets() -> dict[str, State]:
-    """Name → state: the figures of the two-class problem, as `experiments` has them."""
-    penalties = {"map_x": "gamma_target", "map_y": "gamma_source"}
-    made = {"the page's example": State()}
-
-    def add(name: str, *numbers: float, **shown: Any) -> None:
-        made[name] = State(*map(float, numbers), **shown)
-
-    for beta in (0.2, 0.5, 0.9):
-        add(
-            f"accuracy against α: β = {beta}",
-            5000,
-            40,
-            1000,
-            0.8,
-            0.8,
-            beta,
-            5,
-            0.1,
-            alpha_low=-10.0,
-            alpha_high=10.0,
-            alpha=5.0,
-        )
-    for dim in (2, 20, 200, 2000):
-        shown = {
-            "published": True,
-            "map_y": "dim",
-            "map_shows": "alpha",
-            "alpha": 2.0,
-            "alpha_low": -3.0,
-            "alpha_high": 5.0,
-        }
-        add(f"α* against β: p = {dim}", 2000, 200, dim, 1, 1, 0.8, 1, 1, **shown)
-    for beta in (0.2, 0.5, 0.8):
-        add(
-            f"maps over the penalties: β = {beta}",
-            2000,
-            40,
-            400,
-            1,
-            1,
-            beta,
-            1,
-            1,
-            alpha_low=-5.0,
-            alpha_high=10.0,
-            **penalties,
-        )
-    for beta in (0.3, 0.8):
-        add(
-            f"score densities: β = {beta}",
-            5000,
-            200,
-            400,
-            1.5,
-            1,
-            beta,
-            1,
-            1,
-            alpha=10.0,
-            alpha_low=-5.0,
-            alpha_high=12.0,
-        )
-    moments = (
-        (1000, 200, 100, 0.5, 0.3, 1, 1.5),
-        (1000, 100, 200, 0.5, 0.3, 2, 1.5),
-        (5000, 500, 100, 10, 0.8, 1.5, 1),
-    )
-    for N, n, p, alpha, beta, mu, mu_orth in moments:
-        shown = {"alpha": float(alpha), "alpha_low": -5.0, "alpha_high": 12.0, **penalties}
-        add(f"moments against γ: N = {N}, n = {n}, p = {p}", N, n, p, mu, mu_orth, beta, 1, 1, **shown)
-    add("phase map over β and n", 800, 200, 400, 1, 1, 0.5, 0.5, 0.5, alpha_low=-4.0, alpha_high=5.0, alpha=2.0)
-    return made
-
-
-PRESETS = _presets()

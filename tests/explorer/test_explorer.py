@@ -12,15 +12,26 @@ import pytest
 pytest.importorskip("marimo", reason="the explorer needs the extra 'explore'")
 pytest.importorskip("vl_convert", reason="the explorer needs the extra 'explore'")
 
-from rmt_alpha import compare, optimal_alpha, predict
+from rmt_alpha import compare, optimal_alpha, predict, rank_path
+from rmt_alpha.estimate import choose_alpha
 from rmt_alpha.explorer import picture, pictures, results, serve
-from rmt_alpha.explorer.state import MAPS, PRESETS, State, read, settle
+from rmt_alpha.explorer.state import MANY, MAPS, State, read, settle
 from rmt_alpha.problem.numbers import EXAMPLE, NUMBERS
 from rmt_alpha.simulation.simulate import simulate
-from rmt_alpha.theory.published import optimal_alpha_published
 
-FULL = State(published=True, simulate=True, alpha_low=-3.0, alpha_high=8.0)
-STATES = [State(), FULL, *PRESETS.values()]
+FULL = State(simulate=True, alpha_low=-3.0, alpha_high=8.0)
+THREE = State(tab=MANY, mu=2.0, dim=200, n_target=100)
+PENALTIES = State(
+    2000.0, 40.0, 400.0, 1.0, 1.0, 0.2, 1.0, 1.0, map_x="gamma_target", map_y="gamma_source", map_shows="alpha"
+)
+STATES = [State(), FULL, THREE, PENALTIES, State(n_source=1e7, mu=5.0, gamma_target=1e4)]
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    """Nothing kept from another test's numbers."""
+    results._theory.cache_clear()
+    results._simulated.cache_clear()
 
 
 @pytest.fixture
@@ -61,12 +72,15 @@ def test_what_is_typed_is_read(text, value):
         ({"n_target": np.inf}, "n_target must lie in"),
         ({"alpha_high": -20.0}, "alpha_high must be larger than alpha_low"),
         ({"alpha": 1e9}, "alpha must lie in"),
-        ({"trials": 1}, "trials must lie in"),
-        ({"trials": 1e8}, "trials must lie in"),
         ({"map_x": "gamma"}, "map_x must be one of"),
         ({"map_y": "beta"}, "map_y must be another parameter"),
         ({"map_shows": "height"}, "map_shows must be one of"),
-        ({"simulate": 1.0}, "simulate must be true or false"),
+        ({"simulate": 1.0}, "simulate must be one of"),
+        ({"tab": "Mine"}, "tab must be one of"),
+        ({"classes": 7}, r"classes must lie in \[2, 6\]"),
+        ({"classes": 2.5}, "classes must be a whole number"),
+        ({"rank": 0}, "rank must lie in"),
+        ({"tab": MANY, "dim": 5.0}, "dim must be at least 2K = 6, got 5"),
         ({"gamma_target": 0.0, "n_target": 1000.0}, "gamma_target must be positive where"),
     ],
 )
@@ -75,7 +89,7 @@ def test_an_impossible_value_is_named_and_the_last_good_one_kept(changed, messag
     state, errors = settle(dataclasses.replace(good, **changed), good)
     name = message.split()[0]
     assert name in errors and pd.Series([errors[name]]).str.contains(message, regex=True).all()
-    results.curve(state), results.plane(state)  # the page stands
+    assert results.curve(state) and results.plane(state)  # the page stands
     assert getattr(state, name) == getattr(good, name)
 
 
@@ -86,114 +100,145 @@ def test_every_impossible_value_is_named():
 
 def test_the_curve_is_the_library_s():
     shown, problem = results.curve(FULL), FULL.problem()
-    best = optimal_alpha(problem)
-    np.testing.assert_array_equal(shown.theory.accuracy, predict(problem, np.linspace(-3, 8, results.CURVE)).accuracy)
+    best, alpha = optimal_alpha(problem), np.linspace(-3, 8, results.CURVE)
+    np.testing.assert_array_equal(shown.lines["theory"], predict(problem, alpha).accuracy)
     assert {mark.key: mark.alpha for mark in shown.marks} == {
-        "best": best.alpha, "one": 1, "zero": 0, "own": 3, "worst": best.zero, "least_risk": best.least_risk,
-        "published": optimal_alpha_published(problem),
+        "best": best.alpha, "one": 1, "zero": 0, "own": 3, "worst": best.zero,
     }  # fmt: skip
-    # What the published α* is worth is said by the corrected form.
-    assert shown.mark("published").at.accuracy == predict(problem, shown.mark("published").alpha).accuracy
+    assert shown.mark("best").accuracy == best.accuracy
 
 
-def test_simulated_points_and_how_far_they_are():
-    shown, alpha = results.simulated(FULL), np.linspace(-3, 8, results.POINTS)
-    drawn, theory = simulate(FULL.problem(), alpha, n_trials=1000, method="chain"), predict(FULL.problem(), alpha)
-    np.testing.assert_array_equal(shown.moments.accuracy, drawn.accuracy)
-    assert shown.max_abs_z == compare(theory, drawn).max_abs
-    assert shown.distance == 100 * np.abs(drawn.accuracy - theory.accuracy).max()
-    words = pictures.comparison(shown, 1000)
-    assert f"{shown.max_abs_z:.1f}" in words and "1/p = 0.1 points" in words
+@pytest.mark.parametrize(
+    "state", [THREE, dataclasses.replace(THREE, rank=1.0), dataclasses.replace(THREE, classes=4.0)]
+)
+def test_the_curve_of_many_classes_is_the_library_s(state):
+    shown, fit = results.curve(state), state.fit()
+    assert fit.population.components == state.classes and fit.rank == (1 if state.rank == 1 else None)
+    np.testing.assert_allclose(shown.lines["theory"][::50], predict(fit, shown.alpha[::50]).accuracy, atol=5e-4)
+    assert shown.mark("best").alpha == pytest.approx(optimal_alpha(fit).alpha)
+    assert shown.mark("one").accuracy == predict(fit, 1.0).accuracy and "worst" not in [m.key for m in shown.marks]
 
 
-def test_simulations_that_cannot_be(monkeypatch):
+def test_the_classes_are_those_that_are_said():
+    fit = dataclasses.replace(THREE, mu=2.0, mu_orth=1.0, beta=0.6, rank=3.0).fit()
+    assert fit.rank is None  # nothing is restricted
+    source, target = np.asarray(fit.starts[0].population.means), np.asarray(fit.population.means)
+    np.testing.assert_allclose(np.linalg.norm(source, axis=1), 2 * np.array([4 / 3, 1, 2 / 3]))
+    np.testing.assert_allclose(target[1] @ source[1], 0.6 * 4)
+    np.testing.assert_allclose(np.linalg.norm(target[1]), np.hypot(0.6 * 2, 0.8 * 1))
+    np.testing.assert_allclose(target @ target.T - np.diag(np.diag(target @ target.T)), 0, atol=1e-12)
+
+
+def test_ranks_are_the_library_s():
+    shown = results.curve(THREE)
+    table = results.rank_table(THREE, shown)
+    path = rank_path(THREE.fit(), [shown.mark("best").alpha, 3.0, 1.0]).accuracy
+    for i, (_, part) in enumerate(table.groupby("series", sort=False)):
+        np.testing.assert_array_equal(part["accuracy"], path[:, i])
+    assert list(table["rank"][:4]) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("state", [FULL, THREE])
+def test_simulated_points_and_how_far_they_are(state, monkeypatch):
+    monkeypatch.setattr(results, "TRIALS", 20)  # whatever the time allows, ten at least
+    monkeypatch.setattr(results, "LONGEST", 60.0)
+    shown, alpha = (
+        results.simulated(state, results.curve(state)),
+        np.linspace(state.alpha_low, state.alpha_high, results.POINTS),
+    )
+    problem, method = (state.problem(), "chain") if state is FULL else (state.fit(), "dense")
+    drawn, theory = simulate(problem, alpha, n_trials=20, method=method), predict(problem, alpha)
+    np.testing.assert_array_equal(shown.points["accuracy"], drawn.accuracy)
+    np.testing.assert_allclose((shown.points["high"] - shown.points["low"]) / 2, drawn.accuracy_se)
+    z, far = np.abs(compare(theory, drawn).accuracy).max(), 100 * np.abs(drawn.accuracy - theory.accuracy).max()
+    assert (
+        f"20 trainings: largest |z| of accuracy against theory {z:.1f}; largest distance {far:.2f} points"
+        in shown.words[-1]
+    )
+    assert ("1/p = 0.1 points" if state is FULL else "1/p = 0.5 points") in shown.words[-1]
+
+
+def test_simulations_that_cannot_be():
     with pytest.raises(ValueError, match="positive"):
-        results.simulated(State(gamma_source=0.0))
+        results.simulated(State(gamma_source=0.0), results.curve(State()))
+    with pytest.raises(ValueError, match=r"dim must be at most 2e\+07/N to be simulated, got 1e\+06"):
+        results.simulated(State(tab=MANY, dim=1e6), results.curve(State()))
+
+
+def test_dragging_alpha_computes_nothing_but_its_own_accuracy(monkeypatch):
+    first = results.simulated(FULL, results.curve(FULL))
+    monkeypatch.setattr(results, "optimal_alpha", None)
     monkeypatch.setattr(results, "LONGEST", 0.0)
-    with pytest.raises(ValueError, match="trials must be few enough"):
-        results.simulated(State())
+    moved = dataclasses.replace(FULL, alpha=4.0)
+    second = results.simulated(moved, results.curve(moved))
+    assert second.mark("own").accuracy == predict(FULL.problem(), 4.0).accuracy != first.mark("own").accuracy
+    assert second.points is first.points and second.lines["theory"] is first.lines["theory"]
+
+
+def test_a_simulation_takes_as_long_as_it_may(monkeypatch):
+    monkeypatch.setattr(results, "LONGEST", 0.0)
+    assert "Simulation, 10 trainings" in results.simulated(FULL, results.curve(FULL)).words[-1]
 
 
 @pytest.mark.parametrize("x", NUMBERS)
 @pytest.mark.parametrize("state", STATES)
 def test_the_map_is_the_library_s_and_holds_the_problem(state, x):
     state = dataclasses.replace(state, map_x=x, map_y="beta" if x != "beta" else "mu")
-    shown = results.plane(state)
-    assert shown.x[0] <= getattr(state, x) <= shown.x[-1]
-    i, j = 7 % len(shown.y), 3 % len(shown.x)
-    cell = state.problem(**{state.map_x: shown.x[j], state.map_y: shown.y[i]})
-    best = optimal_alpha(cell)
-    wanted = {
-        "alpha": np.clip(best.alpha, -1e6, 1e6),
-        "accuracy": 100 * best.accuracy,
-        "gain_over_1": 100 * (best.accuracy - predict(cell, 1).accuracy),
-        "gain_over_0": 100 * (best.accuracy - predict(cell, 0).accuracy),
-    }
-    assert list(wanted) == [name for name in shown.columns] and set(wanted) == set(MAPS)
-    for name, value in wanted.items():
-        assert shown.columns[name][i, j] == pytest.approx(value, rel=1e-9, abs=1e-9)
+    for shows in MAPS:
+        x, y, z = results.plane(dataclasses.replace(state, map_shows=shows))
+        assert x[0] <= getattr(state, state.map_x) <= x[-1]
+        i, j = 7 % len(y), 3 % len(x)
+        cell = state.problem(**{state.map_x: x[j], state.map_y: y[i]})
+        best = optimal_alpha(cell)
+        wanted = {
+            "alpha": np.clip(best.alpha, -1e6, 1e6),
+            "accuracy": 100 * best.accuracy,
+            "gain_over_1": 100 * (best.accuracy - predict(cell, 1).accuracy),
+            "gain_over_0": 100 * (best.accuracy - predict(cell, 0).accuracy),
+        }
+        assert z[i, j] == pytest.approx(wanted[shows], rel=1e-9, abs=1e-9)
 
 
 def test_a_map_s_cells_cover_it():
     state = State(map_x="gamma_target", map_y="mu")
-    tables = pictures.map_tables(state, results.plane(state))
+    tables = pictures.phase_map(state)["tables"]
     cells = pd.DataFrame(tables["map"])
     row = cells[cells["mu"] == cells["mu"].iloc[0]]
     np.testing.assert_array_equal(row["x0"].iloc[1:], row["x1"].iloc[:-1])
-    assert np.all((row["x0"] <= row["gamma_target"]) & (row["gamma_target"] <= row["x1"]))
-    assert tables["here"] == {"gamma_target": [0.1], "mu": [0.8]}
+    x = row["gamma_target"].to_numpy()
+    np.testing.assert_allclose(row["x1"].iloc[:-1], np.sqrt(x[1:] * x[:-1]))  # half-way, on a logarithmic axis
+    assert row["x0"].iloc[0] == x[0] and row["x1"].iloc[-1] == x[-1]
+    assert tables["here"].to_dict("list") == {"gamma_target": [0.1], "mu": [0.8]}
 
 
 def test_the_curve_s_rows():
     shown = results.curve(FULL)
-    other = results.curve(State(beta=0.2))
-    tables = pictures.curve_tables(shown, results.simulated(FULL), {"pin 1": other})
-    lines = pd.DataFrame(tables["curve"]).groupby("series", sort=False)["accuracy"].apply(np.array)
-    assert list(lines.index) == ["theory", "published code", "pin 1"]
-    np.testing.assert_array_equal(lines["theory"], shown.theory.accuracy)
+    tables = pictures.curve_tables(shown, {"pin 1": results.curve(State(beta=0.2))})
+    lines = tables["curve"].groupby("series", sort=False)["accuracy"].apply(np.array)
+    assert list(lines.index) == ["theory", "pin 1"]
+    np.testing.assert_array_equal(lines["theory"], shown.lines["theory"])
     inside = predict(State(beta=0.2).problem(), shown.alpha).accuracy
     np.testing.assert_allclose(lines["pin 1"], inside, atol=2e-3)  # between its own points
-    points = pd.DataFrame(tables["simulation"])
-    drawn = results.simulated(FULL).moments
-    np.testing.assert_allclose((points["high"] - points["low"]) / 2, drawn.accuracy_se)
-    marks = pd.DataFrame(tables["marks"]).set_index("said")
-    assert marks.loc[f"α* = {pictures.number(shown.best.alpha)}", "alpha"] == shown.best.alpha
+    marks = tables["marks"].set_index("said")
+    assert marks.loc[f"α* = {results.number(shown.mark('best').alpha)}", "alpha"] == shown.mark("best").alpha
 
 
 def test_a_mark_outside_the_range_stands_at_its_edge():
     shown = results.curve(State(alpha_low=2.0, alpha_high=5.0))
-    marks = pd.DataFrame(pictures.curve_tables(shown, None, {})["marks"])
+    marks = pictures.curve_tables(shown, {})["marks"]
     assert list(marks["said"]) == ["α* = 7.47 →", "← α = 1", "← α = 0", "← ᾱ = −0.314"]
     assert list(marks["alpha"]) == [5.0, 2.0, 2.0, 2.0]
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_no_label_lies_over_another(state):
-    marks = pd.DataFrame(pictures.curve_tables(results.curve(state), None, {})["marks"])
-    shown = results.curve(state)
-    x = 700 * (marks["alpha"] - shown.alpha[0]) / np.ptp(shown.alpha)
-    y = (
-        280 * (1 - (marks["accuracy"] - shown.theory.accuracy.min()) / max(np.ptp(shown.theory.accuracy), 0.01))
-        + marks["dy"]
-    )
-    wide = 7 * marks["said"].str.len()
-    left = np.where(marks["align"] == "left", x + marks["dx"], x + marks["dx"] - wide)
-    for i in range(len(marks)):
-        for j in range(i):
-            apart = left[i] >= left[j] + wide[j] or left[j] >= left[i] + wide[i] or abs(y[i] - y[j]) >= 14
-            assert apart, (marks["said"][i], marks["said"][j])
+    assert list(marks["accuracy"]) == [shown.lines["theory"][-1], *[shown.lines["theory"][0]] * 3]
 
 
 def test_densities_are_normal_and_shaded_where_wrong():
     shown = results.curve(State())
-    tables = pictures.scores_tables(shown)
-    rows = pd.DataFrame(tables["scores"])
-    own = rows[(rows["row"] == "own") & (rows["class"] == "y = +1")]
-    at = shown.mark("own").at
+    rows = pictures.scores(State(), shown)["tables"]["scores"]
+    own = rows[rows["said"].str.startswith("your α = 3: 72.4 %") & (rows["class"] == "y = +1")]
+    at = predict(State().problem(), 3.0)
     assert own["x"].iloc[own["y"].argmax()] == pytest.approx(at.mean / np.sqrt(at.variance), abs=0.1)
     height = own["y"] - own["base"]
     assert height[own["wrong"]].sum() / height.sum() == pytest.approx(1 - at.accuracy, abs=0.02)
-    assert f"α* = 7.47: {100 * shown.best.accuracy:.1f} %" in tables["laws"]["said"]
 
 
 def test_infinite_alpha_is_drawn_and_said(monkeypatch):
@@ -202,30 +247,24 @@ def test_infinite_alpha_is_drawn_and_said(monkeypatch):
         results, "optimal_alpha", lambda problem: dataclasses.replace(best, alpha=np.inf, at_infinity=True)
     )
     shown = results.curve(State())
-    assert "approached" in pictures.headline(shown) and "+∞" in pictures.table({"": shown})
-    assert "α* = +∞ →" in pictures.curve_tables(shown, None, {})["marks"]["said"]
-    assert not any("α*" in said for said in pictures.scores_tables(shown)["laws"]["said"])
+    assert "approached" in shown.words[0] and "∞" in pictures.table(shown, {})
+    assert "α* = ∞ →" in list(pictures.curve_tables(shown, {})["marks"]["said"])
+    assert not any("α*" in said for said in pictures.scores(State(), shown)["tables"]["scores"]["said"])
 
 
 def test_the_table_compares_pins():
-    text = pictures.table({"": results.curve(State()), "pin 1: β = 0.2": results.curve(State(beta=0.2))})
+    text = pictures.table(results.curve(State()), {"pin 1: β = 0.2": results.curve(State(beta=0.2))})
     assert 'id="row-pin-0"' in text and "pin 1: β = 0.2" in text and "nan" not in text
     assert pictures.pin_name(State(beta=0.2), 0) == "pin 1: β = 0.2"
 
 
 def made(state):
     shown = results.curve(state)
-    points = results.simulated(state) if state.simulate else None
-    curve = picture.Picture(
-        spec=pictures.curve_spec(state.alpha_low, state.alpha_high),
-        tables=pictures.curve_tables(shown, points, {}), signals={"alpha": float(state.alpha)},
-    )  # fmt: skip
-    scores = picture.Picture(spec=pictures.scores_spec(), tables=pictures.scores_tables(shown))
-    return (
-        curve,
-        scores,
-        picture.Picture(spec=pictures.map_spec(state), tables=pictures.map_tables(state, results.plane(state))),
-    )
+    shown = results.simulated(state, shown) if state.simulate else shown
+    curve = picture.Picture(**pictures.curve(shown, {}, state))
+    if state.tab == MANY:
+        return curve, picture.Picture(**pictures.ranks(state, shown))
+    return curve, picture.Picture(**pictures.scores(state, shown)), picture.Picture(**pictures.phase_map(state))
 
 
 @pytest.mark.parametrize(
@@ -233,9 +272,14 @@ def made(state):
 )
 def test_files_are_the_pictures_on_the_screen(plain, state):
     curve, scores, plane = (p.file("svg").decode() for p in made(state))
-    assert f"your α = {state.alpha:g}: " in curve and ("published code" in curve) == state.published
+    assert f"your α = {state.alpha:g}: " in curve
     assert "α* = 7.47" in curve and "shaded: wrong" in scores and MAPS[state.map_shows] in plane
     assert all("NaN" not in text and "Infinity" not in text for text in (curve, scores, plane))
+
+
+def test_files_of_many_classes_are_the_pictures_on_the_screen(plain):
+    curve, ranks = (p.file("svg").decode() for p in made(THREE))
+    assert "your α = 3: " in curve and "rank of the correction" in ranks and "α* = " in ranks
 
 
 def test_files_are_of_their_kind(plain):
@@ -243,39 +287,87 @@ def test_files_are_of_their_kind(plain):
     assert curve.file("pdf").startswith(b"%PDF") and curve.file("png").startswith(b"\x89PNG")
 
 
-def test_exported_data():
-    curve = pd.read_csv(io.BytesIO(results.curve_csv(FULL)))
-    np.testing.assert_allclose(curve[curve["form"] == "theory"]["accuracy"], results.curve(FULL).theory.accuracy)
-    np.testing.assert_allclose(
-        curve[curve["form"] == "simulation"]["accuracy_se"], results.simulated(FULL).moments.accuracy_se
-    )
-    assert {"published", "α*", "ᾱ", "α = 1", "α = 0"} <= set(curve["form"])
-    cells = pd.read_csv(io.BytesIO(results.map_csv(FULL)))
-    one = cells.iloc[99]
-    assert one["alpha"] == pytest.approx(optimal_alpha(FULL.problem(beta=one["beta"], n_target=one["n_target"])).alpha)
+def test_exported_data_are_the_picture_s_rows(plain):
+    curve, _, plane = (pd.read_csv(io.BytesIO(p.file("csv"))) for p in made(FULL))
+    shown = results.curve(FULL)
+    theory = curve[(curve["table"] == "curve") & (curve["series"] == "theory")]
+    np.testing.assert_allclose(theory["accuracy"], shown.lines["theory"])
+    points = curve[curve["table"] == "points"]
+    assert len(points) == results.POINTS and np.all(points["low"] < points["accuracy"])
+    one = plane[plane["table"] == "map"].iloc[99]
+    problem = FULL.problem(beta=one["beta"], n_target=one["n_target"])
+    assert one["z"] == pytest.approx(100 * (optimal_alpha(problem).accuracy - predict(problem, 1.0).accuracy))
 
 
-def test_the_library_s_lines_run(capsys):
-    names = {}
-    exec(pictures.python_lines(FULL), names)
-    assert names["problem"] == FULL.problem() and repr(names["best"]) in capsys.readouterr().out
-    np.testing.assert_array_equal(names["accuracy"], results.curve(FULL).theory.accuracy)
+@pytest.mark.parametrize(("value", "text"), [(7.4706, "7.47"), (-0.31380, "−0.314"), (0.0, "0"), (-np.inf, "−∞")])
+def test_numbers_are_written_as_people_do(value, text):
+    assert results.number(value) == text
+
+
+class Upload:
+    """A file as the page receives it."""
+
+    def __init__(self, name, contents):
+        self.name, self.contents = name, contents
+
+
+@pytest.fixture(scope="module")
+def frames():
+    rng, e = np.random.default_rng(0), np.eye(2, 40)
+
+    def rows(n, mean):
+        y = rng.permutation(np.arange(n) % 2)
+        frame = pd.DataFrame(
+            np.outer(2 * y - 1, mean) + rng.standard_normal((n, 40)), columns=[f"x{i}" for i in range(40)]
+        )
+        return frame.assign(label=y)
+
+    return {"source": rows(400, e[0]), "target": rows(60, 0.8 * e[0] + 0.6 * e[1])}
+
+
+def uploads(frames, **changed):
+    return {k: Upload(f"{k}.csv", v.to_csv(index=False).encode()) for k, v in frames.items()} | changed
+
+
+def test_uploaded_files_go_through_choose_alpha(frames):
+    decision, errors = results.decide(uploads(frames), "label")
+    (source, y_source), (target, y_target) = ((f.drop(columns="label"), f["label"].to_numpy()) for f in frames.values())
+    wanted = choose_alpha((source, y_source), (target, y_target))
+    assert errors == {} and decision.verdict == wanted.verdict and decision.alpha == pytest.approx(wanted.alpha)
+    shown = results.decided(decision)
+    assert shown.words == (wanted.verdict,) and list(shown.lines) == ["left-out rows", "theory"]
+    best = shown.mark("best")
+    assert (best.alpha, best.accuracy) == pytest.approx((wanted.alpha, wanted.accuracy["chosen"].value))
+    assert wanted.accuracy["1"].percent() in shown.mark("one").remark
+    assert f"95 % interval {results.number(wanted.interval[0])} to {results.number(wanted.interval[1])}" in best.remark
+    np.testing.assert_allclose(shown.lines["theory"], np.interp(shown.alpha, wanted.curve.alpha, wanted.curve.theory))
+    np.testing.assert_array_equal(shown.band["low"], wanted.curve.accuracy_low)
+    np.testing.assert_array_equal(shown.band["high"], wanted.curve.accuracy_high)
+
+
+def test_uploaded_files_of_three_classes(frames):
+    three = {k: f.assign(label=np.arange(len(f)) % 3) for k, f in frames.items()}
+    decision, errors = results.decide(uploads(three), "label")
+    assert errors == {} and list(results.decided(decision).lines) == ["left-out rows"]
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("changed", "label", "field", "message"),
     [
-        (7.4706, "7.47"),
-        (-0.31380, "−0.314"),
-        (0.0, "0"),
-        (5000.4, "5000"),
-        (1e12, "10¹²"),
-        (2.5e-6, "2.5·10⁻⁶"),
-        (-np.inf, "−∞"),
+        ({"source": None}, "label", "source", "source must be a CSV file with a header, got none"),
+        ({"target": None}, "label", "target", "target must be a CSV file"),
+        ({}, "class", "label", "source.csv has no column 'class'"),
+        ({"target": Upload("mine.csv", b"label,x\n1,a\n0,b\n")}, "label", "target", "mine.csv: column 'x' is not a finite number"),
+        ({"target": Upload("mine.csv", b"label,x\n1,1\n0,2\n1,3\n0,5\n")}, "label", "source", "must have the same columns"),
+        ({"target": Upload("mine.csv", b"\xff\xfe\x00")}, "label", "target", "mine.csv cannot be read"),
+        ({"target": Upload("mine.exe", b"label,x\n1,1\n")}, "label", "target", "mine.exe must end in"),
+        ({"target": Upload("../../mine.csv", b"")}, "label", "target", "mine.csv cannot be read"),
     ],
-)
-def test_numbers_are_written_as_people_do(value, text):
-    assert pictures.number(value) == text
+)  # fmt: skip
+def test_files_that_cannot_be_used_are_named_with_their_field(frames, changed, label, field, message):
+    decision, errors = results.decide(uploads(frames, **changed), label)
+    assert decision is None and list(errors) == [field] and message in errors[field]
+    assert "/tmp" not in errors[field] and "--label" not in errors[field]
 
 
 def asked(kind, **headers):

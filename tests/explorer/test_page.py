@@ -1,5 +1,6 @@
 """The explorer in a browser: what is on the screen, what the pointer and the keyboard do, who may listen."""
 
+import importlib.resources
 import importlib.util
 import os
 import shutil
@@ -7,25 +8,30 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote_plus, urlsplit
 
+import numpy as np
+import pandas as pd
 import pytest
 
-MISSING = [
-    name for name in ("marimo", "vl_convert", "anywidget", "playwright") if importlib.util.find_spec(name) is None
-]
+REQUIRED = os.environ.get("RMT_ALPHA_BROWSER") == "required"
+NEEDED = ("marimo", "vl_convert", "anywidget", "playwright", *(("axe_playwright_python",) if REQUIRED else ()))
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if MISSING or CHROMIUM is None:
     reason = f"missing: {', '.join(MISSING) or 'a Chromium (Debian: apt-get install chromium)'}"
-    if os.environ.get("RMT_ALPHA_BROWSER") == "required":
+    if REQUIRED:
         raise RuntimeError(reason)
     pytest.skip(reason, allow_module_level=True)
 
 from playwright.sync_api import sync_playwright  # noqa: E402 (after what skips the file where it is missing)
 
 from rmt_alpha import optimal_alpha, predict  # noqa: E402
-from rmt_alpha.explorer.state import State  # noqa: E402
+from rmt_alpha.estimate import choose_alpha  # noqa: E402
+from rmt_alpha.estimate.tables import read_rows  # noqa: E402
+from rmt_alpha.explorer.state import DATA, MANY, TABS, State  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
@@ -78,10 +84,13 @@ class Visit:
             lambda payload: self.frames.append(payload if isinstance(payload, str) else payload.decode()),
         )
 
-    def open(self, query=""):
-        self.page.goto(self.server + query)
+    def open(self, query="", tab=None):
+        self.page.goto(self.server + query + (f"&tab={quote_plus(tab)}" if tab else ""))
+        if tab == DATA:
+            self.page.wait_for_selector("[data-cell-name=files] input[type=file]", state="attached", timeout=60_000)
+            return self
         self.page.wait_for_selector("#row-best", timeout=60_000)
-        self.page.wait_for_selector("[data-cell-name=plane_card] .picture[data-drawn]", timeout=60_000)
+        self.page.wait_for_selector("[data-cell-name=more] .picture[data-drawn] >> nth=-1", timeout=60_000)
         self.page.wait_for_selector("[data-cell-name=curve_card] .picture[data-drawn]")
         return self
 
@@ -106,7 +115,9 @@ class Visit:
         )
 
     def picture(self, name):
-        return self.page.locator(f"[data-cell-name={name}_card] .picture svg")
+        if name == "curve":
+            return self.page.locator("[data-cell-name=curve_card] .picture svg")
+        return self.page.locator("[data-cell-name=more] .picture svg").last  # map or ranks
 
     def state(self):
         self.page.wait_for_timeout(300)  # the address follows with a pause
@@ -127,11 +138,10 @@ def best(**numbers):
 
 
 def test_a_link_opens_the_state_it_carries(visit):
-    page = visit.open("&beta=0.2&published=true&alpha=4").page
+    page = visit.open("&beta=0.2&alpha=4").page
     visit.shows("best", best(beta=0.2))
-    assert visit.state() == State(beta=0.2, published=True, alpha=4.0)
+    assert visit.state() == State(beta=0.2, alpha=4.0)
     assert "access_token" not in page.url
-    assert "published code" in visit.picture("curve").inner_html()
 
 
 def test_a_slider_moves_the_curve_its_field_and_the_link(visit):
@@ -181,6 +191,7 @@ IMPOSSIBLE = [
     "&alpha_low=9&alpha_high=2",
     "&betta=1",
     "&map_x=nothing",
+    "&dim=4&tab=Classes+and+rank",
 ]
 
 
@@ -221,11 +232,11 @@ def test_dragging_on_the_curve_sets_alpha(visit):
 
 
 def test_pointing_at_the_curve_reads_values_out(visit):
-    page = visit.open("&published=true").page
+    page = visit.open().page
     page.mouse.move(*centre(visit, 10.0))
     page.wait_for_timeout(300)
     text = visit.picture("curve").inner_html()
-    assert "α = 10, theory: 73.08%" in text and "α = 10, published code: 73.16%" in text
+    assert "α = 10, theory: 73.08%" in text
     assert visit.state().alpha == 3.0
     page.mouse.move(5, 5)
     page.wait_for_timeout(300)
@@ -234,7 +245,7 @@ def test_pointing_at_the_curve_reads_values_out(visit):
 
 def test_a_click_on_the_map_moves_the_problem(visit):
     page = visit.open().page
-    box = visit.picture("plane").bounding_box()
+    box = visit.picture("map").bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.3)
     page.wait_for_function("document.querySelector('#row-best').dataset.alpha < 6")
     state = visit.state()
@@ -256,17 +267,106 @@ def test_a_pinned_curve_stays_for_comparison(visit):
 def test_simulation_is_shown_with_its_distance(visit):
     page = visit.open().page
     page.locator("[data-field=simulate] [role=switch]").click()
-    page.wait_for_selector("#simulated", timeout=30_000)
-    assert "largest |z|" in page.inner_text("#simulated") and "1/p = 0.1 points" in page.inner_text("#simulated")
+    page.wait_for_selector(".words >> nth=1", timeout=30_000)
+    said = page.inner_text(".words >> nth=1")
+    assert "largest |z|" in said and "1/p = 0.1 points" in said
 
 
-def test_a_preset_fills_everything(visit):
-    page = visit.open().page
-    page.locator("[data-field=preset] select").select_option(label="phase map over β and n")
-    visit.shows(
-        "best", best(n_source=800, n_target=200, dim=400, mu=1, mu_orth=1, beta=0.5, gamma_source=0.5, gamma_target=0.5)
+def test_classes_and_their_ranks(visit):
+    page = visit.open("&mu=2&dim=200", tab=MANY).page
+    state = State(mu=2.0, dim=200.0, tab=MANY)
+    visit.shows("best", optimal_alpha(state.fit()).alpha)
+    assert page.locator("[data-cell-name=more] .picture").count() == 1
+    visit.field("classes").fill("4")
+    visit.shows("best", optimal_alpha(replace(state, classes=4.0).fit()).alpha)
+    visit.picture("ranks").locator(".mark-symbol path").nth(1).click()
+    visit.shows("best", optimal_alpha(replace(state, classes=4.0, rank=1.0).fit()).alpha, tolerance=1e-6)
+    assert visit.state() == replace(state, classes=4.0, rank=1.0)
+
+
+def test_a_tab_is_part_of_the_link_and_keeps_the_numbers(visit):
+    page = visit.open("&beta=0.3").page
+    page.get_by_role("tab", name=MANY).click()
+    visit.shows("best", optimal_alpha(State(beta=0.3, tab=MANY).fit()).alpha)
+    assert visit.state() == State(beta=0.3, tab=MANY)
+    page.get_by_role("tab", name="Two classes").click()
+    visit.shows("best", best(beta=0.3))
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """Two files as a user has them: 60 rows of a target, 400 of its source."""
+    folder, rng, e = tmp_path_factory.mktemp("tables"), np.random.default_rng(0), np.eye(2, 40)
+    for name, n, mean in (("source", 400, e[0]), ("target", 60, 0.8 * e[0] + 0.6 * e[1])):
+        y = rng.permutation(np.arange(n) % 2)
+        frame = pd.DataFrame(np.outer(2 * y - 1, mean) + rng.standard_normal((n, 40))).add_prefix("x")
+        frame.assign(group=y).to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def upload(visit, tables):
+    for name in ("source", "target"):
+        visit.page.locator(f"[data-field={name}] input[type=file]").set_input_files(tables / f"{name}.csv")
+        visit.page.locator(f"[data-field={name}]").get_by_text("1 file").wait_for()
+
+
+def test_one_s_own_data(visit, tables):
+    page = visit.open(tab=DATA).page
+    page.get_by_text("Choose α", exact=True).click()
+    page.wait_for_selector("[role=alert]")
+    assert "source must be a CSV file with a header, got none" in page.inner_text("[role=alert]")
+    page.wait_for_selector("[data-field=source] input[aria-invalid=true]", state="attached")
+    upload(visit, tables)
+    page.get_by_text("Choose α", exact=True).click()
+    page.wait_for_function("document.querySelector('[role=alert]')?.innerText.includes('source.csv has no column')")
+    page.wait_for_selector("[data-field=label] input[aria-invalid=true]")
+    page.locator("[data-field=label] input").fill("group")
+    page.get_by_text("Choose α", exact=True).click()
+    (X, y), (Z, t) = (read_rows(str(tables / f"{name}.csv"), "group")[:2] for name in ("source", "target"))
+    wanted = choose_alpha((X, y), (Z, t))
+    visit.shows("best", wanted.alpha)
+    assert wanted.verdict in page.inner_text("[data-cell-name=answer]") and page.locator("[role=alert]").count() == 0
+    visit.shows("zero", 0.0)
+    assert wanted.accuracy["1"].percent() in page.inner_text("#row-one")
+    assert "left-out rows" in visit.picture("curve").inner_html()
+    with page.expect_download() as download:
+        page.get_by_text("curve (CSV)").click()
+    assert "left-out rows" in Path(download.value.path()).read_text()
+
+
+# What is on the screen of each tab, once it is drawn; and what its controls are called.
+SEEN = dict(zip(TABS, ("Scores of the two classes", "Ranks of the correction", "α chosen"), strict=True))
+NAMES = """() => [...document.querySelectorAll('[data-field]')].flatMap(row => [...row.querySelectorAll('*')].filter(e => e.shadowRoot)
+    .flatMap(e => [...e.shadowRoot.querySelectorAll('input:not([type=hidden], [type=checkbox]), [role=slider], select, [role=switch]')])
+    .map(c => c.getAttribute('aria-label')))"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1360, 390])
+def test_axe_finds_nothing(chromium, server, tables, scheme, width):
+    carrier = pytest.importorskip(
+        "axe_playwright_python", reason="axe-core comes with: pip install axe-playwright-python"
     )
-    assert visit.field("dim").input_value() == "400"
+    axe = importlib.resources.files(carrier).joinpath("axe.min.js").read_text("utf-8")
+    context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 1000})
+    visit = Visit(context.new_page(), server).open("&beta=7")
+    page, found = visit.page, []
+    page.get_by_text("Help", exact=True).click()
+    for tab in TABS:
+        page.get_by_role("tab", name=tab).click()
+        if tab == DATA:
+            upload(visit, tables)
+            page.locator("[data-field=label] input").fill("group")
+            page.get_by_text("Choose α", exact=True).click()
+        page.get_by_text(SEEN[tab]).first.wait_for()
+        page.wait_for_function(f"({NAMES})().every(Boolean)")
+        page.wait_for_timeout(500)
+        page.evaluate(axe)
+        found += [
+            (tab, v["id"], [n["html"][:120] for n in v["nodes"]]) for v in page.evaluate("axe.run()")["violations"]
+        ]
+    context.close()
+    assert found == []
 
 
 def test_a_file_is_the_picture_on_the_screen(visit, tmp_path):
@@ -302,12 +402,8 @@ def test_a_narrow_page_needs_no_sideways_scrolling(chromium, server):
 def test_every_control_has_a_name(visit):
     page = visit.open().page
     page.wait_for_timeout(300)
-    names = page.evaluate(
-        """() => [...document.querySelectorAll('[data-field]')].flatMap(row => [...row.querySelectorAll('*')].filter(e => e.shadowRoot)
-        .flatMap(e => [...e.shadowRoot.querySelectorAll('input:not([type=hidden], [type=checkbox]), [role=slider], select, [role=switch]')])
-        .map(c => c.getAttribute('aria-label')))"""
-    )
-    assert len(names) == len(set(names)) >= 29 and all(names)
+    names = page.evaluate(NAMES)
+    assert len(names) == len(set(names)) == 26 and all(names)
 
 
 def test_the_help_links_to_the_paper(visit):
