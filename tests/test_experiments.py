@@ -111,7 +111,7 @@ def test_a_wrong_theory_fails_the_run(tmp_path, monkeypatch, capsys):
     )
     done = runner.run("wrong", tmp_path, None, 0)
     assert (done.comparisons, done.largest, done.freedom) == (2, 99.0, 7) and runner.disagreeing([done]) == ["wrong"]
-    monkeypatch.setattr(runner, "run_all", lambda jobs: [done])
+    monkeypatch.setattr(runner, "run_all", lambda jobs, workers: [done])
     assert main(["spread", "--out", str(tmp_path)]) == 1
     assert "DISAGREE in wrong: 2 comparisons" in capsys.readouterr().out
 

@@ -1,6 +1,7 @@
 """A trial is a function of problem, seed and index: not of how many are asked for, in what pieces, by whom."""
 
 import functools
+import io
 import os
 import signal
 import subprocess
@@ -228,13 +229,45 @@ def test_cores_follow_the_scheduler(monkeypatch):
     assert pool.cores() >= 1
 
 
-LONG = """
-import numpy as np
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity of processes")
+def test_cores_follow_what_the_process_may_use():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert pool.cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("100000 100000", 1), ("250000 100000", 3), ("max 100000", 64)])
+def test_cores_follow_the_container(monkeypatch, quota, cores):
+    """A cgroup's share of 64 processors, in the words of the system's file."""
+    context = sys.modules["loky.backend.context"]
+    said = lambda path: io.StringIO(quota) if path == "/sys/fs/cgroup/cpu.max" else open(path)  # noqa: E731
+    monkeypatch.setattr(context, "open", said, raising=False)
+    monkeypatch.setattr(context.os.path, "exists", lambda path: path == "/sys/fs/cgroup/cpu.max")
+    monkeypatch.setattr(context.os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(context, "_cpu_count_affinity_set", lambda: None)
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    assert pool.cores() == cores
+
+
+SIMULATE = """
 from rmt_alpha.problem import TransferProblem
 from rmt_alpha.simulation import simulate
 if __name__ == "__main__":
     print("begun", flush=True)
     simulate(TransferProblem(900, 900, 600, 1, 1, .5, 1, 1), 1.0, n_trials=10**7, method="dense", workers=2)
+"""
+
+
+FINETUNE = """
+import sys, tempfile, time
+from rmt_alpha.adapters import finetune_sweep
+sys.modules["rmt_alpha.adapters.sweep"]._run = lambda job, folder: time.sleep(600)
+if __name__ == "__main__":
+    print("begun", flush=True)
+    finetune_sweep([{"seed": 0}, {"seed": 1}], tempfile.mkdtemp(), workers=2, progress=False)
 """
 
 
@@ -253,15 +286,24 @@ def alive(pids):
     return {pid for pid, state in map(str.split, table.splitlines()) if not state.startswith("Z")} & pids
 
 
-@pytest.mark.parametrize("how", ["terminated", "killed", "interrupted", "interrupted twice"])
-def test_workers_do_not_outlive_their_parent(how, tmp_path):
+@pytest.mark.parametrize(
+    ("long", "how"),
+    [
+        *((SIMULATE, how) for how in ("terminated", "killed", "interrupted", "interrupted twice")),
+        *((FINETUNE, how) for how in ("killed", "interrupted twice")),
+    ],
+)
+def test_workers_do_not_outlive_their_parent(long, how, tmp_path):
+    if long == FINETUNE:
+        for module in ("torch", "transformers", "peft"):
+            pytest.importorskip(module, reason="needs the extra: pip install -e '.[lm]'")
     script = tmp_path / "long.py"
-    script.write_text(LONG)
+    script.write_text(long)
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     parent = subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         env=environment,
         start_new_session=True,
     )
@@ -284,6 +326,8 @@ def test_workers_do_not_outlive_their_parent(how, tmp_path):
         while alive(children) and time.monotonic() < deadline:
             time.sleep(0.2)
         assert not alive(children)
+        said = parent.stderr.read().decode()
+        assert long == SIMULATE or how == "killed" or "interrupted: 0 of 2 runs are in" in said
     finally:
         parent.kill()
         parent.communicate()
