@@ -8,18 +8,14 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 from rmt_alpha import files
 from rmt_alpha.files import (
-    DamagedFileError,
     folder_hash,
     locked,
     read_record,
-    seal,
     tidy,
-    unseal,
     write_record,
     write_whole,
 )
@@ -81,36 +77,10 @@ def test_only_what_lost_its_writer_is_tidied(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".tmp-2-b", "old"]
 
 
-def damaged(content, n=100):
-    """Flipped bits, cut ends, added bytes."""
-    rng = np.random.default_rng(0)
-    for _ in range(n):
-        place, bit = int(rng.integers(len(content))), 1 << int(rng.integers(8))
-        yield content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :]
-    for length in (0, 1, 31, 32, len(content) // 2, len(content) - 1):
-        yield content[:length]
-    yield content + b"\n"
-
-
-def test_no_damage_to_a_record_passes(tmp_path):
-    file, record = (
-        tmp_path / "result.json",
-        {"accuracy": 0.875, "α": [1.0, -0.5], "name": 'a ", "sha256": "quoted', "none": None},
-    )
+def test_a_record_is_plain_json_with_its_hash(tmp_path):
+    file, record = tmp_path / "result.json", {"accuracy": 0.875, "α": [1.0, -0.5], "none": None}
     write_record(file, record)
     assert read_record(file, "") == record and json.loads(file.read_bytes()).keys() == {*record, "sha256"}
-    for content in damaged(file.read_bytes()):
-        file.write_bytes(content)
-        with pytest.raises(
-            DamagedFileError, match=r"result\.json is truncated, altered, or of another version\. Do this"
-        ):
-            read_record(file, "Do this.")
-
-
-def test_no_damage_to_a_sealed_file_passes():
-    content = seal(b"some numbers")
-    assert unseal(content) == b"some numbers" and unseal(seal(b"")) == b""
-    assert [unseal(bad) for bad in damaged(content)] == [None] * 107
 
 
 def test_a_number_that_is_none_is_not_recorded(tmp_path):
