@@ -42,23 +42,6 @@ def test_it_is_on_disk_before_it_has_its_name_and_the_name_after(tmp_path, monke
     assert done == ["fsync", "replace", "fsync"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
-        pytest.skip("this system does not let the test mount a small disk")
-    try:
-        write_whole(disk / "file", b"before")
-        with pytest.raises(OSError, match=rf"No space left on device: '{disk / 'file'}'"):
-            write_whole(disk / "file", bytes(100_000))
-        assert (disk / "file").read_bytes() == b"before" and os.listdir(disk) == ["file"]
-        write_whole(disk / "file", b"after")
-        assert (disk / "file").read_bytes() == b"after"
-    finally:
-        subprocess.run(["umount", disk], check=True)
-
-
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match=rf"'{tmp_path / 'file' / 'inside'}'"):
