@@ -111,7 +111,8 @@ def figure(
 def to_bytes(figure: Figure, kind: str) -> bytes:
     """A figure as a file of this kind, without a date: the same picture gives the same bytes."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
+    with style():
+        figure.savefig(drawn, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
     return drawn.getvalue()
 
 

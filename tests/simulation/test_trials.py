@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
 from rmt_alpha.problem import Fit, Group, Population, TransferProblem
-from rmt_alpha.simulation import chain, draw, pool, simulate, streams
+from rmt_alpha.simulation import chain, draw, pool, simulate, simulate_optimal_alpha, streams
 from rmt_alpha.simulation import noise as noise_module
 
 PROBLEM = TransferProblem(60, 20, 40, 1.0, 1.0, 0.8, 0.5, 0.5)
@@ -180,12 +181,37 @@ def test_misuse_is_named():
         simulate(PROBLEM)
     with pytest.raises(ValueError, match="n_trials must be at most"):
         draw(PROBLEM, n_trials=1e12)
+    with pytest.raises(ValueError, match=r"n_trials must be at most \d+ here, got 10{12}: .*simulate averages any"):
+        simulate_optimal_alpha(PROBLEM, n_trials=1e12)
     with pytest.raises(ValueError, match="squared loss and full rank"):
         draw(Fit(source.population, n=9, gamma=1.0, loss="logistic"))
     with pytest.raises(ValueError, match="threshold must be 'zero'"):
         simulate(PROBLEM, 1.0, threshold="best", test_points="drawn")
     with pytest.raises(ValueError, match="backend must be 'numpy'"):
         simulate(Fit(source.population, n=9, gamma=1.0, loss="logistic"), backend="jax")
+
+
+class Enough(Exception):
+    """Nobody waits for 10¹² trials."""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_trials_is_averaged_as_it_comes(workers):
+    told = []
+
+    def progress(done, total):
+        told.append((done, total))
+        if done == 3:
+            raise Enough
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(Enough):
+            simulate(PROBLEM, 1.0, n_trials=1e12, workers=workers, progress=progress)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+    assert told == [(done, -(-(10**12) // chain.TRIALS)) for done in (1, 2, 3)]
 
 
 def test_noise_is_known_by_its_name():
