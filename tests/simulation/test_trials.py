@@ -12,7 +12,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rmt_alpha.problem import Fit, Group, Population, TransferProblem
 from rmt_alpha.simulation import chain, draw, pool, simulate, simulate_optimal_alpha, streams
@@ -89,6 +89,14 @@ def test_workers_change_no_bit(method, n_trials):
     alone, together = (simulate(problem, [0.0, 1.0, 2.0], n_trials=n_trials, method=method, workers=w) for w in (1, 2))
     for name in ("mean", "variance", "accuracy", "risk", "mean_se", "variance_se", "accuracy_se", "risk_se"):
         np.testing.assert_array_equal(getattr(alone, name), getattr(together, name))
+
+
+def test_blas_threads_change_no_bit():
+    problem, found = TransferProblem(300, 250, 220, 1.0, 1.0, 0.5, 1.0, 1.0), []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(draw(problem, n_trials=2, method="dense").M)
+    np.testing.assert_array_equal(*found)
 
 
 def test_standard_errors_are_those_of_the_single_trials():
