@@ -48,6 +48,7 @@ def test_one_experiment_writes_data_and_pictures(tmp_path):
     [
         (["nothing"], "NAME must be one of .*got nothing"),
         (["--trials", "1"], "--trials must be at least 2, got 1"),
+        (["--workers", "0"], "--workers must be at least 1, got 0"),
         (["--seed", "-1"], "--seed must not be negative, got -1"),
         (["--out", "/dev/null/figures"], "--out must be a folder that can be written"),
     ],

@@ -232,8 +232,10 @@ def test_noise_is_known_by_its_name():
     alone, together = (simulate(PROBLEM, 1.0, n_trials=20, noise=first, workers=w) for w in (1, 2))
     assert alone.accuracy == together.accuracy
     assert simulate(PROBLEM, 1.0, n_trials=3, noise=Law()).method == "dense"
-    with pytest.raises(TypeError, match="noise must be"):
-        simulate(PROBLEM, 1.0, n_trials=3, noise=Law(), workers=2)
+    inner = lambda rng, shape: rng.standard_normal(shape)  # noqa: E731
+    for nameless in (Law(), inner, Law().__call__, functools.partial(scaled, freedom=Law()), functools.partial(inner)):
+        with pytest.raises(TypeError, match="noise must be .* no name tells it from another"):
+            simulate(PROBLEM, 1.0, n_trials=3, noise=nameless, workers=2)
 
 
 def test_blas_threads_are_restored_by_the_last_one_out():
