@@ -325,7 +325,7 @@ def alive(pids):
 @pytest.mark.parametrize(
     ("long", "how"),
     [
-        *((SIMULATE, how) for how in ("terminated", "killed", "interrupted", "interrupted twice")),
+        *((SIMULATE, how) for how in ("terminated", "killed", "hung up", "interrupted", "interrupted twice")),
         *((FINETUNE, how) for how in ("killed", "interrupted twice")),
     ],
 )
@@ -355,6 +355,8 @@ def test_workers_do_not_outlive_their_parent(long, how, tmp_path):
             if how.endswith("twice"):
                 time.sleep(0.2)
                 os.killpg(parent.pid, signal.SIGINT)
+        elif how == "hung up":
+            os.killpg(parent.pid, signal.SIGHUP)  # a terminal that is closed
         else:
             parent.send_signal({"terminated": signal.SIGTERM, "killed": signal.SIGKILL}[how])
         parent.wait(30)
