@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rmt_alpha import TransferProblem, ZScores, compare, predict, simulate
+from rmt_alpha import TransferProblem, ZScores, compare, plotting, predict, simulate
+from rmt_alpha.files import write_whole
 
 
 class Lab:
@@ -42,14 +43,13 @@ class Lab:
     def table(self, frame: pd.DataFrame, part: str = "") -> pd.DataFrame:
         """Write the data behind a picture as CSV and read it back: pictures are drawn from the file."""
         path = self._path(part, "csv")
-        frame.to_csv(path, index=False, float_format="%.8g")
+        write_whole(path, frame.to_csv(index=False, float_format="%.8g").encode())
         return pd.read_csv(path)
 
     def picture(self, figure: Any, part: str = "") -> None:
         """Write a figure as PDF and PNG."""
         for kind in ("pdf", "png"):
-            # No dates in the file: the same data give the same bytes.
-            figure.savefig(self._path(part, kind), metadata={"CreationDate": None} if kind == "pdf" else None)
+            write_whole(self._path(part, kind), plotting.to_bytes(figure, kind))
 
     def remark(self, text: str) -> None:
         """A sentence for the claims table."""

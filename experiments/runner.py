@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
-import multiprocessing
-import os
 import shutil
 import sys
 import textwrap
 import time
 import traceback
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +22,8 @@ from tqdm import tqdm
 
 from rmt_alpha import plotting
 from rmt_alpha.data import DataUnavailableError
+from rmt_alpha.files import write_whole
+from rmt_alpha.simulation import pool
 
 from . import NAMES, ON_REQUEST
 from .lab import Lab
@@ -63,7 +63,7 @@ class Outcome(NamedTuple):
 
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 all is well (data that cannot be had are skipped), 1 an experiment failed, theory and simulation disagree or
-    an experiment asked for by name lacks its data, 2 bad arguments."""
+    an experiment asked for by name lacks its data, 2 bad arguments, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="which to run (default: all but those marked in --list)"
@@ -74,12 +74,16 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of every random stream (default: %(default)s)")
     parser.add_argument(
+        "--workers", type=int, help=f"experiments at once (default: a core each, but at most {WORKERS})"
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         default=Path("results"),
         help="where to write (default: %(default)s, which git ignores; 'figures' refreshes the committed ones)",
     )
     options = parser.parse_args(argv)
+    options.out = options.out.expanduser()
     known = (*NAMES, *ON_REQUEST)
     if options.list:
         for name in known:
@@ -93,13 +97,20 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--trials must be at least 2, got {options.trials}: a standard error needs two.")
     if options.seed < 0:
         parser.error(f"--seed must not be negative, got {options.seed}.")
+    if options.workers is not None and options.workers < 1:
+        parser.error(f"--workers must be at least 1, got {options.workers}.")
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         parser.error(f"--out must be a folder that can be written, got {options.out} ({error}).")
 
     chosen = list(dict.fromkeys(options.names)) or list(NAMES)
-    outcomes = run_all([(name, options.out, options.trials, options.seed) for name in chosen])
+    jobs = [(name, options.out, options.trials, options.seed) for name in chosen]
+    try:
+        outcomes = run_all(jobs, options.workers or min(pool.cores(), WORKERS))
+    except KeyboardInterrupt:
+        print(f"Interrupted: what is finished is in {options.out}/.", file=sys.stderr)
+        return 130
     print(table(outcomes))
     if options.names:
         for outcome in outcomes:
@@ -109,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
         text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND} {UNITS}\n\n{markdown(outcomes)}"
         linked = [f"[{name}]({name}.md)" if (options.out / f"{name}.md").exists() else name for name in ON_REQUEST]
         text += f"\nBy name only: {', '.join(linked)}.\n"
-        (options.out / "README.md").write_text(text, encoding="utf-8")
+        write_whole(options.out / "README.md", text.encode())
         if line := skipped(outcomes):
             print(line)
     print(
@@ -126,14 +137,12 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if failed or wrong or lacking else 0
 
 
-def run_all(jobs: list[tuple[str, Path, int | None, int]]) -> list[Outcome]:
-    """Each experiment in a process of its own."""
-    workers = min(len(jobs), os.cpu_count() or 1, WORKERS)
+def run_all(jobs: list[tuple[str, Path, int | None, int]], workers: int) -> list[Outcome]:
+    """The experiments in so many processes."""
     done: dict[str, Outcome] = {}
     bar = tqdm(total=len(jobs), file=sys.stderr, bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]")
-    # spawn: a fork would copy locks that JAX's and BLAS's threads hold.
-    with bar, ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running = {pool.submit(run, *job): job[0] for job in jobs}
+    with bar, pool.executor(min(workers, len(jobs))) as processes:
+        running = {processes.submit(run, *job): job[0] for job in jobs}
         for future in as_completed(running):
             name = running[future]
             done[name] = future.result()
@@ -155,7 +164,7 @@ def run(name: str, out: Path, trials: int | None, seed: int) -> Outcome:
             said = "".join(f"- {remark}\n" for remark in lab.remarks)
             flags = f"{'' if trials is None else f' --trials {trials}'} --seed {seed}"
             text = f"# {name}\n\nWritten by `python -m experiments {name}{flags}`.\n\n{said}"
-            (out / f"{name}.md").write_text(text, encoding="utf-8")
+            write_whole(out / f"{name}.md", text.encode())
     except DataUnavailableError as error:
         state, lab.remarks = "skipped", [str(error)]
     except Exception as error:  # the others still run; the failure is told in the table and by the exit status

@@ -7,13 +7,26 @@ points in print. The look starts from matplotlib's own defaults, so that nobody'
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+
+if "matplotlib" in sys.modules:
+    import matplotlib as mpl
+else:  # it refuses to be imported where MPLBACKEND names no backend that there is, and pictures for files need none
+    wished = os.environ.pop("MPLBACKEND", "")
+    import matplotlib as mpl
+
+    if wished:
+        os.environ["MPLBACKEND"] = wished
+        with contextlib.suppress(ValueError):
+            mpl.rcParams["backend"] = wished
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -66,7 +79,7 @@ POINTS: tuple[float, ...] = (-20, -10, -5, -2, -0.5, 0, 0.5, 2, 5, 10, 20)
 SCALES: tuple[float, ...] = (0.1, 0.3, 0.5, 0.8, 1, 1.25, 2, 3, 10)
 
 
-@contextmanager
+@contextlib.contextmanager
 def style() -> Iterator[None]:
     """The house style, for what is drawn inside the block."""
     settings: Any = {
@@ -93,6 +106,14 @@ def figure(
             place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "right", "va": "bottom"}
             ax.annotate(f"({letter})", (0, 1), xytext=(-3, 3), fontsize=8, **place)
     return fig, axes
+
+
+def to_bytes(figure: Figure, kind: str) -> bytes:
+    """A figure as a file of this kind, without a date: the same picture gives the same bytes."""
+    drawn = io.BytesIO()
+    with style():
+        figure.savefig(drawn, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
+    return drawn.getvalue()
 
 
 def theory_line(ax: Axes, x: Any, y: Any, index: int = 0, **options: Any) -> None:
@@ -177,7 +198,7 @@ def normal_density(x: Any, mean: Any, variance: Any) -> Any:
     return np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _axes(ax: Any) -> Iterator[Axes]:
     """The axes given, or those of a new figure of pyplot, which notebooks show and `ax.figure.savefig` writes."""
     with style():

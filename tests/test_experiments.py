@@ -48,6 +48,7 @@ def test_one_experiment_writes_data_and_pictures(tmp_path):
     [
         (["nothing"], "NAME must be one of .*got nothing"),
         (["--trials", "1"], "--trials must be at least 2, got 1"),
+        (["--workers", "0"], "--workers must be at least 1, got 0"),
         (["--seed", "-1"], "--seed must not be negative, got -1"),
         (["--out", "/dev/null/figures"], "--out must be a folder that can be written"),
     ],
@@ -111,7 +112,7 @@ def test_a_wrong_theory_fails_the_run(tmp_path, monkeypatch, capsys):
     )
     done = runner.run("wrong", tmp_path, None, 0)
     assert (done.comparisons, done.largest, done.freedom) == (2, 99.0, 7) and runner.disagreeing([done]) == ["wrong"]
-    monkeypatch.setattr(runner, "run_all", lambda jobs: [done])
+    monkeypatch.setattr(runner, "run_all", lambda jobs, workers: [done])
     assert main(["spread", "--out", str(tmp_path)]) == 1
     assert "DISAGREE in wrong: 2 comparisons" in capsys.readouterr().out
 

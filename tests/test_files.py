@@ -8,18 +8,14 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 from rmt_alpha import files
 from rmt_alpha.files import (
-    DamagedFileError,
     folder_hash,
     locked,
     read_record,
-    seal,
     tidy,
-    unseal,
     write_record,
     write_whole,
 )
@@ -46,23 +42,6 @@ def test_it_is_on_disk_before_it_has_its_name_and_the_name_after(tmp_path, monke
     assert done == ["fsync", "replace", "fsync"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
-        pytest.skip("this system does not let the test mount a small disk")
-    try:
-        write_whole(disk / "file", b"before")
-        with pytest.raises(OSError, match=rf"No space left on device: '{disk / 'file'}'"):
-            write_whole(disk / "file", bytes(100_000))
-        assert (disk / "file").read_bytes() == b"before" and os.listdir(disk) == ["file"]
-        write_whole(disk / "file", b"after")
-        assert (disk / "file").read_bytes() == b"after"
-    finally:
-        subprocess.run(["umount", disk], check=True)
-
-
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match=rf"'{tmp_path / 'file' / 'inside'}'"):
@@ -81,36 +60,10 @@ def test_only_what_lost_its_writer_is_tidied(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".tmp-2-b", "old"]
 
 
-def damaged(content, n=100):
-    """Flipped bits, cut ends, added bytes."""
-    rng = np.random.default_rng(0)
-    for _ in range(n):
-        place, bit = int(rng.integers(len(content))), 1 << int(rng.integers(8))
-        yield content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :]
-    for length in (0, 1, 31, 32, len(content) // 2, len(content) - 1):
-        yield content[:length]
-    yield content + b"\n"
-
-
-def test_no_damage_to_a_record_passes(tmp_path):
-    file, record = (
-        tmp_path / "result.json",
-        {"accuracy": 0.875, "α": [1.0, -0.5], "name": 'a ", "sha256": "quoted', "none": None},
-    )
+def test_a_record_is_plain_json_with_its_hash(tmp_path):
+    file, record = tmp_path / "result.json", {"accuracy": 0.875, "α": [1.0, -0.5], "none": None}
     write_record(file, record)
     assert read_record(file, "") == record and json.loads(file.read_bytes()).keys() == {*record, "sha256"}
-    for content in damaged(file.read_bytes()):
-        file.write_bytes(content)
-        with pytest.raises(
-            DamagedFileError, match=r"result\.json is truncated, altered, or of another version\. Do this"
-        ):
-            read_record(file, "Do this.")
-
-
-def test_no_damage_to_a_sealed_file_passes():
-    content = seal(b"some numbers")
-    assert unseal(content) == b"some numbers" and unseal(seal(b"")) == b""
-    assert [unseal(bad) for bad in damaged(content)] == [None] * 107
 
 
 def test_a_number_that_is_none_is_not_recorded(tmp_path):

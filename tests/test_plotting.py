@@ -1,9 +1,6 @@
 """Pictures: what they show is what theory and simulation say, whatever the user's own settings of matplotlib."""
 
 import io
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,12 +187,3 @@ def test_the_users_settings_change_nothing():
     with mpl.rc_context({"text.usetex": True, "lines.marker": "o", "font.size": 30, "axes.facecolor": "red"}):
         assert drawn() == plain
     assert mpl.rcParams["font.size"] == mpl.rcParamsDefault["font.size"]
-
-
-@pytest.mark.parametrize("backend", ["module://matplotlib_inline_that_is_not_there", "Agg"])
-def test_any_backend_of_the_environment(backend, tmp_path):
-    code = "from tests.test_plotting import *; plot_accuracy(PROBLEM, simulate=0).figure.savefig('x.png')"
-    environment = os.environ | {"MPLBACKEND": backend, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "x.png").stat().st_size > 1000

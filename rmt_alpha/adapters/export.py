@@ -26,4 +26,4 @@ def export(model: Any, folder: str | Path, **kwargs: Any) -> None:
             "The output layer is adapted and shares its weight with the input embedding: merged, the adapter would change both. "
             "Load the base model with tie_word_embeddings=False, or leave the output layer out of target_modules."
         )
-    copy.deepcopy(model).merge_and_unload(safe_merge=True).save_pretrained(folder, **kwargs)
+    copy.deepcopy(model).merge_and_unload(safe_merge=True).save_pretrained(Path(folder).expanduser(), **kwargs)

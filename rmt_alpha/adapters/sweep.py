@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
 import re
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from .. import _checks as check
+from ..simulation import pool
 from .finetune import finetune, run_of
 
 
@@ -25,9 +25,10 @@ def finetune_sweep(
     """The records of all jobs, in their order; a job is the keyword arguments of `finetune`, with plain values.
 
     What `store` holds is not computed again, if it is the same run (base model and data by what their files hold); what was killed goes
-    on from its last checkpoint. `workers`: processes, one core each; None: a process per core. Models are not kept, only records. If some
-    runs fail the others still finish; then RuntimeError says which failed.
+    on from its last checkpoint. `workers`: processes, one core each; None: all cores that this process may use. Models are not kept,
+    only records. If some runs fail the others still finish; then RuntimeError says which failed. Ctrl-C ends all at once.
     """
+    hands = pool.cores() if workers is None else int(check.number("workers", check.size("workers", workers)))
     store = Path(store).expanduser()
     folders = [store / _name(job) for job in jobs]
     records = [_record(job, folder) for job, folder in zip(jobs, folders, strict=True)]
@@ -36,19 +37,22 @@ def finetune_sweep(
         return records  # type: ignore[return-value]
     errors: dict[str, Exception] = {}
     bar = tqdm(total=len(jobs), initial=len(jobs) - len(missing), unit="run", file=sys.stderr, disable=not progress)
-    # spawn: a fork would copy locks that torch's threads hold.
-    context = multiprocessing.get_context("spawn")
-    processes = min(workers or os.cpu_count() or 1, len(missing))
-    with bar, ProcessPoolExecutor(processes, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        running = {pool.submit(_run, jobs[i], folders[i]): i for i in missing}
-        for future in as_completed(running):
-            i = running[future]
-            try:
-                records[i] = future.result()
-            except Exception as error:  # the others go on
-                errors[folders[i].name] = error
-            bar.set_postfix_str(folders[i].name)
-            bar.update()
+    try:
+        with bar, pool.executor(min(hands, len(missing))) as processes:
+            running = {processes.submit(_run, jobs[i], folders[i]): i for i in missing}
+            for future in as_completed(running):
+                i = running[future]
+                try:
+                    records[i] = future.result()
+                except Exception as error:  # the others go on
+                    errors[folders[i].name] = error
+                bar.set_postfix_str(folders[i].name)
+                bar.update()
+    except KeyboardInterrupt:
+        done = sum(record is not None for record in records)
+        raise KeyboardInterrupt(
+            f"interrupted: {done} of {len(jobs)} runs are in {store}, and the others' checkpoints; call it again to go on."
+        ) from None
     if errors:
         name, first = next(iter(errors.items()))
         raise RuntimeError(
@@ -74,6 +78,7 @@ def _record(job: dict[str, Any], folder: Path) -> dict[str, Any] | None:
 
 
 def _run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    torch.set_num_threads(1)  # the other cores have runs of their own
     record = finetune(**job, folder=folder, progress=False).record
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return record

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from ..files import write_whole
 from .options import as_json, table
 
 NAMES = {"chosen": "α chosen", "1": "α = 1", "0": "α = 0"}
@@ -59,6 +60,7 @@ def choose(
                 f"unlabelled has other columns than the target: {sorted(set(more.columns) ^ set(X.columns))[:5]}."
             )
     decision = choose_alpha(given, (X, y), more)
+    out = out.expanduser()
     picture, model = (out.with_name(out.name + suffix) for suffix in (".png", ".json"))
     draw(decision, picture)
     decision.saved().save(model)
@@ -97,20 +99,12 @@ def report(decision: Any, left_out: list[str], picture: Path, model: Path) -> st
 
 def draw(decision: Any, path: Path) -> None:
     """The curve of accuracy over α."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     from .. import plotting
 
-    # The user's own matplotlib settings and backend are neither needed nor touched.
-    with mpl.rc_context():
-        mpl.rcParams.update({k: v for k, v in mpl.rcParamsDefault.items() if k not in ("backend", "backend_fallback")})
-        mpl.rcParams.update(plotting.STYLE)
-        figure = Figure(figsize=(5.2, 3.2))
-        FigureCanvasAgg(figure)
-        draw_curve(figure.subplots(), decision)
-        figure.savefig(path)
+    with plotting.style():
+        figure, axes = plotting.figure(width=5.2, height=3.2)
+        draw_curve(axes[0, 0], decision)
+        write_whole(path, plotting.to_bytes(figure, path.suffix[1:]))
 
 
 def draw_curve(ax: Any, decision: Any) -> None:

@@ -147,7 +147,7 @@ def _parse(words: list[str]) -> Callable[[], Outcome]:
     try:
         with redirect_stderr(said), redirect_stdout(helped) if plain else nullcontext():
             return tyro.extras.subcommand_cli_from_dict(
-                deferred, prog="rmt-alpha", description=f"{__doc__.split('.')[0].split(':')[0]} of rmt_alpha {__version__} (--version).",
+                deferred, prog="rmt-alpha", description=f"The command line of rmt_alpha {__version__} (--version).",
                 args=words, config=(tyro.conf.FlagCreatePairsOff,),
             )  # fmt: skip
     except SystemExit as stop:

@@ -41,6 +41,7 @@ def finetune(
     from ..adapters import export
     from ..adapters import finetune as run
 
+    save = None if save is None else save.expanduser()
     if save is not None and save.exists() and (not save.is_dir() or any(save.iterdir())):
         raise ValueError(f"save must be a new or empty folder, got {save}, which holds something. Name another.")
     done = run(model, task, method, seed=seed, protocol=protocol, folder=folder, **dataclasses.asdict(recipe))  # type: ignore[arg-type]

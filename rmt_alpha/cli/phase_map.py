@@ -87,10 +87,7 @@ def draw(
     paths: list[str], x: str, at_x: Any, y: str, at_y: Any, values: Any, is_log: tuple[bool, bool], caption: str
 ) -> None:
     """Two panels, gain and α*, in every format asked for."""
-    from matplotlib import pyplot as plt  # here: a second that only pictures should pay
-    from matplotlib.colors import BoundaryNorm
-
-    from .. import plotting
+    from .. import plotting  # here: a second that only pictures should pay
 
     with plotting.style():
         fig, axes = plotting.figure(columns=2, width=3.6, height=3.0, sharey=True)
@@ -100,7 +97,7 @@ def draw(
         }
         for ax, (title, (z, levels)) in zip(axes[0], panels.items(), strict=True):
             # As many shades for a small step as for a large one.
-            norm = BoundaryNorm(levels, 256, extend="both")
+            norm = plotting.mpl.colors.BoundaryNorm(levels, 256, extend="both")
             filled = plotting.contour_map(ax, at_x, at_y, z, levels, norm=norm)
             fig.colorbar(filled, ax=ax, ticks=levels)
             ax.set(title=title, xlabel=f"{SYMBOLS[x]} ({x})")
@@ -109,11 +106,7 @@ def draw(
         axes[0][0].set_ylabel(f"{SYMBOLS[y]} ({y})")
         fig.suptitle(caption, fontsize=7.5)
         for path in paths:
-            drawn, kind = io.BytesIO(), path.rpartition(".")[2]
-            # No dates in the file: the same map gives the same bytes.
-            fig.savefig(drawn, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
-            write_whole(path, drawn.getvalue())
-        plt.close(fig)
+            write_whole(path, plotting.to_bytes(fig, path.rpartition(".")[2]))
 
 
 def _name(which: str, text: str) -> str:

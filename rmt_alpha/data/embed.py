@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from tqdm import tqdm
 from ..files import seal, tidy, unseal, write_whole
 from .files import DataUnavailableError
 from .pretrained import BUNDLED, Pretrained, locate, without_extra
+
+log = logging.getLogger("rmt_alpha")
 
 BATCH = 32
 OFFSET = {
@@ -143,15 +146,21 @@ def _cache_folder(cache: str | Path | None) -> Path:
 
 
 def _write(file: Path, vectors: np.ndarray) -> None:
-    """np.load reads the file as usual, the hash of its content follows the array."""
+    """np.load reads the file as usual, the hash of its content follows the array. Where it cannot be kept, that is all that is lost."""
     buffer = io.BytesIO()
     np.save(buffer, vectors, allow_pickle=False)
-    write_whole(file, seal(buffer.getvalue()))
-    tidy(file.parent)
+    try:
+        write_whole(file, seal(buffer.getvalue()))
+        tidy(file.parent)
+    except OSError as error:
+        log.warning("embeddings are not kept, and will be computed again: %s. Name another folder as cache.", error)
 
 
 def _read(file: Path) -> np.ndarray | None:
-    """What `_write` left, None where there is nothing or it is not whole."""
-    if not file.is_file() or (body := unseal(file.read_bytes())) is None:
+    """What `_write` left, None where there is nothing or it is not whole, which is reported."""
+    if not file.is_file():
+        return None
+    if (body := unseal(file.read_bytes())) is None:
+        log.warning("%s is truncated or altered; it will be computed again.", file)
         return None
     return np.load(io.BytesIO(body), allow_pickle=False)

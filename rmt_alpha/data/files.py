@@ -18,7 +18,7 @@ def read_verified(relative: str, url: str | None, sha256: str, packed_from: str 
     project packed it (from `packed_from`). Raises DataUnavailableError where neither is to be had, ValueError where the hash
     is wrong: such a file is never read.
     """
-    root = os.environ.get(VARIABLE)  # set to nothing, it counts as not set
+    root = _root()
     if root and (Path(root) / relative).is_file():
         path = Path(root) / relative
     elif url is None:
@@ -45,9 +45,14 @@ def verify(path: Path, content: bytes, sha256: str, url: str | None) -> None:
 
 def find(relative: str) -> Path | None:
     """Where a data file lies on this machine: in $RMT_ALPHA_DATA, else in the cache."""
-    root = os.environ.get(VARIABLE)
+    root = _root()
     places = [*([Path(root) / relative] if root else []), _cached(relative)]
     return next((path for path in places if path.is_file()), None)
+
+
+def _root() -> str:
+    """$RMT_ALPHA_DATA; set to nothing, it counts as not set."""
+    return os.path.expanduser(os.environ.get(VARIABLE, ""))
 
 
 def _cached(relative: str) -> Path:
@@ -56,7 +61,7 @@ def _cached(relative: str) -> Path:
     return Path(pooch.os_cache("rmt_alpha")) / relative.replace("/", "-")
 
 
-def _fetch(relative: str, url: str, sha256: str, root: str | None) -> Path:
+def _fetch(relative: str, url: str, sha256: str, root: str) -> Path:
     import pooch  # imported here: it brings `requests`, which nobody with local data needs
 
     try:
@@ -76,5 +81,5 @@ def _fetch(relative: str, url: str, sha256: str, root: str | None) -> Path:
         ) from error
 
 
-def _looked(root: str | None) -> str:
+def _looked(root: str) -> str:
     return f"not in ${VARIABLE}={root}" if root else f"${VARIABLE} is not set"

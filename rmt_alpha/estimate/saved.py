@@ -1,8 +1,8 @@
-"""A linear classifier as a JSON file: readable, and nothing in it is code."""
+"""A linear classifier as a line of JSON that carries its own hash: readable, and nothing in it is code."""
 
 from __future__ import annotations
 
-import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-FORMAT = "rmt_alpha linear classifier 1"
+from ..files import DamagedFileError, read_record, write_record
+
+FORMAT = "rmt_alpha linear classifier 2"
+REMEDY = "Choose the file again, or save the classifier again."
 
 
 @dataclass(frozen=True)
@@ -59,19 +62,16 @@ class SavedClassifier:
         return softmax(self.slope * scores + self.offset, axis=1)
 
     def save(self, path: str | Path) -> None:
+        """Write it, whole or not at all."""
         plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
-        Path(path).write_text(json.dumps({"format": FORMAT, **plain}, indent=1, allow_nan=False), encoding="utf-8")
+        write_record(os.path.expanduser(path), {"format": FORMAT, **plain})
 
 
 def load_classifier(path: str | Path) -> SavedClassifier:
-    """What `SavedClassifier.save` wrote; ValueError if the file holds something else."""
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-        if data.pop("format") != FORMAT:
-            raise KeyError("format")
-        arrays: dict[str, Any] = {k: np.asarray(data.pop(k)) for k in ("coef", "intercept", "classes", "offset")}
-        return SavedClassifier(**arrays, **data)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path} is not a classifier that rmt_alpha saved ({error!r}). Choose the file again."
-        ) from error
+    """What `SavedClassifier.save` wrote. DamagedFileError, a ValueError, where a byte of it differs or it holds something else."""
+    path = os.path.expanduser(path)
+    data = read_record(path, REMEDY)
+    if data.pop("format", None) != FORMAT:
+        raise DamagedFileError(f"{path} is not a classifier that this version of rmt_alpha saved. {REMEDY}")
+    arrays: dict[str, Any] = {k: np.asarray(data.pop(k)) for k in ("coef", "intercept", "classes", "offset")}
+    return SavedClassifier(**arrays, **data)

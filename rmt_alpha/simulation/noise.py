@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -38,20 +39,36 @@ def law(noise: str | Noise) -> Noise:
 def name(noise: str | Noise, workers: int = 1) -> tuple[Any, ...]:
     """What names the noise in a random stream: a word, or where a function was defined, and what is bound to it.
 
-    An object without such a name has that of its class, but is refused with several workers.
+    With several workers it must tell this noise from every other: a lambda, a function inside another, a method and an object are
+    refused, and so is what is bound to a function and is neither a word nor numbers. Else an object has the name of its class.
     """
     if isinstance(noise, str):
         return (noise,)
     if isinstance(noise, functools.partial):
         bound = [*noise.args, *(x for item in sorted(noise.keywords.items()) for x in item)]
+        if workers > 1:
+            _known(noise, all(isinstance(x, str) or np.asarray(x).dtype.kind in "biuf" for x in bound))
         return (
             *name(noise.func, workers),
             *(x if isinstance(x, str | int | float | bool) else repr(np.asarray(x).tolist()) for x in bound),
         )
     named = noise if hasattr(noise, "__qualname__") else type(noise)
-    if named is not noise and workers > 1:
-        raise TypeError(
-            f"noise must be a word, a function or a functools.partial of one with workers={workers}, got {noise!r:.60}: an object has "
-            f"no name that another process could know it by. Use workers=1, or bind its settings with functools.partial."
-        )
+    if workers > 1:
+        _known(noise, _at(named.__module__, named.__qualname__) is noise)
     return (named.__module__, named.__qualname__)
+
+
+def _at(module: str, qualname: str) -> Any:
+    """What stands under this name; None where nothing does."""
+    return functools.reduce(
+        lambda found, part: getattr(found, part, None), qualname.split("."), sys.modules.get(module)
+    )
+
+
+def _known(noise: Any, known: bool) -> None:
+    if not known:
+        raise TypeError(
+            f"noise must be a word, a function of a module, or a functools.partial of one with words and numbers, where others compute or "
+            f"keep it, got {noise!r:.60}: no name tells it from another. Define it at the top of a file and bind its settings with "
+            f"functools.partial; simulate with workers=1 takes any."
+        )

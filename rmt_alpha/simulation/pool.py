@@ -54,8 +54,11 @@ def executor(workers: int) -> Iterator[Executor]:
     """So many processes, which end with the block (at once where an exception leaves it), and with their parent."""
     import loky
 
-    # loky starts fresh processes: a fork would copy locks that JAX's and BLAS's threads hold.
-    processes = loky.ProcessPoolExecutor(workers, initializer=_begin, initargs=(os.getpid(),))
+    # loky starts fresh processes: a fork would copy locks that JAX's and BLAS's threads hold. It takes 300 MB more than after
+    # the first task for a leak and starts the worker anew; big matrices and language models are no leak.
+    processes = loky.ProcessPoolExecutor(
+        workers, initializer=_begin, initargs=(os.getpid(),), env={"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
+    )
     finished = False
     try:
         with _blocked_interrupts():  # the first task starts all workers, which inherit this

@@ -6,6 +6,8 @@ comes out the same to the last bit on one kind of machine, and to rounding on an
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -91,7 +93,8 @@ def compute(chunk: Chunk, count: int = 0, state: np.ndarray | None = None) -> np
     """
     if chunk.numerics != NUMERICS_VERSION:
         raise ValueError(
-            f"worker must run numerics version {chunk.numerics}, got {NUMERICS_VERSION}. "
+            f"worker must run numerics version {chunk.numerics}, got {NUMERICS_VERSION} in process {os.getpid()} on "
+            f"{socket.gethostname()}. "
             f"Install the same release of rmt_alpha on every machine of the sweep."
         )
     mean, M2 = np.zeros(chunk.shape) if state is None else state.copy()

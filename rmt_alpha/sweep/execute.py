@@ -6,12 +6,13 @@ cluster, SIGKILL) costs the chunks in flight and nothing else.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from .store import Store
 
 IN_FLIGHT = 1024  # chunks handed out at a time: enough for a large cluster,
 IN_FLIGHT_BYTES = 2**28  # and fewer where each carries big matrices
+SILENCE = 120.0  # seconds without a chunk, after which it is said that one waits
+
+log = logging.getLogger("rmt_alpha")
 
 
 class ExecutorLost(OSError):
@@ -103,7 +107,14 @@ class _Session:
 
     def _take(self) -> None:
         """Wait for one chunk and store it."""
-        future = self.done.get()
+        try:
+            future = self.done.get(timeout=SILENCE)
+        except Empty:  # big chunks, or a cluster that has no workers left and hopes for others
+            log.warning(
+                "%s has given back nothing for %g s, and %d chunks wait. If it has no workers left, start some; Ctrl-C loses nothing that "
+                "is stored.", type(self.executor).__name__, SILENCE, len(self.waiting),
+            )  # fmt: skip
+            future = self.done.get()
         chunk = self.waiting[future]
         try:
             outcome = future.result()

@@ -317,28 +317,6 @@ def test_another_runs_folder_is_refused(bert, tmp_path, left):
         run(bert, folder=tmp_path, seed=1)
 
 
-def flipped(content, n, seed=0):
-    """The same with one bit the other way, at n places, and the same cut short."""
-    rng = np.random.default_rng(seed)
-    for _ in range(n):
-        place = int(rng.integers(len(content)))
-        yield content[:place] + bytes([content[place] ^ (1 << int(rng.integers(8)))]) + content[place + 1 :]
-    yield from (b"", content[: len(content) // 2], content[:-1])
-
-
-def test_no_damaged_checkpoint_is_resumed(bert, tmp_path, caplog):
-    run(bert, folder=tmp_path)
-    (tmp_path / "result.json").unlink()
-    for content in flipped((tmp_path / "checkpoint.pt").read_bytes(), 60):
-        (tmp_path / "checkpoint.pt").write_bytes(content)
-        made = run_of(bert, world.task(), **{k: v for k, v in QUICK.items() if k != "progress"})
-        assert made._checkpoint(tmp_path / "checkpoint.pt") is None
-        assert (
-            "checkpoint.pt is truncated, altered, or of another program. What it held is computed again." in caplog.text
-        )
-        caplog.clear()
-
-
 @pytest.mark.parametrize("damage", ["checkpoint.pt", "result.json", "both"])
 def test_what_a_damaged_file_held_is_named_and_computed_again(bert, tmp_path, caplog, damage):
     whole = run(bert, folder=tmp_path).record

@@ -103,7 +103,7 @@ def test_scaling_and_offsets_come_out_right_in_the_saved_classifier(tmp_path):
     np.testing.assert_array_equal(again.predict(fresh), decision.model.predict(scaled))
     assert np.mean(again.predict(fresh) == labels) > 0.85
     (tmp_path / "bad.json").write_text('{"format": "other"}')
-    with pytest.raises(ValueError, match="is not a classifier that rmt_alpha saved"):
+    with pytest.raises(ValueError, match="is truncated, altered, or of another version. Choose the file again"):
         load_classifier(tmp_path / "bad.json")
 
 
@@ -173,7 +173,7 @@ def test_columns_that_number_the_rows_are_no_features(tmp_path):
         (["s.npz", "t.csv"], "must have the same columns"),
         (["s.csv", "t.txt"], "there is no file t.txt"),
         (["sX.npy,nothing.npy", "t.csv"], "there is no file nothing.npy"),
-        (["bad.json", "t.csv"], "is not a classifier that rmt_alpha saved"),
+        (["bad.json", "t.csv"], "is truncated, altered, or of another version. Choose the file again"),
         (["s.csv", "words.csv"], "column 'f1' is not a finite number in row 3 ('red')"),
     ],
 )

@@ -1,19 +1,21 @@
 """A trial is a function of problem, seed and index: not of how many are asked for, in what pieces, by whom."""
 
 import functools
+import io
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rmt_alpha.problem import Fit, Group, Population, TransferProblem
-from rmt_alpha.simulation import chain, draw, pool, simulate, streams
+from rmt_alpha.simulation import chain, draw, pool, simulate, simulate_optimal_alpha, streams
 from rmt_alpha.simulation import noise as noise_module
 
 PROBLEM = TransferProblem(60, 20, 40, 1.0, 1.0, 0.8, 0.5, 0.5)
@@ -87,6 +89,14 @@ def test_workers_change_no_bit(method, n_trials):
     alone, together = (simulate(problem, [0.0, 1.0, 2.0], n_trials=n_trials, method=method, workers=w) for w in (1, 2))
     for name in ("mean", "variance", "accuracy", "risk", "mean_se", "variance_se", "accuracy_se", "risk_se"):
         np.testing.assert_array_equal(getattr(alone, name), getattr(together, name))
+
+
+def test_blas_threads_change_no_bit():
+    problem, found = TransferProblem(300, 250, 220, 1.0, 1.0, 0.5, 1.0, 1.0), []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(draw(problem, n_trials=2, method="dense").M)
+    np.testing.assert_array_equal(*found)
 
 
 def test_standard_errors_are_those_of_the_single_trials():
@@ -179,12 +189,37 @@ def test_misuse_is_named():
         simulate(PROBLEM)
     with pytest.raises(ValueError, match="n_trials must be at most"):
         draw(PROBLEM, n_trials=1e12)
+    with pytest.raises(ValueError, match=r"n_trials must be at most \d+ here, got 10{12}: .*simulate averages any"):
+        simulate_optimal_alpha(PROBLEM, n_trials=1e12)
     with pytest.raises(ValueError, match="squared loss and full rank"):
         draw(Fit(source.population, n=9, gamma=1.0, loss="logistic"))
     with pytest.raises(ValueError, match="threshold must be 'zero'"):
         simulate(PROBLEM, 1.0, threshold="best", test_points="drawn")
     with pytest.raises(ValueError, match="backend must be 'numpy'"):
         simulate(Fit(source.population, n=9, gamma=1.0, loss="logistic"), backend="jax")
+
+
+class Enough(Exception):
+    """Nobody waits for 10¹² trials."""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_trials_is_averaged_as_it_comes(workers):
+    told = []
+
+    def progress(done, total):
+        told.append((done, total))
+        if done == 3:
+            raise Enough
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(Enough):
+            simulate(PROBLEM, 1.0, n_trials=1e12, workers=workers, progress=progress)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+    assert told == [(done, -(-(10**12) // chain.TRIALS)) for done in (1, 2, 3)]
 
 
 def test_noise_is_known_by_its_name():
@@ -197,8 +232,10 @@ def test_noise_is_known_by_its_name():
     alone, together = (simulate(PROBLEM, 1.0, n_trials=20, noise=first, workers=w) for w in (1, 2))
     assert alone.accuracy == together.accuracy
     assert simulate(PROBLEM, 1.0, n_trials=3, noise=Law()).method == "dense"
-    with pytest.raises(TypeError, match="noise must be"):
-        simulate(PROBLEM, 1.0, n_trials=3, noise=Law(), workers=2)
+    inner = lambda rng, shape: rng.standard_normal(shape)  # noqa: E731
+    for nameless in (Law(), inner, Law().__call__, functools.partial(scaled, freedom=Law()), functools.partial(inner)):
+        with pytest.raises(TypeError, match="noise must be .* no name tells it from another"):
+            simulate(PROBLEM, 1.0, n_trials=3, noise=nameless, workers=2)
 
 
 def test_blas_threads_are_restored_by_the_last_one_out():
@@ -228,13 +265,45 @@ def test_cores_follow_the_scheduler(monkeypatch):
     assert pool.cores() >= 1
 
 
-LONG = """
-import numpy as np
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity of processes")
+def test_cores_follow_what_the_process_may_use():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert pool.cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("100000 100000", 1), ("250000 100000", 3), ("max 100000", 64)])
+def test_cores_follow_the_container(monkeypatch, quota, cores):
+    """A cgroup's share of 64 processors, in the words of the system's file."""
+    context = sys.modules["loky.backend.context"]
+    said = lambda path: io.StringIO(quota) if path == "/sys/fs/cgroup/cpu.max" else open(path)  # noqa: E731
+    monkeypatch.setattr(context, "open", said, raising=False)
+    monkeypatch.setattr(context.os.path, "exists", lambda path: path == "/sys/fs/cgroup/cpu.max")
+    monkeypatch.setattr(context.os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(context, "_cpu_count_affinity_set", lambda: None)
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    assert pool.cores() == cores
+
+
+SIMULATE = """
 from rmt_alpha.problem import TransferProblem
 from rmt_alpha.simulation import simulate
 if __name__ == "__main__":
     print("begun", flush=True)
     simulate(TransferProblem(900, 900, 600, 1, 1, .5, 1, 1), 1.0, n_trials=10**7, method="dense", workers=2)
+"""
+
+
+FINETUNE = """
+import sys, tempfile, time
+from rmt_alpha.adapters import finetune_sweep
+sys.modules["rmt_alpha.adapters.sweep"]._run = lambda job, folder: time.sleep(600)
+if __name__ == "__main__":
+    print("begun", flush=True)
+    finetune_sweep([{"seed": 0}, {"seed": 1}], tempfile.mkdtemp(), workers=2, progress=False)
 """
 
 
@@ -253,15 +322,24 @@ def alive(pids):
     return {pid for pid, state in map(str.split, table.splitlines()) if not state.startswith("Z")} & pids
 
 
-@pytest.mark.parametrize("how", ["terminated", "killed", "interrupted", "interrupted twice"])
-def test_workers_do_not_outlive_their_parent(how, tmp_path):
+@pytest.mark.parametrize(
+    ("long", "how"),
+    [
+        *((SIMULATE, how) for how in ("terminated", "killed", "hung up", "interrupted", "interrupted twice")),
+        *((FINETUNE, how) for how in ("killed", "interrupted twice")),
+    ],
+)
+def test_workers_do_not_outlive_their_parent(long, how, tmp_path):
+    if long == FINETUNE:
+        for module in ("torch", "transformers", "peft"):
+            pytest.importorskip(module, reason="needs the extra: pip install -e '.[lm]'")
     script = tmp_path / "long.py"
-    script.write_text(LONG)
+    script.write_text(long)
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     parent = subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         env=environment,
         start_new_session=True,
     )
@@ -277,6 +355,8 @@ def test_workers_do_not_outlive_their_parent(how, tmp_path):
             if how.endswith("twice"):
                 time.sleep(0.2)
                 os.killpg(parent.pid, signal.SIGINT)
+        elif how == "hung up":
+            os.killpg(parent.pid, signal.SIGHUP)  # a terminal that is closed
         else:
             parent.send_signal({"terminated": signal.SIGTERM, "killed": signal.SIGKILL}[how])
         parent.wait(30)
@@ -284,6 +364,8 @@ def test_workers_do_not_outlive_their_parent(how, tmp_path):
         while alive(children) and time.monotonic() < deadline:
             time.sleep(0.2)
         assert not alive(children)
+        said = parent.stderr.read().decode()
+        assert long == SIMULATE or how == "killed" or "KeyboardInterrupt: interrupted: 0 of 2 runs are in" in said
     finally:
         parent.kill()
         parent.communicate()

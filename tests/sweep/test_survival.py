@@ -1,5 +1,6 @@
 """Sweeps that are killed, interrupted, crowded and starved, and come out the same to the last bit."""
 
+import contextlib
 import functools
 import logging
 import multiprocessing
@@ -7,18 +8,20 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import termios
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import psutil
 import pytest
 import xarray
 
 from rmt_alpha import sweep
+from rmt_alpha.sweep import chunks as chunks_module
 from rmt_alpha.sweep import execute, read_spec
 from rmt_alpha.sweep.store import Store
 
@@ -231,51 +234,91 @@ def test_error_of_the_computation_says_what_is_saved(tmp_path, monkeypatch):
     assert "2 of 5 chunks are stored" in raised.value.__notes__[0]
 
 
-@pytest.mark.filterwarnings("default")
-def test_dask_cluster_loses_a_worker(tmp_path):
-    from distributed import Client, LocalCluster
+class Broken(Executor):
+    """Its workers fail to read what they are sent."""
 
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        future.set_exception(AttributeError("module 'rmt_alpha.sweep.chunks' has no attribute 'Chunk'"))
+        return future
+
+
+def test_a_worker_of_another_release_is_suspected(tmp_path):
+    with pytest.raises(
+        OSError, match=r"Broken failed .AttributeError: module .* seem to run another release of rmt_alpha"
+    ):
+        sweep(problems(3), ALPHA, n_trials=20, store=tmp_path, executor=Broken())
+
+
+def test_an_executor_that_is_silent_is_named(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(execute, "SILENCE", 0.05)
+    begin = threading.Event()
+    with ThreadPoolExecutor(1, initializer=begin.wait) as pool:
+        threading.Timer(0.5, begin.set).start()
+        sweep(problems(3), ALPHA, n_trials=20, store=tmp_path, executor=pool)
+    assert "ThreadPoolExecutor has given back nothing for 0.05 s, and 3 chunks wait" in caplog.text
+
+
+@pytest.fixture
+def local_cluster():
+    """A dask cluster of this machine, by its arguments; the test is left out where there is no dask."""
+    distributed = pytest.importorskip("distributed", reason="needs the extra: pip install -e '.[cluster]'")
+    with contextlib.ExitStack() as stack:
+
+        def started(n, processes):
+            options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
+            cluster = stack.enter_context(distributed.LocalCluster(n, processes=processes, **options))
+            return cluster, stack.enter_context(distributed.Client(cluster))
+
+        yield started
+
+
+@pytest.mark.filterwarnings("default")
+def test_dask_loses_all_workers_at_once(tmp_path, local_cluster):
+    """Others take their place, and compute what was lost."""
     sweep(problems(30), ALPHA, n_trials=1100, store=tmp_path / "here", executor=Inline())
     store = tmp_path / "dask"
-    with (
-        LocalCluster(
-            2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        victim = next(iter(client.run(os.getpid).values()))
+    _, client = local_cluster(2, processes=True)
+    victims = set(client.run(os.getpid).values())
 
-        def kill():
-            wait_for(lambda: stored(store) >= 10)
+    def kill():
+        wait_for(lambda: stored(store) >= 10)
+        for victim in victims:
             os.kill(victim, signal.SIGKILL)
 
-        killer = threading.Thread(target=kill)
-        killer.start()
-        sweep(problems(30), ALPHA, n_trials=1100, store=store, executor=client.get_executor())
-        killer.join()
-        assert victim not in client.run(os.getpid).values()
+    killer = threading.Thread(target=kill)
+    killer.start()
+    sweep(problems(30), ALPHA, n_trials=1100, store=store, executor=client.get_executor())
+    killer.join()
+    assert len(victims) == 2 and not victims & set(client.run(os.getpid).values())
     assert files(store) == files(tmp_path / "here")
 
 
 @pytest.mark.filterwarnings("default")
-def test_dask_tries_again_what_has_failed(tmp_path):
-    """`get_executor()` as people write it: once the cause of a failure is gone, the same sweep goes on."""
-    from distributed import Client, LocalCluster
+def test_dask_begins_without_workers_and_adapts(tmp_path, local_cluster):
+    cluster, client = local_cluster(0, processes=False)
+    cluster.adapt(minimum=0, maximum=2, interval="50ms")
+    data = sweep(problems(10), ALPHA, n_trials=4, store=tmp_path / "store", executor=client.get_executor())
+    assert data.trials.values.tolist() == [4] * 10 and len(cluster.scheduler.workers) <= 2
 
+
+@pytest.mark.filterwarnings("default")
+def test_dask_tries_again_what_has_failed(tmp_path, local_cluster, monkeypatch):
+    """`get_executor()` as people write it: once the cause of a failure is gone, the same sweep goes on."""
     broken = tmp_path / "broken"
     broken.touch()
-    with (
-        LocalCluster(
-            1, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        noise = functools.partial(fragile, marker=str(broken))
-        arguments = {"n_trials": 4, "noise": noise, "store": tmp_path / "store", "executor": client.get_executor()}
-        with pytest.raises(ZeroDivisionError):
+    _, client = local_cluster(1, processes=False)
+    noise = functools.partial(fragile, marker=str(broken))
+    arguments = {"n_trials": 4, "noise": noise, "store": tmp_path / "store", "executor": client.get_executor()}
+    with pytest.raises(ZeroDivisionError):
+        sweep(problems(3), ALPHA, **arguments)
+    broken.unlink()
+    with monkeypatch.context() as other_release:
+        other_release.setattr(chunks_module, "NUMERICS_VERSION", -1)  # of what computes; the chunk asks for ours
+        here = rf"got -1 in process {os.getpid()} on {socket.gethostname()}\. Install the same release"
+        with pytest.raises(ValueError, match=r"worker must run numerics version \d+, " + here):
             sweep(problems(3), ALPHA, **arguments)
-        broken.unlink()
-        assert sweep(problems(3), ALPHA, **arguments).trials.values.tolist() == [4, 4, 4]
+    assert sweep(problems(3), ALPHA, **arguments).trials.values.tolist() == [4, 4, 4]
 
 
 def fragile(rng, shape, marker):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import xarray
+from threadpoolctl import threadpool_limits
 
 from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, predict, simulate, sweep
 from rmt_alpha.results import QUANTITIES
@@ -348,6 +349,26 @@ def test_rounding_of_another_machine_recomputes_nothing(tmp_path, caplog):
     sweep(numbers, ALPHA, n_trials=20, store=halves, executor=Inline(), shard=(0, 2))
     whole = sweep(other, ALPHA, n_trials=20, store=halves, executor=Inline(), shard=(1, 2))
     xarray.testing.assert_identical(whole, first)
+
+
+def test_another_number_of_blas_threads_recomputes_nothing(tmp_path, rng):
+    """A covariance is the product of matrices, which other threads add up in another order."""
+    A, mean = rng.standard_normal((400, 500)), rng.standard_normal(400) / 20
+    first = None
+    for threads, off in ((1, 0.0), (2, 2e-16), (1, -2e-16)):
+        with threadpool_limits(threads):
+            C = A @ A.T / 500 * (1 + off * rng.standard_normal((400, 400)))
+            fit = TransferProblem.from_source(
+                C @ mean, mean, n_target=[20, 30], gamma_target=0.5, cov_target=(C + C.T) / 2
+            )
+            executor = Inline()
+            data = sweep(fit, ALPHA[:2], n_trials=2, store=tmp_path, executor=executor)
+        assert executor.count == (2 if first is None else 0)
+        first = data if first is None else first
+        for q in QUANTITIES:
+            np.testing.assert_array_equal(data[f"sim_{q}"], first[f"sim_{q}"])
+            np.testing.assert_allclose(data[f"theory_{q}"], first[f"theory_{q}"], rtol=1e-9)
+    assert len(list(tmp_path.glob("grid-*"))) == 1
 
 
 @pytest.mark.parametrize(("off", "reported"), [(1e-9, True), (1e-3, False)])
