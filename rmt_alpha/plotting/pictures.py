@@ -202,7 +202,7 @@ def plot_spectrum(
 
     >>> mu = np.full(200, 0.15)
     >>> plot_spectrum(Fit(Population.two_classes(mu, -mu), n=400, gamma=1.0), simulate=2).get_xlabel()
-    'eigenvalue of $XX^\\top/n$'
+    'eigenvalue of $XX^\\\\top/n$'
     """
     found = spectrum(fit)
     x, density = found.curve(200)
