@@ -87,8 +87,11 @@ class MixtureBulk:
         return float((out + within) / 2)
 
     def solve(self, x: float, near: np.ndarray | None = None) -> np.ndarray:
-        """g (K,) just above x; `near` is a guess."""
-        z = x * (1 + 1j * HEIGHT)
+        """g (K,) just above x > 0; `near` is a guess."""
+        return self.at(x * (1 + 1j * HEIGHT), near)
+
+    def at(self, z: complex, near: np.ndarray | None = None) -> np.ndarray:
+        """g (K,) in the upper half plane."""
         if near is not None:
             g, settled = self._settle(near, z)
             if settled:
@@ -97,11 +100,11 @@ class MixtureBulk:
             g = np.ones(len(self.C), dtype=complex)
             for level in range(levels):
                 for _ in range(CORRECTIONS):
-                    g = g + self._step(g, x + 1j * self.top * (z.imag / self.top) ** (level / levels))
+                    g = g + self._step(g, z.real + 1j * self.top * (z.imag / self.top) ** (level / levels))
             g, settled = self._settle(g, z)
             if settled:
                 return g
-        raise ArithmeticError(f"the spectrum's fixed point did not settle at x = {x:g}. Ask for a point beside it.")
+        raise ArithmeticError(f"the spectrum's fixed point did not settle at {z:g}. Ask for a point beside it.")
 
     def _settle(self, g: np.ndarray, z: complex) -> tuple[np.ndarray, bool]:
         for _ in range(STEPS):

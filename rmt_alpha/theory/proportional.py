@@ -173,7 +173,9 @@ class ManyOutputs:
         return self.edge * self._mean(self._cost * weight) / self._mean(weight)
 
     def risk_path(self, spikes: Any, ranks: int | None = None) -> np.ndarray:
-        """E‖y − Ŵ_rᵀx‖² at ranks r = 0 … `ranks` (None: one more than there are spikes), of a Δ with the given singular values beside its bulk."""
+        """E‖y − Ŵ_rᵀx‖² at ranks r = 0 … `ranks` (None: one more than there are spikes), of a Δ with the given singular
+        values beside its bulk.
+        """
         spikes = np.sort(np.abs(check.vector("spikes", spikes)))[::-1]
         ranks = len(spikes) + 1 if ranks is None else check.size("ranks", ranks, low=0)
         found = [self.spike(float(s)) for s in spikes]

@@ -103,7 +103,7 @@ def test_bad_input():
 def test_a_difference_with_a_bulk_of_its_own(p, n, q, gamma, sigma, bulk, spikes):
     """W_t − αW_s = spikes + a Gaussian matrix, drawn anew for each pair of trials."""
     rng, task = np.random.default_rng(3), ManyOutputs(p, n, q, gamma, sigma, bulk)
-    gram, overlap, steps, rest, full = [], [], [], [], []
+    gram, steps, rest, full = [], [], [], []
     for seed in range(10):
         left, right = (np.linalg.qr(rng.standard_normal((size, 2)))[0] for size in (p, q))
         delta = left * spikes @ right.T + bulk * rng.standard_normal((p, q)) / np.sqrt(p)
