@@ -50,5 +50,5 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 # Other projects' names: their inventories would have to be downloaded.
 OTHERS = "Executor|collections|concurrent|jax|matplotlib|np|numpy|os|pandas|pathlib|pd|peft|sklearn|torch|transformers|xarray|xr"
-INSIDE = r"Problem|Meaning|rmt_alpha\.(estimate\.(choose\.Estimate|scaling\.Scaling)|problem\.identity\.Meaning)"  # types that no page is about
+INSIDE = r"Problem|Meaning|rmt_alpha\.(estimate\.(choose\.Estimate|scaling\.Scaling)|problem\.identity\.Meaning|theory\.(spectrum\.Bulk|mixture_spectrum\.MixtureBulk))"  # types that no page is about
 nitpick_ignore_regex = [("py:.*", rf"({OTHERS})(\..*)?"), ("py:.*", INSIDE)]

@@ -202,6 +202,7 @@ ROWS: dict[str, Callable[[Any], Any]] = {
     "compare": lambda p: agree(p),
     "simulated best α": simulated_best,
     "spread, theory": lambda p: finite(rmt.predict(p, alpha(p), spread=True).risk_sd),
+    "finite size, theory": lambda p: finite(rmt.predict(p, alpha(p), finite=True).risk),
     "spread, simulated": lambda p: finite(rmt.simulate(p, alpha(p), n_trials=8).risk_sd),
     "draw": lambda p: finite(rmt.draw(p, n_trials=3).M),
     "sweep": sweep,
@@ -252,7 +253,8 @@ LOSSES = ("loss: logistic", "loss: squared hinge", "loss: huber")
 # The cells without an answer, each with its reason: (row, column) → (sentence, what the error says).
 REASONS: dict[tuple[str, str], tuple[str, str]] = {
     **{
-        ("spread, theory", c): (SPREAD, "no formula is known")
+        (row, c): (SPREAD, "no formula is known")
+        for row in ("spread, theory", "finite size, theory")
         for c in ("covariances", "given w̃", *TWO[3:], "K classes", "regression")
     },
     **{

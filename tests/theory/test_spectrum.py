@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rmt_alpha import Fit, Population, TransferProblem, spectrum
+from rmt_alpha.theory.mixture_spectrum import MixtureBulk
 
 
 def noise(lam, n):
@@ -133,9 +134,115 @@ def test_an_intercept_costs_a_sample():
 
 def test_what_is_not_a_spectrum():
     mu = np.full(20, 0.2)
-    with pytest.raises(ValueError, match="fit must have one covariance for all components, got 2"):
-        spectrum(Fit(Population.two_classes(mu, -mu, covariances=[None, np.linspace(1, 2, 20)]), n=9, gamma=1.0))
+    with pytest.raises(ValueError, match="alpha must be None unless fit is scalar with squared loss"):
+        spectrum(Fit(Population.two_classes(mu, -mu), n=9, gamma=1.0, starts=[mu], loss="logistic"), 1.0)
+    with pytest.raises(ValueError, match="alpha must have one entry per start"):
+        spectrum(Fit(Population.two_classes(mu, -mu), n=9, gamma=1.0, starts=[mu, mu]), 1.0)
     with pytest.raises(ValueError, match=r"fit must have one number n, got shape \(2,\)"):
         spectrum(Fit(Population.two_classes(mu, -mu), n=np.array([9, 10]), gamma=1.0))
     with pytest.raises(TypeError, match="fit must be a Fit or a TransferProblem, got int"):
         spectrum(3)
+
+
+def unlike(p):
+    """Three covariances that do not commute with the sum's eigenvectors in common order."""
+    return np.stack([np.linspace(0.2, 2, p), np.linspace(4, 0.1, p), np.linspace(0.5, 1, p)])
+
+
+@pytest.mark.parametrize("n", [200, 300, 500, 3000])
+def test_a_mixture_of_equal_covariances_is_the_one(n):
+    p = 300
+    lam = np.r_[np.ones(150), np.full(150, 8.0)]
+    one, many = spectrum(noise(lam, n)), MixtureBulk(np.stack([lam, lam]), np.array([0.3, 0.7]), n)
+    np.testing.assert_allclose(many.edges(), one.edges, rtol=1e-5, atol=1e-9)
+    x = np.linspace(1e-3, 30, 150)
+    np.testing.assert_allclose(many.density(x), one.density(x), atol=1e-6)
+    means = np.zeros((2, p))
+    means[0, 10], means[1, 200] = 4, 6
+    fit = Fit(Population.classes(means, priors=[0.3, 0.7], covariance=lam), n=n, gamma=1.0)
+    shown = [s for s in spectrum(fit).spikes if s.eigenvalue is not None]
+    found = sorted(many.outliers(means, many.edges(), centred=False), key=lambda s: -s[0])
+    assert len(found) == len(shown) >= 1
+    for (population, place, overlap, direction), spike in zip(found, shown, strict=True):
+        assert population == pytest.approx(spike.population, rel=1e-6)
+        assert place == pytest.approx(spike.eigenvalue, rel=1e-6)
+        assert overlap == pytest.approx(spike.overlap, rel=1e-4)
+        assert abs(direction @ spike.direction) == pytest.approx(1, abs=1e-6)
+
+
+def test_matrices_are_their_spectra_turned():
+    C, priors, rng = unlike(16), np.array([0.4, 0.35, 0.25]), np.random.default_rng(4)
+    O = np.linalg.qr(rng.standard_normal((16, 16)))[0]
+    means = 2 * rng.standard_normal((3, 16))
+    flat = Fit(Population.classes(means, priors=priors, covariances=list(C)), n=27, gamma=1.0)
+    turned = Population.classes(means @ O.T, priors=priors, covariances=[(O * c) @ O.T for c in C])
+    a, b = spectrum(flat), spectrum(Fit(turned, n=27, gamma=1.0))
+    np.testing.assert_allclose(a.edges, b.edges, rtol=1e-6)
+    x = np.linspace(0.1, 5, 20)
+    np.testing.assert_allclose(a.density(x), b.density(x), rtol=1e-6, atol=1e-9)
+    assert len(a.spikes) == len(b.spikes) > 0
+    for s, t in zip(a.spikes, b.spikes, strict=True):
+        assert (s.eigenvalue, s.overlap) == (pytest.approx(t.eigenvalue), pytest.approx(t.overlap))
+        assert abs(O @ s.direction @ t.direction) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("n", [150, 900])
+def test_mass_and_moments_of_a_mixture(n):
+    p, priors = 300, np.array([0.4, 0.35, 0.25])
+    C = unlike(p)
+    found = spectrum(Fit(Population.classes(np.zeros((3, p)), priors=priors, covariances=list(C)), n=n, gamma=1.0))
+    x, f = found.curve(1500)
+    integral = lambda y: np.sum(np.diff(x) * ((y * f)[1:] + (y * f)[:-1]) / 2)  # noqa: E731
+    total = priors @ C
+    assert found.zero == max(0, 1 - n / p) and found.spikes == ()
+    assert integral(np.ones_like(x)) + found.zero == pytest.approx(1, abs=1e-4)
+    assert integral(x) == pytest.approx(total.mean(), rel=1e-4)
+    assert integral(x * x) == pytest.approx((np.sum(total**2) + priors @ C.sum(1) ** 2 / n) / p, rel=1e-4)
+    labels = np.repeat(np.arange(3), np.diff(np.r_[0, np.rint(np.cumsum(priors) * n)]).astype(int))
+    X = np.random.default_rng(1).standard_normal((n, p)) * np.sqrt(C)[labels]
+    drawn = np.sort(np.linalg.eigvalsh(X.T @ X / n))
+    mass = found.zero + np.concatenate([[0], np.cumsum((f[1:] + f[:-1]) / 2 * np.diff(x))])
+    assert np.abs(np.searchsorted(drawn, x) / p - mass)[30:].max() < 6 / p
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+def test_outliers_of_a_mixture_are_those_of_drawn_data(intercept):
+    p, n, trials = 400, 600, 24
+    rng, priors, C = np.random.default_rng(2), np.array([0.4, 0.35, 0.25]), unlike(400)
+    means = rng.standard_normal((3, p)) / np.sqrt(p) * np.array([[6.0], [6.0], [0.3]])
+    fit = Fit(Population.classes(means, priors=priors, covariances=list(C)), n=n, gamma=1.0, intercept=intercept)
+    spikes = spectrum(fit).spikes
+    assert len(spikes) == 2
+    labels = np.repeat(np.arange(3), (priors * n).astype(int))
+    values, overlaps = [], []
+    for _ in range(trials):
+        X = rng.standard_normal((n, p)) * np.sqrt(C)[labels] + means[labels]
+        X = X - intercept * X.mean(0)
+        w, V = np.linalg.eigh(X.T @ X / (n - intercept))
+        values.append(w[[-1, -2]])
+        overlaps.append([(V[:, -j] @ s.direction) ** 2 for j, s in enumerate(spikes, 1)])
+    for drawn, expected in ((values, [s.eigenvalue for s in spikes]), (overlaps, [s.overlap for s in spikes])):
+        z = (np.mean(drawn, 0) - expected) / (np.std(drawn, 0, ddof=1) / np.sqrt(trials))
+        assert np.abs(z).max() < 4
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.5])
+def test_the_spectrum_of_the_correction(alpha):
+    """G = ÂᵀSÂ of drawn data, S = XᵀX/n + γ."""
+    p, n, gamma, noise_sd, trials = 300, 450, 0.3, 0.5, 30
+    rng = np.random.default_rng(5)
+    Ws = np.linalg.qr(rng.standard_normal((p, 3)))[0] * [3.0, 2.0, 1.0]
+    Wt = 1.5 * Ws + np.linalg.qr(rng.standard_normal((p, 3)))[0] * [1.0, 0.5, 0.0]
+    lam = np.linspace(0.5, 2, p)
+    fit = Fit(Population.linear(Wt, noise_sd, covariance=lam), n=n, gamma=gamma, starts=[Ws])
+    expected = spectrum(fit, alpha).correction
+    drawn = []
+    for _ in range(trials):
+        X = rng.standard_normal((n, p)) * np.sqrt(lam)
+        Y = X @ Wt + noise_sd * rng.standard_normal((n, 3))
+        S, b = X.T @ X / n + gamma * np.eye(p), X.T @ (Y - alpha * X @ Ws) / n
+        drawn.append(np.linalg.eigvalsh(b.T @ np.linalg.solve(S, b))[::-1])
+    z = (np.mean(drawn, 0) - expected) / (np.std(drawn, 0, ddof=1) / np.sqrt(trials))
+    assert np.abs(z).max() < 4
+    assert spectrum(fit).correction is None
+    assert spectrum(fit, [0.0, alpha]).correction.shape == (2, 3)

@@ -1,218 +1,28 @@
-"""One look for every picture, and the pictures that one line asks for: `plot_accuracy`, `plot_phase_map`, `plot_scores`, `plot_rank`.
-
-Theory is a line, simulation a point with an error bar. Colours are Okabe & Ito's (told apart by colour-blind readers); dashes and
-markers repeat the distinction, so that pictures survive black-and-white print. Sizes are those of a page: what is 7 points here is 7
-points in print. The look starts from matplotlib's own defaults, so that nobody's settings change a picture.
-"""
+"""The pictures that one line asks for: `plot_accuracy`, `plot_scores`, `plot_rank`, `plot_spectrum`, `plot_phase_map`."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-
-if "matplotlib" in sys.modules:
-    import matplotlib as mpl
-else:  # it refuses to be imported where MPLBACKEND names no backend that there is, and pictures for files need none
-    wished = os.environ.pop("MPLBACKEND", "")
-    import matplotlib as mpl
-
-    if wished:
-        os.environ["MPLBACKEND"] = wished
-        with contextlib.suppress(ValueError):
-            mpl.rcParams["backend"] = wished
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from . import _checks as check
-from .problem import Fit, TransferProblem
-from .results import Moments
-from .theory.low_rank import rank_path
-from .theory.optimum import optimal_alpha
-from .theory.predict import Problem, checked_problem, predict
+from .. import _checks as check
+from ..problem import Fit, TransferProblem
+from ..results import Moments
+from ..simulation.eigenvalues import draw_eigenvalues
+from ..theory.low_rank import rank_path
+from ..theory.optimum import optimal_alpha
+from ..theory.predict import Problem, checked_problem, predict
+from ..theory.spectrum import spectrum
+from . import look
+from .look import contour_map, normal_density, own_axes, simulation_points, theory_line
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#E69F00")
-DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-WIDE, NARROW = 5.5, 3.25  # inches: a page's text, a column of two
-SEQUENTIAL, DIVERGING = "cividis", "RdBu_r"
-STYLE: Any = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "figure.titlesize": 8,
-    "figure.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "legend.title_fontsize": 7,
-    "legend.frameon": False,
-    "legend.handlelength": 2.2,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "grid.linewidth": 0.4,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "lines.linewidth": 1.2,
-    "hatch.linewidth": 0.4,
-    "lines.markersize": 3.5,
-    "lines.markeredgewidth": 0.8,
-    "errorbar.capsize": 1.5,
-    "figure.dpi": 150,
-    "savefig.dpi": 250,
-    "pdf.fonttype": 42,  # TrueType: editors and arXiv can read the text
-    "figure.constrained_layout.use": True,
-}
 SHOWN = ("transfer", "plain", "gain", "alpha")
 POINTS: tuple[float, ...] = (-20, -10, -5, -2, -0.5, 0, 0.5, 2, 5, 10, 20)
 SCALES: tuple[float, ...] = (0.1, 0.3, 0.5, 0.8, 1, 1.25, 2, 3, 10)
-
-
-@contextlib.contextmanager
-def style() -> Iterator[None]:
-    """The house style, for what is drawn inside the block."""
-    settings: Any = {
-        k: v
-        for k, v in mpl.rcParamsDefault.items()
-        if not k.startswith(("backend", "interactive", "toolbar", "webagg"))
-    }
-    with mpl.rc_context({**settings, **STYLE}):
-        yield
-
-
-def figure(
-    columns: int = 1, rows: int = 1, *, width: float = WIDE, height: float = 2.2, **options: Any
-) -> tuple[Figure, Any]:
-    """A figure of `rows` × `columns` panels, lettered if there are several, and its axes, always as an array (rows, columns).
-
-    `width` is that of the figure, `height` that of one row, in inches. It needs no window, whatever backend the user has.
-    """
-    fig = Figure(figsize=(width, height * rows))
-    FigureCanvasAgg(fig)
-    axes = fig.subplots(rows, columns, squeeze=False, **options)
-    if axes.size > 1:
-        for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes.flat, strict=False):
-            place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "right", "va": "bottom"}
-            ax.annotate(f"({letter})", (0, 1), xytext=(-3, 3), fontsize=8, **place)
-    return fig, axes
-
-
-def to_bytes(figure: Figure, kind: str) -> bytes:
-    """A figure as a file of this kind, without a date: the same picture gives the same bytes."""
-    drawn = io.BytesIO()
-    with style():
-        figure.savefig(drawn, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
-    return drawn.getvalue()
-
-
-def theory_line(ax: Axes, x: Any, y: Any, index: int = 0, **options: Any) -> None:
-    """A prediction."""
-    ax.plot(x, y, **{"color": COLORS[index % 7], "linestyle": DASHES[index % 7], **options})
-
-
-def simulation_points(ax: Axes, x: Any, y: Any, se: Any, index: int = 0, **options: Any) -> None:
-    """Simulated values with their standard errors."""
-    look = {
-        "color": COLORS[index % 7],
-        "marker": MARKERS[index % 7],
-        "markerfacecolor": "white",
-        "linestyle": "none",
-        "elinewidth": 0.8,
-    }
-    ax.errorbar(x, y, yerr=se, **{**look, **options})
-
-
-def legend(
-    ax: Axes | None,
-    below: Figure | None = None,
-    *,
-    theory: str | None = "theory",
-    simulation: str | None = "simulation",
-    **options: Any,
-) -> None:
-    """A legend that also says what a line and what a point is, if no entry does; below a figure's panels, or on the axes."""
-    handles, labels = ax.get_legend_handles_labels() if ax is not None else ([], [])
-    if theory is not None and theory not in labels:
-        handles, labels = [*handles, Line2D([], [], color="black")], [*labels, theory]
-    if simulation is not None and simulation not in labels:
-        point = Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="none")
-        handles, labels = [*handles, point], [*labels, simulation]
-    if below is not None:
-        below.legend(handles, labels, **{"loc": "outside lower center", "ncols": 4, **options})
-    elif ax is not None:
-        ax.legend(handles, labels, **options)
-
-
-def color_bar(fig: Any, filled: Any, axes: Any, label: str, **options: Any) -> None:
-    """A colour bar for one map, or for several of the same levels."""
-    fig.colorbar(filled, ax=axes, label=label, ticks=filled.levels, format=lambda v, _: _number(v), **options)
-
-
-def contour_map(ax: Axes, x: Any, y: Any, z: Any, levels: Any, label: str = "", **options: Any) -> Any:
-    """A filled map of z (len(y), len(x)), one colour between two levels, with labelled contours.
-
-    Levels on both sides of 0 get colours that diverge from there, others colours whose luminance rises with z. Draws a colour bar if
-    it has a label; else returns what `color_bar` needs to draw one for several maps.
-    """
-    colors = _colors(levels)
-    filled = ax.contourf(x, y, z, levels=levels, colors=colors, extend="both", **options)
-    # Dark fields get white lines, bright ones black.
-    between = np.array([(colors[i][:3] + colors[i + 1][:3]) / 2 for i in range(len(levels))]) @ (0.3, 0.6, 0.1)
-    lines = ax.contour(
-        x, y, z, levels=levels, colors=["white" if v < 0.5 else "black" for v in between], linewidths=0.5
-    )
-    ax.clabel(lines, fmt=_number, fontsize=7)
-    if label:
-        color_bar(ax.figure, filled, ax, label)
-    ax.grid(False)
-    return filled
-
-
-def _number(value: float) -> str:
-    """As few digits as three allow, with a minus sign."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
-
-
-def _colors(levels: Any) -> np.ndarray:
-    """One colour per field between, below and above the levels: (len(levels) + 1, 4)."""
-    field = np.arange(len(levels) + 1)
-    if not levels[0] < 0 < levels[-1]:
-        return mpl.colormaps[SEQUENTIAL](field / field[-1])
-    side = field - np.searchsorted(levels, 0) - (0.5 if 0 in levels else 0)
-    return mpl.colormaps[DIVERGING](0.5 + 0.5 * side / np.abs(side).max())
-
-
-def normal_density(x: Any, mean: Any, variance: Any) -> Any:
-    """The density of N(mean, variance)."""
-    return np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
-
-
-@contextlib.contextmanager
-def _axes(ax: Any) -> Iterator[Axes]:
-    """The axes given, or those of a new figure of pyplot, which notebooks show and `ax.figure.savefig` writes."""
-    with style():
-        if ax is not None:
-            yield ax
-            return
-        try:
-            from matplotlib import pyplot as plt
-
-            ax = plt.subplots(figsize=(NARROW, 2.6))[1]
-        except ImportError:  # a backend that is not there, named in MPLBACKEND: it can still be saved
-            ax = figure(width=NARROW, height=2.6)[1][0, 0]
-        yield ax
-        ax.figure.draw_without_rendering()  # ticks are made when they are first drawn: here, in this style
 
 
 def plot_accuracy(
@@ -259,7 +69,7 @@ def plot_accuracy(
     theory = predict(problem, line if towards is None else line[:, None] * towards)
     quantity = "risk" if theory.accuracy is None else "accuracy"
     found = _simulated(problem, line, simulate, seed, towards)
-    with _axes(ax) as ax:
+    with own_axes(ax) as ax:
         theory_line(ax, line, getattr(theory, quantity), index, label=label or "theory")
         if found is not None:
             own = {} if label else {"label": "simulation"}
@@ -306,11 +116,11 @@ def plot_scores(
     x, points = np.linspace(-reach, reach, 301), np.linspace(-0.9 * reach, 0.9 * reach, 19)
     trainings = None
     if simulate:
-        from . import draw
+        from .. import draw
 
         form = draw(problem, n_trials=check.size("simulate", simulate, low=2), seed=seed)
         trainings = _class_scores(problem, form.moments(np.asarray(alpha)[..., None] if np.ndim(alpha) else alpha))
-    with _axes(ax) as ax:
+    with own_axes(ax) as ax:
         for i, (mean, variance) in enumerate(theory):
             theory_line(ax, x, normal_density(x, mean, variance), i, label=f"$y={(1, -1)[i]:+d}$")
             if trainings is not None:
@@ -363,10 +173,10 @@ def plot_rank(
     if not isinstance(simulate, int):
         found = list(simulate)
     elif simulate:
-        from . import simulate as run
+        from .. import simulate as run
 
         found = [run(replace(fit, rank=int(r)), alpha, n_trials=simulate, seed=seed) for r in ranks[1:]]
-    with _axes(ax) as ax:
+    with own_axes(ax) as ax:
         theory_line(ax, ranks, risk, index, label=label or "theory")
         if found:
             own = {} if label else {"label": "simulation"}
@@ -375,6 +185,64 @@ def plot_rank(
         if legend:
             _legend(ax, bool(found))
     return ax
+
+
+def plot_spectrum(
+    fit: Problem, *, simulate: int = 4, seed: int = 0, bins: int = 60, ax: Axes | None = None, legend: bool = True
+) -> Axes:
+    """The spectrum of a fit's sample covariance: theory's bulk as a line, its outliers as dashes, drawn eigenvalues as a histogram.
+
+    | parameter | meaning |
+    |---|---|
+    | `fit` | a scalar `Fit` or `TransferProblem` |
+    | `simulate` | sample covariances drawn, 0 for none; each costs O(p³). Their outliers are points on the axis |
+    | `bins` | of the histogram |
+
+    A mass at 0 is not drawn. Returns the axes. Raises ValueError or TypeError, naming the parameter.
+
+    >>> mu = np.full(200, 0.15)
+    >>> plot_spectrum(Fit(Population.two_classes(mu, -mu), n=400, gamma=1.0), simulate=2).get_xlabel()
+    'eigenvalue of $XX^\\\\top/n$'
+    """
+    found = spectrum(fit)
+    x, density = found.curve(200)
+    places = [s.eigenvalue for s in found.spikes if s.eigenvalue is not None]
+    drawn = draw_eigenvalues(fit, n_trials=simulate, seed=seed) if simulate else None
+    with own_axes(ax) as ax:
+        if drawn is not None:
+            seen, rest = _outliers(drawn, places)
+            count, ends = np.histogram(rest[rest > 1e-9 * rest.max()], bins)
+            width = np.diff(ends)
+            ax.bar(ends[:-1], count / (len(drawn) * found.dim * width), width, align="edge", color="0.8", label="drawn")
+        for low, high in found.edges:  # a line per band
+            inside = (x >= low) & (x <= high)
+            theory_line(ax, x[inside], density[inside], label="bulk" if low == found.edges[0, 0] else None)
+        for i, place in enumerate(places):
+            ax.axvline(
+                place, color=look.COLORS[1], linestyle=look.DASHES[1], linewidth=0.8, label=None if i else "outliers"
+            )
+        if drawn is not None and places:
+            points = seen.mean(0)
+            ax.plot(points, 0 * points, "o", color=look.COLORS[1], clip_on=False, label="drawn outliers")
+        ax.set(xlabel=r"eigenvalue of $XX^\top/n$", ylabel="density", ylim=(0, 1.3 * np.median(np.sort(density)[-20:])))
+        if legend:
+            ax.legend()
+    return ax
+
+
+def _outliers(drawn: np.ndarray, places: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Of each draw the eigenvalues nearest to the places, (trials, places), and all the others, (…,)."""
+    seen, rest = [], []
+    for values in drawn:
+        left = values
+        nearest = []
+        for place in places:
+            k = int(np.argmin(np.abs(left - place)))
+            nearest.append(left[k])
+            left = np.delete(left, k)
+        seen.append(nearest)
+        rest.append(left)
+    return np.array(seen), np.concatenate(rest)
 
 
 def plot_phase_map(
@@ -412,7 +280,7 @@ def plot_phase_map(
             }[show],
         )
         z = 100 * {"transfer": best.accuracy - zero, "plain": one - zero, "gain": best.accuracy - one}[show]
-    with _axes(ax) as ax:
+    with own_axes(ax) as ax:
         for name, values in (("x", at_x), ("y", at_y)):
             if values.min() > 0 and values.max() > 30 * values.min():
                 ax.set(**{f"{name}scale": "log"})
@@ -477,7 +345,7 @@ def _simulated(
         return trials
     if not trials:
         return None
-    from . import simulate
+    from .. import simulate
 
     points = np.linspace(ends[0], ends[-1], 11)
     return simulate(problem, points if towards is None else points[:, None] * towards, n_trials=trials, seed=seed)
@@ -496,4 +364,4 @@ def _class_scores(problem: Problem, moments: Moments) -> list[tuple[Any, Any]]:
 
 
 def _legend(ax: Axes, simulated: bool) -> None:
-    legend(ax, simulation="simulation" if simulated else None)
+    look.legend(ax, simulation="simulation" if simulated else None)
