@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_jax, namespace, normal_cdf, plain, pytree
+from .._arrays import is_tracer, namespace, normal_cdf, plain, pytree
 from ..problem import Fit, Population, TransferProblem
 from .orthant import nearest_code_accuracy
 
@@ -179,10 +179,10 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
 
 
 def checked(found: Moments) -> Moments:
-    """A result, unless one of its numbers left double precision; JAX's go unread."""
+    """A result, unless one of its numbers left double precision; tracers go unread."""
     for name in QUANTITIES:
         value = getattr(found, name, None)
-        if value is not None and not is_jax(value) and not np.all(np.isfinite(value)):
+        if value is not None and not is_tracer(value) and not np.all(np.isfinite(value)):
             raise FloatingPointError(
                 f"the {name} of the score left the range of double precision. "
                 f"Rescale the problem: norms, penalties and α must be nearer to one."

@@ -37,7 +37,7 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
     found = _optimal(checked_problem(problem), threshold)
     for name in ("alpha", "accuracy", "zero", "least_risk", "risk"):
         value = getattr(found, name)
-        if value is not None and not is_jax(value) and np.any(np.isnan(value)):
+        if value is not None and not is_tracer(value) and np.any(np.isnan(value)):
             raise FloatingPointError(
                 f"{name} left the range of double precision. Rescale the problem: norms and penalties must be nearer to one."
             )

@@ -121,7 +121,14 @@ def _signed(mean: Any, variance: Any, threshold: str, prior: Any = 0.5) -> Momen
 
 def score_form(problem: Problem) -> ScoreForm:
     """The score's law for every α at once, of squared losses at full rank; trailing axes are the problem's arrays."""
-    return transfer_form(problem) if isinstance(problem, TransferProblem) else train(problem).form
+    if isinstance(problem, TransferProblem):
+        return transfer_form(problem)
+    known = problem.__dict__.get("_form")
+    if known is None:
+        known = train(problem).form
+        if not problem.uses_jax:  # kept with the fit, as its digest is: another α is a few products
+            object.__setattr__(problem, "_form", known)
+    return known
 
 
 def batched(fit: Fit) -> bool:
