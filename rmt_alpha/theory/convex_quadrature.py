@@ -144,15 +144,14 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
     parts = pieces(loss)
     g, dg, u, weight = (_straight if parts.lines is not None else _smooth)(xp, loss, parts, m, s, v)
     weight = weight * xp.exp(-u * u / 2)
-    gd, du = g * dg, dg * u
-    summed = xp.stack([xp.ones_like(g), g, g * g, dg, du, du * u, gd, gd * u, gd * g], 1) @ weight[..., None]
-    mass, g1, g2, d0, d1, d2, gd0, gd1, ggd = (summed[:, i, 0] for i in range(9))
+    sums = xp.stack([weight, weight * dg], 1) @ xp.stack([xp.ones_like(g), g, g * g, u, g * u, u * u], -1)
+    mass, g1, g2 = (sums[:, 0, i] for i in range(3))
+    d0, gd0, ggd, d1, gd1, d2 = (sums[:, 1, i] for i in range(6))
     values = xp.stack([g1, g2, -d0])
-    derivatives = xp.stack([
-        xp.stack([d0, d1 / (2 * s), gd0]),
-        xp.stack([2 * gd0, gd1 / s, 2 * ggd]),
-        xp.stack([-d1 / s, (d0 - d2) / (2 * V), -gd1 / s]),
-    ])  # fmt: skip
+    derivatives = xp.reshape(
+        xp.stack([d0, d1 / (2 * s), gd0, 2 * gd0, gd1 / s, 2 * ggd, -d1 / s, (d0 - d2) / (2 * V), -gd1 / s]),
+        (3, 3, *s.shape),
+    )
     return values, derivatives, xp.abs(mass - 1)
 
 

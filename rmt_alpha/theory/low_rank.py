@@ -253,9 +253,9 @@ def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moment
 
 def optimum(fit: Fit, threshold: str) -> Optimum:
     """The best α at the fit's rank, by a search whose objective is exact."""
-    from .optimum import optimum_by_search, scales
+    from .optimum import optimum_by_search
 
     low, rank = solved(fit), fit.rank or 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TieWarning)  # crossings of eigenvalues lie on the way of any search
-        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), scales(low.stage.form), fit.n_alpha)
+        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), low.stage.form.units)

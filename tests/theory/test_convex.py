@@ -11,7 +11,7 @@ from scipy import optimize, special
 from rmt_alpha.problem import Fit, Group, Loss, Population, TransferProblem
 from rmt_alpha.problem.losses import LOSSES, HuberHinge, Logistic, Squared, SquaredHinge
 from rmt_alpha.results import moments
-from rmt_alpha.theory import convex, stage
+from rmt_alpha.theory import convex, convex_newton, stage
 from rmt_alpha.theory.convex_quadrature import expectations, pieces
 from rmt_alpha.theory.convex_search import optimum
 
@@ -584,8 +584,8 @@ def test_arrays_broadcast_and_warm_starts_do_not_matter():
 
 
 def test_unsettled_fixed_point_names_its_residual(monkeypatch):
-    monkeypatch.setattr(convex, "STEPS", 0)
-    monkeypatch.setattr(convex, "PENALTY_PATHS", ())
+    monkeypatch.setattr(convex_newton, "STEPS", 0)
+    monkeypatch.setattr(convex_newton, "PENALTY_PATHS", ())
     with pytest.raises(ArithmeticError, match=r"logistic loss did not settle at alpha = \[1.\] \(relative residual"):
         convex.moments(isotropic(loss="logistic"), 1.0)
 
