@@ -10,6 +10,7 @@ infinity.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tup
     for count, width in ROUNDS:
         reach = np.minimum(half * width, (finite[-1] - finite[0]) / 2)
         centre = np.clip(y, finite[0] + reach, finite[-1] - reach)
-        nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
+        nodes = _nodes(count)
         found = at((centre[:, None] + reach[:, None] * nodes).ravel())
         for k, function in enumerate(functions):
             part = function(found).reshape(len(y), count)[k]
@@ -89,10 +90,20 @@ def sign_change(values: np.ndarray, grid: np.ndarray) -> float | None:
     return float((grid[i] + grid[i + 1]) / 2)
 
 
+def _nodes(count: int) -> np.ndarray:
+    return np.cos(np.pi * (np.arange(count) + 0.5) / count)
+
+
+@lru_cache
+def _coefficients(count: int) -> np.ndarray:
+    """What makes Chebyshev coefficients of values at the nodes."""
+    return np.linalg.inv(np.polynomial.chebyshev.chebvander(_nodes(count), count - 1))
+
+
 def interpolated(nodes: np.ndarray, values: np.ndarray, is_root: bool) -> tuple[float, float]:
     """The maximum of the polynomial through values at Chebyshev nodes, or its root nearest to 0, and its value there."""
     C = np.polynomial.chebyshev
-    c = np.linalg.solve(C.chebvander(nodes, len(nodes) - 1), values)
+    c = _coefficients(len(nodes)) @ values
     roots = C.chebroots(c if is_root else C.chebder(c))
     inside = roots.real[(np.abs(roots.imag) < 1e-6) & (np.abs(roots.real) <= 1)]
     if is_root:

@@ -51,17 +51,21 @@ class Labels:
         return 1 if self.shared else self.components
 
     @cached_property
-    def pairs(self) -> tuple[Any, ...]:
-        """Of each label that occurs (P,): y, and as one-hot rows its component (P, K) and its covariance (P, Kc), times y and
-        the label's weight, and times the weight.
+    def tables(self) -> tuple[Any, ...]:
+        """Of each label that occurs (P,): y, its component (P, K) and its covariance (P, Kc) as one-hot rows.
+
+        Then what sums its expectations to (m̂, n q̂, χ), (3P, K + 2Kc), and their derivatives by margin, variance and leverage to
+        those of these by x, (3·3P, (K + 2Kc)D), or (3·5P, …) with an intercept; see `residual`.
         """
-        known = namespace(self.weight) is np
-        k, j = np.array(
-            [(k, j) for k in range(self.components) for j in (0, 1) if not known or self.weight[k, j] > 0]
-        ).T
-        y, of, own = 1.0 - 2.0 * j, np.eye(self.components)[k], np.eye(self.covariances)[k * (not self.shared)]
-        weight = self.weight[k, j][:, None]
-        return y, of, own, of * y[:, None] * weight, own * weight
+        K, Kc, known = self.components, self.covariances, namespace(self.weight) is np
+        k, j = np.array([(k, j) for k in range(K) for j in (0, 1) if not known or self.weight[k, j] > 0]).T
+        y, of, own = 1.0 - 2.0 * j, np.eye(K)[k], np.eye(Kc)[k * (not self.shared)]
+        m, V, v, b = np.split(np.eye(K + 2 * Kc + self.intercept), [K, K + Kc, K + 2 * Kc])
+        by = np.stack([of @ m, own @ V, own @ v, *([0 * of @ m + V[0], 0 * of @ m + b] if self.intercept else [])])
+        hats = m.T[: K + 2 * Kc].T, V[:, : K + 2 * Kc], v[:, : K + 2 * Kc]
+        to = np.stack([of * y[:, None] @ hats[0], own @ hats[1], own @ hats[2]]) * self.weight[k, j][:, None]
+        slopes = to[:, None, :, :, None] * by[None, :, :, None, :]
+        return y, of, own, to.reshape(-1, K + 2 * Kc), slopes.reshape(slopes[..., 0, 0].size, -1)
 
     def split(self, hats: Any) -> tuple[Any, Any, Any]:
         """m̂ (..., K), q̂ and χ (..., Kc) of all of them."""
@@ -219,45 +223,37 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
     """
     xp, K, Kc = namespace(x), labels.components, labels.covariances
     B, D = x.shape
-    y, of, own, signed, weighted = labels.pairs
-    over, n = (lambda k: k) if Kc == K else (lambda k: xp.broadcast_to(k, (*k.shape[:1], K, *k.shape[2:]))), system.n
+    y, of, own, sums, slopes = labels.tables
+    over = (lambda k: k) if Kc == K else (lambda k: xp.broadcast_to(k, (*k.shape[:1], K, *k.shape[2:])))
     V, v = xp.exp(x[:, K : K + Kc]), xp.exp(x[:, K + Kc : K + 2 * Kc])
     s = xp.sqrt(V)
     b = x[:, -1:] * s[:, :1] if labels.intercept else xp.zeros((B, 1))
     m = x[:, :K] * over(s)
-    at = ((m + b) @ of.T) * y, V @ own.T, v @ own.T  # margin, its variance, its leverage: (B, P)
-    e, de, lost = expectations(loss, *(xp.reshape(a, (-1,)) for a in at))
-    e, de = xp.reshape(e, (3, B, -1)), xp.reshape(de, (3, 3, B, -1))
-    hats = xp.concatenate([e[0] @ signed, e[1] @ weighted / n[:, None], e[2] @ weighted], 1)
-    # By x: of the margin, of V, and of v.
-    margin = [over(s)[:, None] * of, (m @ of.T)[..., None] / 2 * own, xp.zeros((B, len(y), Kc))]
+    at_m, at_V, at_v = m @ of.T, V @ own.T, v @ own.T  # (B, P)
+    e, de, lost = expectations(loss, *(xp.reshape(a, (-1,)) for a in ((at_m + b) * y, at_V, at_v)))
+    de = xp.reshape(de, (3, 3, B, -1))
+    by_margin = de[:, 0] * y
+    by_x = [by_margin * xp.sqrt(at_V), by_margin * at_m / 2 + de[:, 1] * at_V, de[:, 2] * at_v]
     if labels.intercept:
-        margin[1] = margin[1] + b[:, :, None] / 2 * np.eye(Kc)[0]
-        margin.append(xp.broadcast_to(s[:, None, :1], (B, len(y), 1)))
-    by_margin = xp.concatenate(margin, 2) * y[:, None]
-    place = lambda z, i: xp.pad(z[:, None] * own, [(0, 0), (0, 0), (K + i * Kc, D - K - (i + 1) * Kc)])  # noqa: E731
-    by_V, by_v = place(V, 0), place(v, 1)
-    by_x = [d[0][..., None] * by_margin + d[1][..., None] * by_V + d[2][..., None] * by_v for d in de]
-    d_m_hat = signed.T @ by_x[0]
-    d_hats = xp.concatenate([d_m_hat, weighted.T @ by_x[1] / n[:, None, None], weighted.T @ by_x[2]], 1)
+        by_x += [by_margin * b / 2, by_margin * s[:, :1]]
+    rows = lambda z: xp.reshape(xp.moveaxis(z, -2, 0), (B, -1))  # noqa: E731
+    scale = xp.concatenate([xp.ones((B, K)), xp.broadcast_to(1 / system.n[:, None], (B, Kc)), xp.ones((B, Kc))], 1)
+    hats = (rows(xp.reshape(e, (3, B, -1))) @ sums) * scale
+    d_hats = xp.reshape(rows(xp.stack(by_x, 1)) @ slopes, (B, -1, D)) * scale[..., None]
     m_hat, q_hat, chi = labels.split(hats)
     new, outer = system.update(m_hat, q_hat, chi)
     new_m, new_V, new_v = labels.split(new)
-    J = outer @ d_hats
-    d_log_V, root = J[:, K : K + Kc] / new_V[..., None], over(xp.sqrt(new_V))
-    rows = [
-        J[:, :K] / root[..., None] - (new_m / root / 2)[..., None] * over(d_log_V),
-        d_log_V,
-        J[:, K + Kc :] / new_v[..., None],
-    ]
+    J, root = outer @ d_hats, over(xp.sqrt(new_V))
     parts = [xp.concatenate([new_m / root, xp.log(new_V), xp.log(new_v)], 1) - x[:, : K + 2 * Kc]]
-    rows = [xp.concatenate(rows, 1) - np.eye(K + 2 * Kc, D)]
+    J = J / xp.concatenate([root, new_V, new_v], 1)[..., None]
+    J_m = J[:, :K] - (new_m / root / 2)[..., None] * over(J[:, K : K + Kc])
+    jacobian = [xp.concatenate([J_m, J[:, K:]], 1) - np.eye(K + 2 * Kc, D)]
     if labels.intercept:  # Newton's step of b itself, in units of √V
         unit = 1 / (xp.sum(chi, 1) * s[:, 0])
         parts.append((xp.sum(m_hat, 1) * unit)[:, None])
-        rows.append(xp.sum(d_m_hat, 1)[:, None, :] * unit[:, None, None])
+        jacobian.append(xp.sum(d_hats[:, :K], 1)[:, None, :] * unit[:, None, None])
     F = xp.where(xp.max(xp.reshape(lost, (B, -1)), 1)[:, None] < LOST, xp.concatenate(parts, 1), xp.nan)
-    return F, xp.concatenate(rows, 1), hats
+    return F, xp.concatenate(jacobian, 1), hats
 
 
 def states(labels: Labels, found: Any, b: Any = 0.0) -> Any:

@@ -13,7 +13,7 @@ from ..problem import Loss
 from .convex_equations import Labels, Matrix, System, margin_zero, residual, states
 
 TOLERANCE = 1e-10
-LAST_STEP = 1e-5  # in logarithms and ratios: what such a step leaves is of the order of its square
+LAST_STEP = 2e-5  # in logarithms and ratios: what such a step leaves is of the order of its square
 STEPS = 80
 LONGEST_STEP = 3.0
 SHORTEST_STEP = 1e-3

@@ -22,7 +22,7 @@ from .convex import Training
 from .convex_equations import margin_zero
 
 NEAREST, FARTHEST = 1e-3, 1e3
-NEIGHBOURS = 6  # known states that a new one is extrapolated from
+NEIGHBOURS = 8  # known states that a new one is extrapolated from
 
 
 class Curve:
