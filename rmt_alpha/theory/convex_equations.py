@@ -24,7 +24,7 @@ from ..problem import Loss, Population
 from . import equivalents
 from .convex_quadrature import expectations
 
-LOST = 1e-7  # probability that quadrature may lose
+LOST, LOST_ROUNDINGS = 1e-7, 64  # probability that quadrature may lose, and in units of rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,7 +252,8 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
         unit = 1 / (xp.sum(chi, 1) * s[:, 0])
         parts.append((xp.sum(m_hat, 1) * unit)[:, None])
         jacobian.append(xp.sum(d_hats[:, :K], 1)[:, None, :] * unit[:, None, None])
-    F = xp.where(xp.max(xp.reshape(lost, (B, -1)), 1)[:, None] < LOST, xp.concatenate(parts, 1), xp.nan)
+    allowed = max(LOST, LOST_ROUNDINGS * float(np.finfo(x.dtype).eps))
+    F = xp.where(xp.max(xp.reshape(lost, (B, -1)), 1)[:, None] < allowed, xp.concatenate(parts, 1), xp.nan)
     return F, xp.concatenate(jacobian, 1), hats
 
 

@@ -144,6 +144,7 @@ def _newton_jax(system: System, labels: Labels, loss: Loss, candidates: list[Any
         setattr(frozen, name, stop(getattr(system, name)))
     frozen.lam = stop(system.lam)
     still = dataclasses.replace(labels, weight=stop(labels.weight))
+    labels.tables, still.tables  # noqa: B018 (made out here: inside a loop they would hold its tracers)
     tolerance = max(TOLERANCE, 64 * float(xp.finfo(xp.result_type(float)).eps))
 
     def go_on(state: Any) -> Any:

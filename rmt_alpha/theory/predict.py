@@ -49,12 +49,12 @@ def predict(
     """
     alpha = checked_alpha(problem, alpha)
     check.choice("noise", noise, tuple(localised.CHARACTERISTIC))
-    found = _moments(problem, alpha, threshold)
+    found = checked(_moments(problem, alpha, threshold))
     if noise != "gaussian" and isinstance(problem, Fit):  # a TransferProblem's means lie in no particular direction
         found = dataclasses.replace(found, accuracy=plain(_localised(problem, alpha, noise, threshold)))
     if spread:
         found = dataclasses.replace(found, **spreads.deviations(problem, alpha))
-    return dataclasses.replace(checked(found), alpha=plain(alpha), problem=problem)
+    return dataclasses.replace(found, alpha=plain(alpha), problem=problem)
 
 
 def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:

@@ -622,6 +622,16 @@ def test_jax_differentiates(double, loss, spectrum):
     np.testing.assert_allclose(mapped, ratio(alphas, *point[1:]), rtol=1e-8)
 
 
+@pytest.mark.parametrize("n, dim", [(3, 2), (40, 100)])
+def test_arrays_of_jax_in_single_precision(n, dim):
+    numbers = dict(
+        n_source=2 * n, n_target=n, dim=dim, mu=1.0, mu_orth=1.0, beta=np.array([0.0, 1.0]), gamma_source=1.0
+    )
+    losses = dict(loss="logistic", source_loss="huber")
+    one, other = (TransferProblem(**numbers, **losses, gamma_target=gamma) for gamma in (0.5, jnp.array(0.5)))
+    np.testing.assert_allclose(predict(other, jnp.array(0.5)).accuracy, predict(one, 0.5).accuracy, rtol=1e-4)
+
+
 @pytest.mark.parametrize("loss, source_loss", [("logistic", "squared"), ("huber", "logistic")])
 def test_transfer_problems_of_arrays(loss, source_loss):
     """All eight numbers at once, against one fit at a time."""
