@@ -71,7 +71,7 @@ class ScoreForm:
         if self.population is None:
             return rows
         q, rest = self.c.shape[2], rows.shape[1:]
-        starts = rows[1:].reshape(J, -1, *rest)
+        starts = rows[1:].reshape(J, q if self.per == "output" else 1, *rest)
         return xp.concatenate([xp.broadcast_to(x, (len(x), q, *rest)) for x in (rows[:1, None], starts)])
 
     @staticmethod

@@ -56,7 +56,7 @@ def simulate_optimal_alpha(
     n_trials, workers, setting = prepare(
         problem, n_trials, seed, method, dense.Conditions(noise, labels, backend, threshold), workers
     )
-    count = problem.n_alpha if isinstance(problem, Fit) else 1
+    count = problem.n_alpha
     if count == 0:
         raise ValueError("problem must have starts, got none: there is nothing to scale.")
     with pool(workers) as map_:

@@ -129,7 +129,7 @@ def moments(fit: Fit, alpha: Any) -> tuple[Any, Any]:
     rows = alpha[..., None] if fit.n_alpha == 1 else xp.zeros((*alpha.shape, 0)) if fit.n_alpha == 0 else alpha
     if fit.shape and xp is np and not isinstance(Training.of(next(fit.cells())).R, Spectral):
         shape, pieces = fit.cells_along(alpha)
-        found = [(place, *moments(cell, part)) for place, cell, part in pieces]
+        found: list[tuple[Any, ...]] = [(place, *moments(cell, part)) for place, cell, part in pieces]
         lead = (0, 0) if fit.population.is_opposite and not fit.intercept else (2, 3)
         both = [np.empty((*found[0][i + 1].shape[: lead[i]], *shape)) for i in range(2)]
         for place, *values in found:

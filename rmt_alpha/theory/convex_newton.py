@@ -133,7 +133,7 @@ def _best(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> 
     """Of each row the candidate with the smallest residual, its residual, and the Jacobian there."""
     found = [(x.copy(), *residual(system, labels, loss, x)[:2]) for x in candidates]
     best = np.argmin([_size(F) for _, F, _ in found], 0)
-    return tuple(np.stack(part)[best, np.arange(len(best))] for part in zip(*found, strict=True))  # type: ignore[return-value]
+    return tuple(np.stack(part)[best, np.arange(len(best))] for part in zip(*found, strict=True))
 
 
 def _newton_jax(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
-from ..problem import Fit, TransferProblem, is_squared
+from ..problem import TransferProblem, is_squared
 from ..results import Moments, Optimum, ScoreForm
 from ..results.moments import THRESHOLDS
 from ..results.search import at_the_end, best
@@ -47,7 +47,7 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero") -> Optimum:
 
 def _optimal(problem: Problem, threshold: str) -> Optimum:
     check.choice("threshold", threshold, THRESHOLDS)
-    if isinstance(problem, Fit) and problem.n_alpha == 0:
+    if problem.n_alpha == 0:
         raise ValueError(
             "problem must have a start whose scale can be chosen, got a fit without starts. Give it starts=[…]."
         )

@@ -82,7 +82,7 @@ def checked_problem(problem: Any) -> Problem:
 def checked_alpha(problem: Any, alpha: Any) -> Any:
     """α as an array that fits the problem; zeros of shape () stand for none."""
     checked_problem(problem)
-    n_alpha = problem.n_alpha if isinstance(problem, Fit) else 1
+    n_alpha = problem.n_alpha
     if n_alpha == 0:
         if alpha is not None:
             raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")
@@ -92,7 +92,7 @@ def checked_alpha(problem: Any, alpha: Any) -> Any:
             f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best."
         )
     alpha = check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA)
-    leading = problem.leading_axes(alpha) if isinstance(problem, Fit) else np.shape(alpha)
+    leading = problem.leading_axes(alpha)
     check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, problem.shape))
     return alpha if is_jax(alpha) else np.asarray(alpha)
 

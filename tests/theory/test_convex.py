@@ -14,6 +14,7 @@ from rmt_alpha.results import moments
 from rmt_alpha.theory import convex, convex_newton, stage
 from rmt_alpha.theory.convex_quadrature import expectations, pieces
 from rmt_alpha.theory.convex_search import optimum
+from rmt_alpha.theory.predict import predict
 
 OTHERS = ("logistic", "squared_hinge", "huber")
 ALPHA = np.array([-2.0, 0.0, 1.0, 3.0])
