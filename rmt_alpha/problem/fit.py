@@ -112,8 +112,9 @@ class Fit(Cells):
 
     The class labels of training samples are balanced, or drawn at random: that makes no difference to the limit
     without an intercept. Arrays in a fit and its starts broadcast; so do results. Fits are equal if everything in
-    them is, to 12 digits. A fit that is listed twice is trained twice, on data of its own, except as groups (`Group`)
-    of one object. Raises ValueError or TypeError, naming the parameter.
+    them is, to 12 digits. Every listing of a fit is a training of its own, on data of its own: of one that is listed
+    twice, and of one from which two starts descend. Only groups (`Group`) of one object are parts of one training.
+    Raises ValueError or TypeError, naming the parameter.
 
     >>> e = np.eye(3, 300)
     >>> opposite = lambda mean: Population.two_classes(mean, -mean)
