@@ -13,7 +13,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -74,7 +74,7 @@ class Group(Meaning):
     """
 
     start: Any
-    mask: Any
+    mask: Annotated[Any, "p"]
 
     def __post_init__(self) -> None:
         if isinstance(self.start, Group):

@@ -7,7 +7,7 @@ variance that is quadratic in it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from .. import _checks as check
 from .._arrays import asarray, namespace, pytree
@@ -33,8 +33,8 @@ class ScoreForm:
     The trailing axes are problems or draws. (arXiv 2510.21345, section 3; theory.md, section 9.)
     """
 
-    c: Any
-    M: Any
+    c: Annotated[Any, "A *scores *batch"]
+    M: Annotated[Any, "A A *products *batch"]
     population: Population | None = None
     per: str = field(default="start", metadata=STATIC)
     prior: Any = 0.5

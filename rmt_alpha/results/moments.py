@@ -3,7 +3,7 @@ r"""`Moments`: the law of the score at some α and what it says; the common resu
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -38,18 +38,18 @@ class Moments:
     | `alpha`, `problem` | | what was asked |
     """
 
-    mean: Any
-    variance: Any
-    accuracy: Any
-    risk: Any
-    mean_se: Any = None
-    variance_se: Any = None
-    accuracy_se: Any = None
-    risk_se: Any = None
-    mean_sd: Any = None
-    variance_sd: Any = None
-    accuracy_sd: Any = None
-    risk_sd: Any = None
+    mean: Annotated[Any, "*scores *shape"]
+    variance: Annotated[Any, "*products *shape"]
+    accuracy: Annotated[Any, "*shape"]
+    risk: Annotated[Any, "*shape"]
+    mean_se: Annotated[Any, "*scores *shape"] = None
+    variance_se: Annotated[Any, "*products *shape"] = None
+    accuracy_se: Annotated[Any, "*shape"] = None
+    risk_se: Annotated[Any, "*shape"] = None
+    mean_sd: Annotated[Any, "*scores *shape"] = None
+    variance_sd: Annotated[Any, "*products *shape"] = None
+    accuracy_sd: Annotated[Any, "*shape"] = None
+    risk_sd: Annotated[Any, "*shape"] = None
     alpha: Any = None
     problem: Fit | TransferProblem | None = None
     n_trials: int | None = field(default=None, metadata=STATIC)
