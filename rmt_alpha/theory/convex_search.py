@@ -76,25 +76,12 @@ class Curve:
 
 
 def optimum(fit: Fit) -> Optimum:
-    r"""Where α is best under any losses, each field with the fit's shape.
+    r"""Where α is best under any losses, of a scalar fit.
 
     α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as
     ±inf and `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with
     a weak penalty can outweigh any source), and None unless the classes are opposite.
     """
-    cells = [_optimum(cell) for cell in fit.cells()]
-    if not fit.shape:
-        return cells[0]
-
-    def gather(name: str) -> Any:
-        values = [getattr(cell, name) for cell in cells]
-        return None if values[0] is None else np.reshape(values, (*fit.shape, *np.shape(values[0])))
-
-    names = ("alpha", "accuracy", "zero", "at_infinity", "least_risk", "risk", "direction")
-    return Optimum(**{name: gather(name) for name in names})
-
-
-def _optimum(fit: Fit) -> Optimum:
     curve = Curve(Training.of(fit))
     one, signed = fit.n_alpha == 1, curve.signed
     pick = (lambda v: float(v[0])) if one else (lambda v: v)

@@ -58,10 +58,10 @@ def _optimal(problem: Problem, threshold: str) -> Optimum:
         form = score_form(problem)
         if form.population is None:
             return _at_threshold(optimum(form), form, threshold)
-    if not is_squared(problem.loss) and threshold == "zero":
-        return convex_search.optimum(problem)
     if problem.shape:
         return _of_cells(problem, threshold)
+    if not is_squared(problem.loss) and threshold == "zero":
+        return convex_search.optimum(problem)
     if not is_squared(problem.loss):
         form = score_form(dataclasses.replace(problem, loss="squared"))
         return optimum_by_search(lambda alpha: predict(problem, alpha, threshold=threshold), form.units)

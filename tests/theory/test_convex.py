@@ -14,6 +14,7 @@ from rmt_alpha.results import moments
 from rmt_alpha.theory import convex, convex_newton, stage
 from rmt_alpha.theory.convex_quadrature import expectations, pieces
 from rmt_alpha.theory.convex_search import optimum
+from rmt_alpha.theory.optimum import optimal_alpha
 from rmt_alpha.theory.predict import predict
 
 OTHERS = ("logistic", "squared_hinge", "huber")
@@ -570,7 +571,8 @@ def test_optimum_of_two_sources_and_of_a_mixture():
     assert best.accuracy >= accuracy(logistic, around).max()
     population = Population.two_classes(mean(), 2 * mean(), prior=0.3, flips=0.1)
     arrays = Fit(population, np.array([40, 80]), 0.2, starts=[first], loss="huber", intercept=True)
-    assert optimum(arrays).alpha.shape == (2,) and optimum(arrays).zero is None
+    found = optimal_alpha(arrays)
+    assert found.alpha.shape == (2,) and found.zero is None
 
 
 def test_arrays_broadcast_and_warm_starts_do_not_matter():
