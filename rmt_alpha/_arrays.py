@@ -4,6 +4,10 @@ Plain numbers and NumPy arrays are computed by NumPy in double precision, whatev
 argument is a JAX array or tracer the same functions run in `jax.numpy`, in the user's precision, so they jit, vmap and
 differentiate. JAX is imported here, once, so that every problem is a pytree in whatever order things are imported; where it
 cannot load, all else works.
+
+To a type checker arrays are Any, for they may be NumPy's, JAX's or plain numbers. To a reader, and to the tests, which check it,
+`Annotated[Any, "K q *batch"]` is an array with axes of these names, or None: every name has one length throughout an object, and
+`*batch` stands for any number of axes.
 """
 
 import dataclasses

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -25,6 +25,35 @@ from .population import Population
 
 PER = ("start", "output")
 STATIC = {"static": True}
+
+
+class Cells(Meaning):
+    """What problems of arrays share: to be taken apart into scalar ones, beside arrays of α.
+
+    They have a `shape`, `cells()` in its C order, `n_alpha` numbers in an α, and the `leading_axes` of an array of them.
+    """
+
+    shape: Any
+    cells: Callable[[], Iterator[Any]]
+    n_alpha: Any
+    leading_axes: Callable[[Any], tuple[int, ...]]
+
+    def cells_along(self, alpha: Any) -> tuple[tuple[int, ...], Iterator[tuple[tuple[Any, ...], Any, np.ndarray]]]:
+        """The common shape of α and the problem, and for each scalar cell its place there, the cell, and its part of α."""
+        leading = self.leading_axes(alpha)
+        entries = np.shape(alpha)[len(leading) :]
+        own = self.shape
+        shape = check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, own))
+        alphas = np.broadcast_to(alpha, (*shape, *entries))
+        padded = (1,) * (len(shape) - len(own)) + own
+
+        def pieces() -> Iterator[tuple[tuple[Any, ...], Any, np.ndarray]]:
+            for index, cell in zip(np.ndindex(padded), self.cells(), strict=True):
+                # A problem's axis of length one meets a whole axis of α.
+                place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
+                yield place, cell, np.asarray(alphas[place])
+
+        return shape, pieces()
 
 
 @pytree
@@ -45,7 +74,7 @@ class Group(Meaning):
     """
 
     start: Any
-    mask: Any
+    mask: Annotated[Any, "p"]
 
     def __post_init__(self) -> None:
         if isinstance(self.start, Group):
@@ -66,7 +95,7 @@ class Group(Meaning):
 
 @pytree
 @dataclass(frozen=True, eq=False)
-class Fit(Meaning):
+class Fit(Cells):
     """A training on `n` samples of a population, with ridge penalty `gamma`, from the starts given.
 
     | parameter | symbol | permitted |
@@ -83,8 +112,9 @@ class Fit(Meaning):
 
     The class labels of training samples are balanced, or drawn at random: that makes no difference to the limit
     without an intercept. Arrays in a fit and its starts broadcast; so do results. Fits are equal if everything in
-    them is, to 12 digits. A fit that is listed twice is trained twice, on data of its own, except as groups (`Group`)
-    of one object. Raises ValueError or TypeError, naming the parameter.
+    them is, to 12 digits. Every listing of a fit is a training of its own, on data of its own: of one that is listed
+    twice, and of one from which two starts descend. Only groups (`Group`) of one object are parts of one training.
+    Raises ValueError or TypeError, naming the parameter.
 
     >>> e = np.eye(3, 300)
     >>> opposite = lambda mean: Population.two_classes(mean, -mean)
@@ -296,23 +326,6 @@ class Fit(Meaning):
         """The scalar fits, in C order."""
         shape = self.shape
         return (self.at(index, shape) for index in np.ndindex(shape)) if shape else iter((self,))
-
-    def cells_along(self, alpha: Any) -> tuple[tuple[int, ...], Iterator[tuple[tuple[Any, ...], Fit, np.ndarray]]]:
-        """The common shape of α and the fit, and for each scalar cell its place there, the cell, and its part of α."""
-        leading = self.leading_axes(alpha)
-        entries = np.shape(alpha)[len(leading) :]
-        own = self.shape
-        shape = check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, own))
-        alphas = np.broadcast_to(alpha, (*shape, *entries))
-        padded = (1,) * (len(shape) - len(own)) + own
-
-        def pieces() -> Iterator[tuple[tuple[Any, ...], Fit, np.ndarray]]:
-            for index, cell in zip(np.ndindex(padded), self.cells(), strict=True):
-                # A problem's axis of length one meets a whole axis of α.
-                place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
-                yield place, cell, np.asarray(alphas[place])
-
-        return shape, pieces()
 
     def __repr__(self) -> str:
         starts = ", ".join("weights" if not isinstance(s, Fit | Group) else type(s).__name__ for s in self.starts)

@@ -15,7 +15,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -57,12 +57,12 @@ class Population(Meaning):
     Two populations are equal if all of these are, to 12 digits.
     """
 
-    priors: Any
-    means: Any
+    priors: Annotated[Any, "K"]
+    means: Annotated[Any, "K d"]
     covariances: tuple[Covariance, ...]
-    codes: Any
-    noise: Any
-    weights: Any
+    codes: Annotated[Any, "K q"]
+    noise: Annotated[Any, "K q q"]
+    weights: Annotated[Any, "d q"]
     targets: tuple[tuple[float, ...], ...] | None = dataclasses.field(metadata={"static": True})
     classes_of: tuple[int, ...] | None = dataclasses.field(metadata={"static": True})
     dim: int = dataclasses.field(metadata={"static": True})

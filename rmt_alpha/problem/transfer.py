@@ -12,8 +12,7 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import namespace, pytree
-from .fit import Fit
-from .identity import Meaning
+from .fit import Cells, Fit
 from .losses import as_loss, is_squared
 from .population import Population
 
@@ -22,7 +21,7 @@ NUMBERS = ("n_source", "n_target", "dim", "mu", "mu_orth", "beta", "gamma_source
 
 @pytree
 @dataclass(frozen=True, eq=False)
-class TransferProblem(Meaning):
+class TransferProblem(Cells):
     r"""Fine-tuning of w = α·w̃ + a, from a source task to a target task, with isotropic noise.
 
     Two balanced classes y = ±1 with x = y·μ + z at the source and x = y·μ_β + z at the target, where
@@ -188,6 +187,15 @@ class TransferProblem(Meaning):
         return Fit(
             _opposite(mean_target, None, "", dim), self.n_target, self.gamma_target, starts=[source], loss=self.loss
         )
+
+    @property
+    def n_alpha(self) -> int:
+        """How many numbers α is."""
+        return 1
+
+    def leading_axes(self, alpha: Any) -> tuple[int, ...]:
+        """The shape of α, whose axes are all those of problems."""
+        return np.shape(alpha)
 
     def cells(self) -> Iterator[TransferProblem]:
         """The problem's scalar cells, in C order."""

@@ -7,7 +7,7 @@ variance that is quadratic in it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from .. import _checks as check
 from .._arrays import asarray, namespace, pytree
@@ -33,8 +33,8 @@ class ScoreForm:
     The trailing axes are problems or draws. (arXiv 2510.21345, section 3; theory.md, section 9.)
     """
 
-    c: Any
-    M: Any
+    c: Annotated[Any, "A *scores *batch"]
+    M: Annotated[Any, "A A *products *batch"]
     population: Population | None = None
     per: str = field(default="start", metadata=STATIC)
     prior: Any = 0.5
@@ -48,14 +48,31 @@ class ScoreForm:
         xp = namespace(alpha, self.c)
         alpha = asarray(xp, check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
         J = self.n_starts
+        per_output = self.population is not None and self.per == "output"
+        return self.spread(self._entries(xp, alpha, J * self.c.shape[2] if per_output else J))
+
+    @property
+    def units(self) -> Any:
+        """The α (n_alpha,) at which a start's scores are as large as those of the rest of w; draws are averaged."""
+        xp = namespace(self.c, self.M)
         if self.population is None:
-            return self._entries(xp, alpha, J)
-        q = self.c.shape[2]
-        if self.per == "start":
-            a = self._entries(xp, alpha, J)
-            return xp.broadcast_to(a[:, None], (J + 1, q, *a.shape[1:]))
-        a = self._entries(xp, alpha, J * q)[1:]
-        return xp.concatenate([xp.ones((1, q, *a.shape[1:])), a.reshape(J, q, *a.shape[1:])])
+            size = xp.stack([self.M[i, i] + self.c[i] ** 2 for i in range(len(self.c))])[:, None]
+        else:
+            priors = xp.asarray(self.population.priors)
+            size = xp.einsum("k,aki...->ai...", priors, xp.einsum("aakii...->aki...", self.M) + self.c**2)
+            size = size if self.per == "output" else xp.sum(size, 1, keepdims=True)
+        size = xp.mean(xp.reshape(size, (*size.shape[:2], -1)), -1)
+        ratio = xp.ravel(xp.sqrt(size[:1] / xp.where(size[1:] > 0, size[1:], xp.inf)))
+        return xp.where(ratio > 0, ratio, 1.0)
+
+    def spread(self, rows: Any) -> Any:
+        """Entries (1 + n_alpha, …) as the a of `scores`: each start's α for all its outputs, or one for each."""
+        xp, J = namespace(rows), self.n_starts
+        if self.population is None:
+            return rows
+        q, rest = self.c.shape[2], rows.shape[1:]
+        starts = rows[1:].reshape(J, q if self.per == "output" else 1, *rest)
+        return xp.concatenate([xp.broadcast_to(x, (len(x), q, *rest)) for x in (rows[:1, None], starts)])
 
     @staticmethod
     def _entries(xp: Any, alpha: Any, count: int) -> Any:

@@ -3,12 +3,12 @@ r"""`Moments`: the law of the score at some α and what it says; the common resu
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_jax, namespace, normal_cdf, plain, pytree
+from .._arrays import is_tracer, namespace, normal_cdf, plain, pytree
 from ..problem import Fit, Population, TransferProblem
 from .orthant import nearest_code_accuracy
 
@@ -38,18 +38,18 @@ class Moments:
     | `alpha`, `problem` | | what was asked |
     """
 
-    mean: Any
-    variance: Any
-    accuracy: Any
-    risk: Any
-    mean_se: Any = None
-    variance_se: Any = None
-    accuracy_se: Any = None
-    risk_se: Any = None
-    mean_sd: Any = None
-    variance_sd: Any = None
-    accuracy_sd: Any = None
-    risk_sd: Any = None
+    mean: Annotated[Any, "*scores *shape"]
+    variance: Annotated[Any, "*products *shape"]
+    accuracy: Annotated[Any, "*shape"]
+    risk: Annotated[Any, "*shape"]
+    mean_se: Annotated[Any, "*scores *shape"] = None
+    variance_se: Annotated[Any, "*products *shape"] = None
+    accuracy_se: Annotated[Any, "*shape"] = None
+    risk_se: Annotated[Any, "*shape"] = None
+    mean_sd: Annotated[Any, "*scores *shape"] = None
+    variance_sd: Annotated[Any, "*products *shape"] = None
+    accuracy_sd: Annotated[Any, "*shape"] = None
+    risk_sd: Annotated[Any, "*shape"] = None
     alpha: Any = None
     problem: Fit | TransferProblem | None = None
     n_trials: int | None = field(default=None, metadata=STATIC)
@@ -179,10 +179,10 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
 
 
 def checked(found: Moments) -> Moments:
-    """A result, unless one of its numbers left double precision; JAX's go unread."""
+    """A result, unless one of its numbers left double precision; tracers go unread."""
     for name in QUANTITIES:
         value = getattr(found, name, None)
-        if value is not None and not is_jax(value) and not np.all(np.isfinite(value)):
+        if value is not None and not is_tracer(value) and not np.all(np.isfinite(value)):
             raise FloatingPointError(
                 f"the {name} of the score left the range of double precision. "
                 f"Rescale the problem: norms, penalties and α must be nearer to one."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -31,14 +31,14 @@ class Optimum:
     the shortest α of mean 0.
     """
 
-    alpha: Any
-    accuracy: Any
-    zero: Any
-    at_infinity: Any
-    least_risk: Any
-    risk: Any
-    direction: Any
-    alpha_se: Any = None
+    alpha: Annotated[Any, "*shape *entries"]
+    accuracy: Annotated[Any, "*shape"]
+    zero: Annotated[Any, "*shape *entries"]
+    at_infinity: Annotated[Any, "*shape"]
+    least_risk: Annotated[Any, "*shape *entries"]
+    risk: Annotated[Any, "*shape"]
+    direction: Annotated[Any, "*shape *entries"]
+    alpha_se: Annotated[Any, "*shape *entries"] = None
     n_trials: int | None = field(default=None, metadata=STATIC)
 
     def __repr__(self) -> str:

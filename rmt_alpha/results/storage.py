@@ -73,7 +73,7 @@ def _encoded(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         fields = {f.name: _encoded(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"kind": type(value).__name__, "fields": fields}
-    array = np.ascontiguousarray(value)
+    array = np.asarray(value, order="C")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"thing must hold numbers and arrays of them, got {value!r:.60}.")
     array = array.astype(array.dtype.newbyteorder("<"))

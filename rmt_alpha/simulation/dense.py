@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -51,8 +51,8 @@ class Trained:
     """
 
     fit: Fit
-    columns: np.ndarray
-    coefficients: np.ndarray
+    columns: Annotated[np.ndarray, "rows m"]
+    coefficients: Annotated[np.ndarray, "A m q"]
     place: Callable[[Any], np.ndarray]
 
     @property

@@ -110,11 +110,11 @@ def simulate(
     alpha = _alpha(problem, alpha)
     conditions = Conditions(noise, labels, backend, threshold, test_points)
     n_trials, workers, setting = prepare(problem, n_trials, seed, method, conditions, workers)
-    shape, cells = cells_along(problem, alpha)
+    shape, cells = problem.cells_along(alpha)
     found: dict[str, np.ndarray] = {}
     places, tasks = [], []
     for place, cell, alphas in cells:
-        places.append((place, len(np.shape(alphas)) - _entries(problem)))
+        places.append((place, len(np.shape(alphas)) - int(problem.n_alpha > 1)))
         tasks.append((cell, alphas))
     parts = -(-n_trials // ENGINES[setting.method].at_once)
     every = ((*task, setting, trials) for task in tasks for trials in pieces(n_trials, setting.method))
@@ -131,7 +131,7 @@ def simulate(
                     found[name][(slice(None),) * lead + place] = values[quantity]
     found.update({f"{q}_sd": found[f"{q}_se"] * np.sqrt(n_trials) for q in QUANTITIES if q in found})
     found.setdefault("accuracy", None)  # type: ignore[arg-type]
-    asked = None if _n_alpha(problem) == 0 else plain(alpha)
+    asked = None if problem.n_alpha == 0 else plain(alpha)
     return Moments(
         **{k: plain(v) for k, v in found.items()},
         alpha=asked,
@@ -201,7 +201,7 @@ def need_memory(fit: Fit, n_trials: int) -> None:
 def piece(problem: Fit | TransferProblem, alpha: np.ndarray, setting: Setting, trials: range) -> Moments:
     """The moments at α of the given trials, all of one piece, of a scalar problem: (…, *shape of α, trials)."""
     fit = as_fit(problem)
-    entries = _entries(problem)
+    entries = int(problem.n_alpha > 1)
     if dense.is_affine(fit) and setting.conditions.test_points == "gaussian":
         # The trials' axis is the last of those that broadcast, so before the entries of a vector α.
         at = alpha[..., None, :] if entries else alpha[..., None]
@@ -243,26 +243,6 @@ def pick_method(problem: Fit | TransferProblem, method: str, conditions: Conditi
     if method == "chain" and reasons:
         raise ValueError(f"method 'chain' needs {' and '.join(reasons)}, which this problem lacks. Use method='dense'.")
     return "dense" if reasons else "chain"
-
-
-def cells_along(
-    problem: Fit | TransferProblem, alpha: np.ndarray
-) -> tuple[tuple[int, ...], Iterator[tuple[tuple[Any, ...], Any, np.ndarray]]]:
-    """The common shape of α and the problem, and for each scalar cell its place there, the cell, and its part of α."""
-    if isinstance(problem, Fit):
-        return problem.cells_along(alpha)
-    own = problem.shape
-    shape = check.broadcastable(alpha=alpha, problem=np.broadcast_to(0, own))
-    padded = (1,) * (len(shape) - len(own)) + own
-    alphas = np.broadcast_to(alpha, shape)
-
-    def cells() -> Iterator[tuple[tuple[Any, ...], Any, np.ndarray]]:
-        for index, cell in zip(np.ndindex(padded), problem.cells(), strict=True):
-            # A problem's axis of length one meets a whole axis of α.
-            place = tuple(slice(None) if extent == 1 else i for i, extent in zip(index, padded, strict=True))
-            yield place, cell, np.asarray(alphas[place])
-
-    return shape, cells()
 
 
 def as_fit(problem: Fit | TransferProblem) -> Fit:
@@ -310,21 +290,12 @@ def _alpha(problem: Any, alpha: Any) -> np.ndarray:
     if not isinstance(problem, Fit | TransferProblem):
         raise TypeError(f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}.")
     if alpha is None:
-        if _n_alpha(problem):
+        if problem.n_alpha:
             raise TypeError("alpha must be given for a fit with starts, got None.")
         return np.zeros(())
-    if not _n_alpha(problem):
+    if not problem.n_alpha:
         raise TypeError("alpha must be None for a fit without starts: there is nothing to scale.")
     return np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
-
-
-def _n_alpha(problem: Fit | TransferProblem) -> int:
-    return problem.n_alpha if isinstance(problem, Fit) else 1
-
-
-def _entries(problem: Fit | TransferProblem) -> int:
-    """How many trailing axes of α are the entries of one α."""
-    return int(_n_alpha(problem) > 1)
 
 
 Summary = tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]]

@@ -54,7 +54,7 @@ class Grid:
 
     @property
     def n_alpha(self) -> int:
-        return self.problem.n_alpha if isinstance(self.problem, Fit) else 1
+        return self.problem.n_alpha
 
     @property
     def entries(self) -> tuple[int, ...]:
@@ -136,13 +136,13 @@ def grid(problems: Problem | Mapping[str, Any], alpha: Any) -> Grid:
             f"problems must be a TransferProblem, a Fit or a mapping of numbers, got {type(problems).__name__}. "
             f"Several problems are one with arrays in it, or {{'beta': [0.2, 0.5], …}}."
         )
-    if isinstance(problem, Fit) and problem.n_alpha == 0:
+    if problem.n_alpha == 0:
         if alpha is not None:
             raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")
         return Grid(problem, dims, None, (), coords)
     if alpha is None:
         raise ValueError("alpha must be given for a problem with starts, got None. Give a number or several.")
-    n_alpha = problem.n_alpha if isinstance(problem, Fit) else 1
+    n_alpha = problem.n_alpha
     named = _named("alpha", alpha) if n_alpha == 1 else _vectors(alpha, n_alpha)
     values = np.asarray(check.real("alpha", named.values, -LARGEST_ALPHA, LARGEST_ALPHA))
     named = Named(named.dims, values, named.labels)

@@ -29,7 +29,8 @@ from ..problem import Loss
 DEVIATIONS = np.linspace(-9.0, 9.0, 10)  # panel edges of the Gaussian
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
-BRACKET_STEPS = 4
+CLOSE = 0.3  # of a deviation: how near to them the panel edges have to be
+BRACKET_STEPS, TRACED_STEPS = 60, 4
 
 REACH = 25.0  # margins up to sinh 25 = 4·10¹⁰
 RESOLVED = 1e-9  # relative error of a panel of the loss
@@ -144,15 +145,15 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
     parts = pieces(loss)
     g, dg, u, weight = (_straight if parts.lines is not None else _smooth)(xp, loss, parts, m, s, v)
     weight = weight * xp.exp(-u * u / 2)
-    gd, du = g * dg, dg * u
-    summed = xp.stack([xp.ones_like(g), g, g * g, dg, du, du * u, gd, gd * u, gd * g], 1) @ weight[..., None]
-    mass, g1, g2, d0, d1, d2, gd0, gd1, ggd = (summed[:, i, 0] for i in range(9))
+    factors = xp.stack([xp.ones_like(g), g, g * g, u, g * u, u * u], 1)
+    sums = xp.stack([weight, weight * dg], 1) @ xp.swapaxes(factors, 1, 2)
+    mass, g1, g2 = (sums[:, 0, i] for i in range(3))
+    d0, gd0, ggd, d1, gd1, d2 = (sums[:, 1, i] for i in range(6))
     values = xp.stack([g1, g2, -d0])
-    derivatives = xp.stack([
-        xp.stack([d0, d1 / (2 * s), gd0]),
-        xp.stack([2 * gd0, gd1 / s, 2 * ggd]),
-        xp.stack([-d1 / s, (d0 - d2) / (2 * V), -gd1 / s]),
-    ])  # fmt: skip
+    derivatives = xp.reshape(
+        xp.stack([d0, d1 / (2 * s), gd0, 2 * gd0, gd1 / s, 2 * ggd, -d1 / s, (d0 - d2) / (2 * V), -gd1 / s]),
+        (3, 3, *s.shape),
+    )
     return values, derivatives, xp.abs(mass - 1)
 
 
@@ -222,19 +223,21 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
     z = xp.clip(low + (high - low) * share, low, high)
 
     def closer(_: Any, state: Any) -> Any:
-        low, high, z = state
-        f = z + v[:, None] * loss.slope(z) - omega
+        low, high, z, f = state
         low, high = xp.where(f < 0, z, low), xp.where(f > 0, z, high)
         newton = z - f / (1 + v[:, None] * loss.curvature(z))
-        return low, high, xp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+        z = xp.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
+        return low, high, z, z + v[:, None] * loss.slope(z) - omega
 
     # Need not be exact: an edge at nearly 9 deviations is as good.
-    bracket = (low, high, z)
+    bracket = (low, high, z, z + v[:, None] * loss.slope(z) - omega)
     if xp is np:
         for i in range(BRACKET_STEPS):
+            if np.all(np.abs(bracket[-1]) <= CLOSE * s[:, None]):
+                break
             bracket = closer(i, bracket)
     else:
-        bracket = jax.lax.fori_loop(0, BRACKET_STEPS, closer, bracket)
+        bracket = jax.lax.fori_loop(0, TRACED_STEPS, closer, bracket)
     z = bracket[2]
     z = xp.sort(z, 1)
     edges = xp.sort(xp.concatenate([z, xp.clip(knots, z[:, :1], z[:, -1:])], 1), 1)

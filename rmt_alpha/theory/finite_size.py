@@ -19,7 +19,7 @@ import numpy as np
 
 from .._arrays import normal_cdf, plain
 from ..problem import Fit, TransferProblem
-from ..results import Moments, Optimum, ScoreForm
+from ..results import Moments, Optimum, ScoreForm, search
 from .spread import SpreadForm, spread_form
 
 
@@ -47,15 +47,25 @@ def best(problem: Fit | TransferProblem) -> Optimum:
 
     .. math:: E\,\mathrm{risk} = a^T\big(M + δM + \mathrm{Cov}(c)\big)a + (1 - (c + δc)^Ta)^2
     """
-    from .optimum import best_direction, optimum, to_alpha
+    from .optimum import FARTHEST, FORM_SPACING, optimum
 
     form = spread_form(problem, "finite")
     c0, c1, M00, M01, M11 = form.limit + form.bias
     mean_form = ScoreForm(np.array([c0, c1]), np.array([[M00, M01], [M01, M11]]) + form.cov[:2, :2])
-    unit = np.sqrt(form.limit[2] / form.limit[4])
-    guess = optimum(mean_form)
-    found = best_direction(lambda a: expected(form, a[0], a[1] * unit).accuracy, 1, np.array([guess.alpha / unit]))
-    alpha, infinite, direction, accuracy = to_alpha(found, np.array([unit]))
+    ends, units = np.array([FARTHEST]), np.array([np.sqrt(form.limit[2] / form.limit[4])])
+
+    def at(y: np.ndarray) -> Moments:
+        longest = np.cosh(y[:, 0])
+        return expected(
+            form, 1 / longest, units * np.where(np.isinf(y[:, 0]), np.sign(y[:, 0]), np.sinh(y[:, 0]) / longest)
+        )
+
+    y, last, _ = search.best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=True)
+    alpha, infinite, direction = search.at_the_end(y[0], ends, units)
     return dataclasses.replace(
-        guess, alpha=float(alpha[0]), accuracy=accuracy, at_infinity=infinite, direction=float(direction[0])
+        optimum(mean_form),
+        alpha=float(alpha[0]),
+        accuracy=float(last.accuracy[0]),
+        at_infinity=infinite,
+        direction=float(direction[0]),
     )

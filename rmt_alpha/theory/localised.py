@@ -24,6 +24,7 @@ from .stage import train
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(96)
 PANEL = 6.0  # of t, in units of the inverse deviation, per rule of nodes
 CUT = 8.5  # standard deviations at which a Gaussian's characteristic function counts as 0
+SUREST = 30.0  # deviations of the mean beyond which hardly a point is wrong: 10⁻⁷ of Student's, and the sine would be too fast
 FARTHEST = 1e3  # of what is not localised it takes so little that the integral stops there
 
 
@@ -54,8 +55,13 @@ def accuracy(fit: Fit, alpha: Any, noise: str) -> np.ndarray:
             f"noise must be 'gaussian' unless there are two opposite classes of one covariance and squared losses, got {noise!r}: "
             f"the formula ends there. simulate(…, test_points='drawn') takes any noise."
         )
+    alpha = np.asarray(alpha, float)
     a = np.moveaxis(stage.form.weights(alpha), 0, -1)  # (…, A)
     at = stage.form.moments(alpha)
+    if not np.all(np.asarray(at.variance) > 0):
+        raise FloatingPointError(
+            "the score's variance left the range of double precision, or is 0. Rescale the problem: norms, penalties and α nearer to one."
+        )
     s = np.sqrt(stage.R.lam) * (a @ stage.W)  # (…, d)
     rest = np.maximum(np.asarray(at.variance) - np.sum(s * s, axis=-1), 0.0)
     scale = np.sqrt(np.asarray(at.variance))[..., None]  # t below is in units of its inverse
@@ -70,4 +76,5 @@ def accuracy(fit: Fit, alpha: Any, noise: str) -> np.ndarray:
     product = np.exp(-(t**2) * share / 2)
     for j in range(s.shape[-1]):
         product = product * phi(t * s[..., j, None] / scale)
-    return 0.5 + np.sum(weights * np.sin(t * np.asarray(at.mean)[..., None] / scale) / t * product, axis=-1) / np.pi
+    sure = np.clip(np.asarray(at.mean)[..., None] / scale, -SUREST, SUREST)
+    return 0.5 + np.sum(weights * np.sin(t * sure) / t * product, axis=-1) / np.pi

@@ -262,10 +262,8 @@ def optimum(fit: Fit, threshold: str) -> Optimum:
 
 def optimum_at(low: LowRank, rank: int, threshold: str) -> Optimum:
     """The best α at a rank, by a search whose objective is exact."""
-    from .optimum import optimum_by_search, scales
+    from .optimum import optimum_by_search
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TieWarning)  # crossings of eigenvalues lie on the way of any search
-        return optimum_by_search(
-            lambda alpha: low.moments(alpha, rank, threshold), scales(low.stage.form), low.stage.fit.n_alpha
-        )
+        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), low.stage.form.units)

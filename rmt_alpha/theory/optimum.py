@@ -12,14 +12,15 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
-from ..problem import Fit, TransferProblem, is_squared
+from ..problem import TransferProblem, is_squared
 from ..results import Moments, Optimum, ScoreForm
 from ..results.moments import THRESHOLDS
+from ..results.search import at_the_end, best
 from . import convex_search, finite_size, low_rank
 from .predict import Problem, batched, checked_problem, predict, score_form
 
-ANGLES = np.linspace(-np.pi / 2, np.pi / 2, 129)
-SHARPEST = 1e-10
+FARTHEST, FORM_SPACING = 20.0, 0.25  # of y, where forms can be evaluated at infinity too
+FAR = 10.0  # of y, where they can't: 10⁴ units
 
 
 @np.errstate(all="ignore")
@@ -46,7 +47,7 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero", finite: bool = F
         found = _optimal(problem, threshold)
     for name in ("alpha", "accuracy", "zero", "least_risk", "risk"):
         value = getattr(found, name)
-        if value is not None and not is_jax(value) and np.any(np.isnan(value)):
+        if value is not None and not is_tracer(value) and np.any(np.isnan(value)):
             raise FloatingPointError(
                 f"{name} left the range of double precision. Rescale the problem: norms and penalties must be nearer to one."
             )
@@ -55,7 +56,7 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero", finite: bool = F
 
 def _optimal(problem: Problem, threshold: str) -> Optimum:
     check.choice("threshold", threshold, THRESHOLDS)
-    if isinstance(problem, Fit) and problem.n_alpha == 0:
+    if problem.n_alpha == 0:
         raise ValueError(
             "problem must have a start whose scale can be chosen, got a fit without starts. Give it starts=[…]."
         )
@@ -66,14 +67,13 @@ def _optimal(problem: Problem, threshold: str) -> Optimum:
         form = score_form(problem)
         if form.population is None:
             return _at_threshold(optimum(form), form, threshold)
-    if not is_squared(problem.loss) and threshold == "zero":
-        return convex_search.optimum(problem)
     if problem.shape:
         return _of_cells(problem, threshold)
+    if not is_squared(problem.loss) and threshold == "zero":
+        return convex_search.optimum(problem)
     if not is_squared(problem.loss):
         form = score_form(dataclasses.replace(problem, loss="squared"))
-        units = signed_scales(form) if form.population is None else scales(form)
-        return optimum_by_search(lambda alpha: predict(problem, alpha, threshold=threshold), units, problem.n_alpha)
+        return optimum_by_search(lambda alpha: predict(problem, alpha, threshold=threshold), form.units)
     if not closed:
         return low_rank.optimum(problem, threshold)
     return search(form, threshold)
@@ -224,142 +224,44 @@ def least_risk(form: ScoreForm) -> Any:
 
 
 def search(form: ScoreForm, threshold: str) -> Optimum:
-    """`Optimum` of a general form without batch: least risk in closed form, the largest accuracy by a search over
-    directions a.
-    """
+    """`Optimum` of a general form without batch: least risk in closed form, the largest accuracy by a search."""
     risky = least_risk(form)
-    one = len(risky) == 1
-    alpha = risky[0] if one else risky
-    at = form.moments(alpha, threshold)
-    if at.accuracy is None:
-        return Optimum(
-            plain(alpha), None, None, False, plain(alpha), at.risk, plain(0 * risky[0] if one else 0 * risky)
-        )
-    if is_tracer(form.c) or is_jax(form.c, form.M):
+    pick = (lambda v: float(v[0])) if len(risky) == 1 else (lambda v: v)
+    risk = form.moments(risky[0] if len(risky) == 1 else risky, threshold).risk
+    if form.population is not None and form.population.is_regression:
+        return Optimum(plain(pick(risky)), None, None, False, plain(pick(risky)), risk, plain(pick(0 * risky)))
+    if is_jax(form.c, form.M):
         raise TypeError(
             "problem must hold NumPy numbers for the best α of several classes, got JAX arrays: "
             "it is found by a search. Optimise predict instead."
         )
-    units = scales(form)
+    units = form.units
 
-    def accuracy(a: np.ndarray) -> Any:
-        return form.along(_as_weights(form, (a.T * np.r_[1.0, units]).T), threshold).accuracy
+    def at(y: np.ndarray) -> Moments:
+        longest = np.cosh(np.abs(y).max(1))
+        a = np.where(np.isinf(y), np.sign(y), np.sinh(y) / longest[:, None])
+        return form.along(form.spread(np.concatenate([[1 / longest], (a * units).T])), threshold)
 
-    found = best_direction(accuracy, len(risky), risky / units)
-    best, infinite, direction, highest = to_alpha(found, units)
-    pick = (lambda v: float(v[0])) if one else (lambda v: v)
-    return Optimum(pick(best), highest, None, infinite, plain(alpha), at.risk, pick(direction))
-
-
-def scales(form: ScoreForm) -> np.ndarray:
-    """The units of each α: where its start's scores are as large as those of the rest of w."""
-    size = np.einsum("aakii->ai", form.M) + np.sum(form.c**2, axis=1)  # (A, q)
-    size = size if form.per == "output" else size.sum(1, keepdims=True)
-    ratio = np.sqrt(size[:1] / np.where(size[1:] > 0, size[1:], np.inf)).ravel()
-    return np.where(ratio > 0, ratio, 1.0)
+    ends = np.full(len(units), FARTHEST)
+    y, last, _ = best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=len(units) == 1)
+    alpha, infinite, direction = at_the_end(y[0], ends, units)
+    return Optimum(pick(alpha), float(last.accuracy[0]), None, infinite, pick(risky), risk, pick(direction))
 
 
-def signed_scales(form: ScoreForm) -> np.ndarray:
-    """`scales` of a signed form."""
-    size = np.array([form.M[i, i] + form.c[i] ** 2 for i in range(len(form.c))])
-    ratio = np.sqrt(size[0] / np.where(size[1:] > 0, size[1:], np.inf))
-    return np.where(ratio > 0, ratio, 1.0)
+def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray) -> Optimum:
+    """`Optimum` where nothing is a form in α."""
+    pick = (lambda v: float(v[0])) if len(units) == 1 else (lambda v: v)
+    ends = np.full(len(units), FAR)
 
+    def at(y: np.ndarray) -> Moments:
+        alpha = units * np.sinh(y)
+        return moments(alpha[:, 0] if len(units) == 1 else alpha)
 
-def _as_weights(form: ScoreForm, a: np.ndarray) -> np.ndarray:
-    """Directions (1 + n_alpha,) or (1 + n_alpha, points) as the a of `ScoreForm.along`, (A, q, …)."""
-    J, q = form.n_starts, form.c.shape[2]
-    rows = np.concatenate(
-        [
-            np.repeat(a[:1, None], q, 1),
-            a[1:].reshape(J, q, *a.shape[1:]) if form.per == "output" else np.repeat(a[1:, None], q, 1),
-        ]
-    )
-    return rows
-
-
-Found = tuple[np.ndarray, float]
-
-
-def best_direction(accuracy: Callable[[np.ndarray], Any], n_alpha: int, guess: np.ndarray) -> Found:
-    """The direction a (1 + n_alpha,), a₀ ≥ 0, of largest accuracy; `accuracy` takes (1 + n_alpha, points), in units
-    of equal weight.
-    """
-    from scipy import optimize  # a tenth of a second to import, and only searches need it
-
-    if n_alpha == 1:
-        grid = np.unique(np.r_[ANGLES, np.arctan(guess[0]) if np.isfinite(guess[0]) else 0.0])
-        along = lambda angle: accuracy(np.stack([np.cos(angle), np.sin(angle)]))  # noqa: E731
-        values = np.asarray(along(grid))
-        i = int(np.argmax(values))
-        near = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
-        best = optimize.minimize_scalar(
-            lambda x: -float(along(x)), bounds=near, method="bounded", options={"xatol": SHARPEST}
-        )
-        angle, value = (best.x, -best.fun) if -best.fun > values[i] else (grid[i], values[i])
-        return np.array([np.cos(angle) if abs(angle) < np.pi / 2 else 0.0, np.sin(angle)]), float(value)
-    starts = [np.r_[1.0, np.nan_to_num(guess)], np.r_[1.0, np.zeros(n_alpha)], np.r_[1.0, np.ones(n_alpha)]]
-    starts += [np.r_[1.0, row] for row in np.eye(n_alpha)] + [np.r_[0.0, np.nan_to_num(guess)]] * bool(np.any(guess))
-    starts = [s / np.linalg.norm(s) for s in starts]
-    value = lambda a: -float(accuracy(a / max(np.linalg.norm(a), 1e-300)))  # noqa: E731
-    half_space = [(0.0, None), *[(None, None)] * n_alpha]
-    order = sorted(starts, key=value)[:3]
-    runs = [
-        optimize.minimize(value, s, bounds=half_space, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-9})
-        for s in order
-    ]
-    best = min(runs, key=lambda run: run.fun)
-    return best.x / np.linalg.norm(best.x), -float(best.fun)
-
-
-def to_alpha(found: Found, units: np.ndarray) -> tuple[np.ndarray, bool, np.ndarray, float]:
-    """α*, whether it is infinite, its direction there, and the accuracy."""
-    a, accuracy = found
-    if a[0] > 1e-9:
-        return a[1:] / a[0] * units, False, np.zeros(len(units)), accuracy
-    far = a[1:] * units
-    far = far / np.linalg.norm(far)
-    return np.where(far == 0, 0.0, np.copysign(np.inf, far)), True, far, accuracy
-
-
-def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray, n_alpha: int) -> Optimum:
-    """`Optimum` where nothing is a form in α: both the accuracy and the risk by a search, α at most 10⁴ of its units."""
-    from scipy import optimize
-
-    angles = np.linspace(-1, 1, 41) * np.arctan(1e4)
-
-    def minimise(cost: Callable[[np.ndarray], Any]) -> tuple[np.ndarray, float]:
-        if n_alpha == 1:
-            values = np.array([float(cost(np.array([x]))) for x in angles])
-            i = int(np.argmin(values))
-            bounds = angles[max(i - 1, 0)], angles[min(i + 1, len(angles) - 1)]
-            run = optimize.minimize_scalar(
-                lambda x: float(cost(np.array([x]))), bounds=bounds, method="bounded", options={"xatol": 1e-9}
-            )
-            return (
-                (np.array([run.x]), float(run.fun))
-                if run.fun < values[i]
-                else (np.array([angles[i]]), float(values[i]))
-            )
-        starts = [np.zeros(n_alpha), np.full(n_alpha, 0.5), *(0.8 * np.eye(n_alpha))]
-        # Ranks make kinks where eigenvalues meet: no gradients.
-        runs = [
-            optimize.minimize(cost, s, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-13, "maxiter": 4000})
-            for s in starts
-        ]
-        best = min(runs, key=lambda run: run.fun)
-        return best.x, float(best.fun)
-
-    at = lambda x: units * np.tan(np.clip(x, angles[0], angles[-1]))  # noqa: E731
-    pick = (lambda v: float(v[0])) if n_alpha == 1 else (lambda v: v)
-    ask = lambda x: moments(pick(at(x)))  # noqa: E731
-    x_risk, risk = minimise(lambda x: ask(x).risk)
-    risky = pick(at(x_risk))
-    if ask(x_risk).accuracy is None:
-        return Optimum(risky, None, None, False, risky, risk, pick(np.zeros(n_alpha)))
-    x, cost = minimise(lambda x: -ask(x).accuracy)
-    infinite = bool(np.any(np.abs(x) >= angles[-1] * (1 - 1e-12)))
-    far = np.where(np.abs(x) >= angles[-1] * (1 - 1e-12), np.sign(x) * units, 0.0)
-    direction = far / np.linalg.norm(far) if infinite else far
-    best = np.where(direction == 0, 0.0 if infinite else at(x), np.copysign(np.inf, direction))
-    return Optimum(pick(best), -cost, None, infinite, risky, risk, pick(direction))
+    goals: list[Any] = [lambda m: -m.risk, lambda m: m.accuracy]
+    is_regression = at(np.zeros((1, len(units)))).accuracy is None
+    y, last, _ = best(at, goals[: 1 if is_regression else 2], ends)
+    risky, risk = pick(units * np.sinh(y[0])), float(last.risk[0])
+    if is_regression:
+        return Optimum(risky, None, None, False, risky, risk, pick(0 * units))
+    alpha, infinite, direction = at_the_end(y[1], ends, units)
+    return Optimum(pick(alpha), float(last.accuracy[1]), None, infinite, risky, risk, pick(direction))

@@ -141,7 +141,7 @@ def _with_penalties(problem: Problem, n_target: int, gammas: np.ndarray) -> Prob
 
 def _best(problem: Problem, alpha: Any, threshold: str) -> tuple[Any, float | None, float]:
     """α, given or the best, and accuracy and risk there."""
-    if alpha is not None or (isinstance(problem, Fit) and not problem.n_alpha):
+    if alpha is not None or not problem.n_alpha:
         found = predict(problem, alpha, threshold=threshold)
         return alpha, found.accuracy, found.risk
     best = optimal_alpha(problem, threshold=threshold)

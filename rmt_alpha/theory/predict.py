@@ -58,14 +58,14 @@ def predict(
     check.choice("noise", noise, tuple(localised.CHARACTERISTIC))
     if finite:
         _require_plain(noise, threshold)
-        found = finite_size.moments(problem, alpha)
+        found = checked(finite_size.moments(problem, alpha))
     else:
-        found = _moments(problem, alpha, threshold)
+        found = checked(_moments(problem, alpha, threshold))
     if noise != "gaussian" and isinstance(problem, Fit):  # a TransferProblem's means lie in no particular direction
         found = dataclasses.replace(found, accuracy=plain(_localised(problem, alpha, noise, threshold)))
     if spread:
         found = dataclasses.replace(found, **spreads.deviations(problem, alpha))
-    return dataclasses.replace(checked(found), alpha=plain(alpha), problem=problem)
+    return dataclasses.replace(found, alpha=plain(alpha), problem=problem)
 
 
 def _require_plain(noise: str, threshold: str) -> None:
@@ -101,7 +101,7 @@ def checked_problem(problem: Any) -> Problem:
 def checked_alpha(problem: Any, alpha: Any) -> Any:
     """α as an array that fits the problem; zeros of shape () stand for none."""
     checked_problem(problem)
-    n_alpha = problem.n_alpha if isinstance(problem, Fit) else 1
+    n_alpha = problem.n_alpha
     if n_alpha == 0:
         if alpha is not None:
             raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")
@@ -111,7 +111,7 @@ def checked_alpha(problem: Any, alpha: Any) -> Any:
             f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best."
         )
     alpha = check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA)
-    leading = problem.leading_axes(alpha) if isinstance(problem, Fit) else np.shape(alpha)
+    leading = problem.leading_axes(alpha)
     check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, problem.shape))
     return alpha if is_jax(alpha) else np.asarray(alpha)
 
@@ -140,7 +140,14 @@ def _signed(mean: Any, variance: Any, threshold: str, prior: Any = 0.5) -> Momen
 
 def score_form(problem: Problem) -> ScoreForm:
     """The score's law for every α at once, of squared losses at full rank; trailing axes are the problem's arrays."""
-    return transfer_form(problem) if isinstance(problem, TransferProblem) else train(problem).form
+    if isinstance(problem, TransferProblem):
+        return transfer_form(problem)
+    known = problem.__dict__.get("_form")
+    if known is None:
+        known = train(problem).form
+        if not problem.uses_jax:  # kept with the fit, as its digest is: another α is a few products
+            object.__setattr__(problem, "_form", known)
+    return known
 
 
 def batched(fit: Fit) -> bool:

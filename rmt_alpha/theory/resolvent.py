@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -29,8 +29,8 @@ class Law:
     | | (q, q, p, p) in the standard basis where `axes` is None; None for given weights |
     """
 
-    mean: Any
-    noise: Any = None
+    mean: Annotated[Any, "*batch q d"]
+    noise: Annotated[Any, "*batch q q *spectrum"] = None
     axes: Covariance | None = None
 
     @property

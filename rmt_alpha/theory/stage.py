@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -49,11 +49,11 @@ class Stage:
     fit: Fit
     population: Population
     R: Spectral | Dense
-    start: Any
-    E: Any
-    W: Any
-    V: Any
-    missed: Any
+    start: Annotated[Any, "*shared m d"]
+    E: Annotated[Any, "*batch K m"]
+    W: Annotated[Any, "*batch m d"]
+    V: Annotated[Any, "*batch Kc m m"]
+    missed: Annotated[Any, "*batch K m m"]
 
     @property
     def outputs(self) -> int:

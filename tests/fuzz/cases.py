@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
@@ -107,6 +108,13 @@ ODD = st.sampled_from(
         2**62,
         "0",
         "1.5",
+        jnp.ones(P),
+        jnp.array([0.5, 2.0]),
+        jnp.array([jnp.nan, 1.0]),
+        jnp.array(1.0),
+        jnp.array(2),
+        jnp.array(-jnp.inf),
+        jnp.zeros((0, 6)),
     ]
 )
 ANY = st.one_of(NUMBERS, TAME, ODD)
@@ -133,6 +141,7 @@ VECTORS = mostly(
             list(range(P)),
             pd.Series(np.ones(P)),
             np.full(P, 1e-9),
+            jnp.ones(P),
         ]
     )
 )
@@ -150,6 +159,8 @@ SPECTRA = mostly(
             np.full((P, P), 0.5) + np.eye(P),
             1e29 * np.eye(P),
             Covariance(np.arange(1, P + 1), P),
+            jnp.arange(1.0, P + 1),
+            2 * jnp.eye(P),
         ]
     )
 )
@@ -165,7 +176,11 @@ MATRICES = mostly(
         ]
     )
 )
-PENALTIES = mostly(st.sampled_from([0, 1.0, 0.1, 1e-300, 1e-12, 1e12, 1e300, np.array([0.1, 1.0])]))
+PENALTIES = mostly(
+    st.sampled_from(
+        [0, 1.0, 0.1, 1e-300, 1e-12, 1e12, 1e300, np.array([0.1, 1.0]), jnp.array(0.5), jnp.array([0.1, 1.0])]
+    )
+)
 LOSSES = mostly(
     st.sampled_from(
         ["squared", "squared", "squared", "logistic", "squared_hinge", "huber", Logistic(), HuberHinge(0.5)]
@@ -189,6 +204,8 @@ ALPHAS = mostly(
             np.ones((2, 2)),
             np.ones((3, 1)),
             np.ones((2, 3)),
+            jnp.array(0.5),
+            jnp.array([0.0, 1.0, 1e6]),
         ]
     )
 )
@@ -381,6 +398,19 @@ TRIALS = mostly(
     st.sampled_from([2, 3]), st.sampled_from([0, 1, -1, 1.5, "x", None, float("nan"), np.array([2, 3]), 1e300, True])
 )
 WORDS = ODD
+NAMED = st.fixed_dictionaries(
+    {
+        "n_source": mostly(FEW, ODD),
+        "n_target": mostly(FEW, ODD),
+        "dim": mostly(st.sampled_from([2, 6, [6, 7]]), ODD),
+        "mu": mostly(st.sampled_from([1, 0, [0.5, 1.0]])),
+        "mu_orth": mostly(st.just(1.0)),
+        "beta": mostly(st.sampled_from([0.5, [0.0, 1.0], [0.5]])),
+        "gamma_source": PENALTIES,
+        "gamma_target": PENALTIES,
+    },
+    optional={"loss": LOSSES, "source_loss": LOSSES, "gamma": mostly(st.just(1.0))},
+)
 DRAWING = {
     "n_trials": TRIALS,
     "seed": mostly(st.just(0)),
@@ -399,6 +429,13 @@ def store(thing: Any) -> Any:
         found = rmt.load(path)
     assert found == thing or not isinstance(thing, Fit | TransferProblem)
     return found
+
+
+def swept(problems: Any, **options: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        found = rmt.sweep(problems, store=Path(folder) / "store", workers=1, **options)
+        found = found.where(found.trials >= 2, 0.0)  # a shard's other trials are not there yet, and NaN
+        return [v.values for v in found.data_vars.values()]
 
 
 def compared(problem: Any, alpha: Any, other: Any) -> Any:
@@ -461,6 +498,13 @@ CALLS: dict[str, st.SearchStrategy[tuple[Callable[..., Any], dict[str, Any]]]] =
         {"problem": DRAWABLE, "n_trials": TRIALS},
         threshold=THRESHOLDS,
         **{k: v for k, v in DRAWING.items() if k != "n_trials"},
+    ),
+    "sweep": call(
+        swept,
+        {"problems": mostly(st.one_of(DRAWABLE, NAMED)), "n_trials": TRIALS},
+        alpha=ALPHAS,
+        shard=mostly(st.just((0, 1)), st.sampled_from([(0, 2), (2, 2), (0, 0), 1, None, "x", (0.5, 1)])),
+        **{k: v for k, v in DRAWING.items() if k not in ("n_trials", "backend", "workers")},
     ),
     "compare": call(compared, {"problem": DRAWABLE, "alpha": ALPHAS, "other": mostly(st.none(), ODD)}),
     "save, load": call(store, {"thing": PROBLEMS}),

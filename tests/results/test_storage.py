@@ -1,5 +1,6 @@
 """Files of problems and results: equal when read, refused when damaged, never a pickle."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -86,3 +87,9 @@ def test_what_cannot_be_written_is_refused(tmp_path):
         save(tmp_path / "p.json", {"a": 1})
     with pytest.raises(OSError, match="nowhere"):
         save("/dev/null/nowhere", TransferProblem(50, 20, 30, 1.0, 1.0, 0.5, 1.0, 1.0))
+
+
+def test_numbers_of_jax_stay_numbers(tmp_path):
+    fit = Fit(Population.two_classes(np.ones(3), -np.ones(3)), n=5, gamma=jnp.array(0.5))
+    save(tmp_path / "fit", fit)
+    assert load(tmp_path / "fit") == fit and load(tmp_path / "fit").shape == ()

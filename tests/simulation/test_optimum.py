@@ -6,6 +6,7 @@ from scipy import optimize
 
 from rmt_alpha.problem import Fit, Population, TransferProblem
 from rmt_alpha.simulation import simulate, simulate_optimal_alpha
+from rmt_alpha.theory.optimum import optimal_alpha
 from rmt_alpha.theory.stage import train
 
 P = 200
@@ -95,3 +96,20 @@ def test_arrays_and_refusals():
         simulate_optimal_alpha(Fit(opposite(MEANS[0]), n=9, gamma=1.0))
     with pytest.raises(ValueError, match="n_trials must be at most"):
         simulate_optimal_alpha(grid, n_trials=1e12)
+
+
+def test_a_best_alpha_at_infinity():
+    """Labels that are wrong more often than not: the target's own data can only harm."""
+    mean = 0.1 * np.ones(P)
+    wrong = Population.two_classes(mean, -mean, flips=0.6)
+    for sign, loss, trials in ((1, "squared", 100), (-1, "squared", 100), (1, "logistic", 4)):
+        fit = Fit(wrong, n=60, gamma=0.5, starts=[sign * mean], loss=loss)
+        expected, found = optimal_alpha(fit), simulate_optimal_alpha(fit, n_trials=trials)
+        assert expected.at_infinity and found.at_infinity
+        assert (found.alpha, found.direction, found.alpha_se) == (sign * np.inf, sign, np.inf)
+        assert found.accuracy == pytest.approx(expected.accuracy, abs=5e-3)
+    nothing = MEANS[1] - (MEANS[1] @ mean) / (mean @ mean) * mean
+    fit = Fit(wrong, n=60, gamma=0.5, starts=[mean, nothing])
+    found = simulate_optimal_alpha(fit, n_trials=100)
+    assert found.at_infinity and found.alpha[0] == np.inf
+    np.testing.assert_allclose(found.direction, optimal_alpha(fit).direction, atol=2e-2)

@@ -11,9 +11,11 @@ from scipy import optimize, special
 from rmt_alpha.problem import Fit, Group, Loss, Population, TransferProblem
 from rmt_alpha.problem.losses import LOSSES, HuberHinge, Logistic, Squared, SquaredHinge
 from rmt_alpha.results import moments
-from rmt_alpha.theory import convex, stage
+from rmt_alpha.theory import convex, convex_newton, stage
 from rmt_alpha.theory.convex_quadrature import expectations, pieces
 from rmt_alpha.theory.convex_search import optimum
+from rmt_alpha.theory.optimum import optimal_alpha
+from rmt_alpha.theory.predict import predict
 
 OTHERS = ("logistic", "squared_hinge", "huber")
 ALPHA = np.array([-2.0, 0.0, 1.0, 3.0])
@@ -569,7 +571,8 @@ def test_optimum_of_two_sources_and_of_a_mixture():
     assert best.accuracy >= accuracy(logistic, around).max()
     population = Population.two_classes(mean(), 2 * mean(), prior=0.3, flips=0.1)
     arrays = Fit(population, np.array([40, 80]), 0.2, starts=[first], loss="huber", intercept=True)
-    assert optimum(arrays).alpha.shape == (2,) and optimum(arrays).zero is None
+    found = optimal_alpha(arrays)
+    assert found.alpha.shape == (2,) and found.zero is None
 
 
 def test_arrays_broadcast_and_warm_starts_do_not_matter():
@@ -584,8 +587,8 @@ def test_arrays_broadcast_and_warm_starts_do_not_matter():
 
 
 def test_unsettled_fixed_point_names_its_residual(monkeypatch):
-    monkeypatch.setattr(convex, "STEPS", 0)
-    monkeypatch.setattr(convex, "PENALTY_PATHS", ())
+    monkeypatch.setattr(convex_newton, "STEPS", 0)
+    monkeypatch.setattr(convex_newton, "PENALTY_PATHS", ())
     with pytest.raises(ArithmeticError, match=r"logistic loss did not settle at alpha = \[1.\] \(relative residual"):
         convex.moments(isotropic(loss="logistic"), 1.0)
 
@@ -620,6 +623,16 @@ def test_jax_differentiates(double, loss, spectrum):
     alphas = np.array([[0.0, 1.0], [2.0, -1.0]])
     mapped = jax.jit(jax.vmap(lambda a: ratio(a, *point[1:])))(jnp.asarray(alphas))
     np.testing.assert_allclose(mapped, ratio(alphas, *point[1:]), rtol=1e-8)
+
+
+@pytest.mark.parametrize("n, dim", [(3, 2), (40, 100)])
+def test_arrays_of_jax_in_single_precision(n, dim):
+    numbers = dict(
+        n_source=2 * n, n_target=n, dim=dim, mu=1.0, mu_orth=1.0, beta=np.array([0.0, 1.0]), gamma_source=1.0
+    )
+    losses = dict(loss="logistic", source_loss="huber")
+    one, other = (TransferProblem(**numbers, **losses, gamma_target=gamma) for gamma in (0.5, jnp.array(0.5)))
+    np.testing.assert_allclose(predict(other, jnp.array(0.5)).accuracy, predict(one, 0.5).accuracy, rtol=1e-4)
 
 
 @pytest.mark.parametrize("loss, source_loss", [("logistic", "squared"), ("huber", "logistic")])

@@ -65,3 +65,10 @@ def test_where_the_formula_ends_is_said():
         predict(Fit(Population.classes(np.eye(3, 9)), n=9, gamma=1.0), noise="student")
     with pytest.raises(ValueError, match="noise must be one of"):
         predict(FIT, 1.0, noise="cauchy")
+
+
+@pytest.mark.parametrize("noise", ["student", "rademacher"])
+def test_means_of_many_deviations_are_sure(noise):
+    for size, sign in ((1e3, 1), (1e9, -1)):
+        fit = TransferProblem.from_source(np.eye(6)[0], sign * size * np.eye(6)[0], n_target=7, gamma_target=1.0)
+        assert predict(fit, 0.5, noise=noise).accuracy == pytest.approx(1.0, abs=1e-6)

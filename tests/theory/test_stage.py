@@ -153,6 +153,36 @@ def test_a_fit_listed_twice_is_two_trainings():
     assert predict(twice, [0.5, 0.5]).mean == pytest.approx(predict(once, 1.0).mean, rel=1e-12)
 
 
+def test_a_fit_from_which_two_starts_descend_is_two_trainings():
+    root = Fit(opposite(MEANS[2]), n=40, gamma=0.3)
+    starts = [Fit(opposite(mean), n=30, gamma=0.5, starts=[root]) for mean in MEANS[:2]]
+    fit = Fit(opposite(MEANS[3]), n=20, gamma=0.2, starts=starts)
+    again = dataclasses.replace(starts[1], starts=[dataclasses.replace(root)])
+    assert (
+        predict(fit, [0.7, 0.5]).variance
+        == predict(dataclasses.replace(fit, starts=[starts[0], again]), [0.7, 0.5]).variance
+    )
+    large = scaled(fit, 20)
+    assert compare(predict(large, [0.7, 0.5]), simulate(large, [0.7, 0.5], n_trials=1000)).max_abs < 4
+
+
+def scaled(fit, factor):
+    """The same fit in so many times the dimensions and samples."""
+    mean = np.zeros(factor * P)
+    mean[:P] = fit.population.means[0]
+    starts = [scaled(s, factor) for s in fit.starts]
+    return dataclasses.replace(fit, population=opposite(mean), n=factor * fit.n, starts=starts)
+
+
+def test_another_alpha_needs_no_other_training(monkeypatch):
+    fit = Fit(opposite(MEANS[0], covariance=matrix(3)), n=30, gamma=0.2, starts=[MEANS[1]])
+    first = predict(fit, 2.0)
+    monkeypatch.setattr("rmt_alpha.theory.predict.train", None)
+    assert predict(fit, 2.0).variance == first.variance and predict(fit, 3.0).variance != first.variance
+    with pytest.raises(TypeError):
+        predict(dataclasses.replace(fit, gamma=0.3), 2.0)
+
+
 def test_means_in_their_plane_are_the_means_in_all_coordinates():
     problem = TransferProblem(80, 40, 60, mu=1.3, mu_orth=0.7, beta=0.6, gamma_source=0.3, gamma_target=0.1)
     source, target = np.zeros((2, 60))

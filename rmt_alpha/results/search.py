@@ -1,0 +1,159 @@
+r"""One search over α, for all that has no closed form, in theory and in simulation.
+
+.. math:: α_s = u_s \sinh y_s
+
+with the unit u_s at which a start and the rest of w weigh the same, or a fraction of it: along y what α does is smooth on
+the scale of one, from where α matters first to where nothing else does. A maximum at the end of the search is one at
+infinity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+ROUNDS = ((9, 1.0), (5, 0.04))  # nodes of each interpolation, and its width in units of the first
+SMOOTH = 1e-7  # of the spread between nodes: by how much an interpolation may miss the value at its maximum
+ROUNDING = 1e-9
+STARTS = np.array([-8.0, -5.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0])
+CLIMBS = 2  # from the best of the starts
+STEP = 1e-4  # of a difference quotient in y
+NEARLY = 3.0  # as far from its end y is as good as there
+
+# at(y (Y, J)) says what there is to say there, and a goal what of it is to be large, (Y,).
+At = Callable[[np.ndarray], Any]
+Goal = Callable[[Any], np.ndarray]
+
+
+def best(
+    at: At, goals: list[Goal], ends: np.ndarray, spacing: float = 0.5, root: Goal | None = None, infinite: bool = False
+) -> tuple[np.ndarray, Any, Any]:
+    """The y (goals, J), |y_s| ≤ ends_s, with the largest value of each goal, at(y), and for one α the table at(grid).
+
+    With `infinite` at(±inf) can be asked for, too. For one α the last y is the one nearest to 0 at which `root` changes its
+    sign, if it does.
+    """
+    if len(ends) > 1:
+        y = np.array([climb(at, goal, ends) for goal in goals])
+        return y, at(y), None
+    half = int(np.ceil(ends[0] / spacing))
+    grid = np.linspace(-ends[0], ends[0], 2 * half + 1)
+    grid = np.r_[-np.inf, grid, np.inf] if infinite else grid
+    y, table, last = peaks(lambda y: at(y[:, None]), goals, grid, root)
+    return y[:, None], last, table
+
+
+def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tuple[np.ndarray, Any, Any]:
+    """`best` for one α: polynomials through Chebyshev nodes around the grid's best, those of all goals in one call."""
+    table = at(grid)
+    finite = grid[np.isfinite(grid)]
+    values = [goal(table) for goal in goals]
+    middle = [float(np.clip(grid[np.argmax(v)], finite[0], finite[-1])) for v in values]
+    crossing = None if root is None else sign_change(root(table), grid)
+    functions, kinds = list(goals), [False] * len(goals)
+    if root is not None and crossing is not None:
+        middle.append(crossing)
+        functions, kinds = [*goals, root], [*kinds, True]
+    near = np.clip(np.searchsorted(finite, middle), 1, len(finite) - 2)
+    half = np.maximum(finite[near] - finite[near - 1], finite[near + 1] - finite[near])
+    y, expected, spread = np.array(middle), np.zeros(len(middle)), np.ones(len(middle))
+    for count, width in ROUNDS:
+        reach = np.minimum(half * width, (finite[-1] - finite[0]) / 2)
+        centre = np.clip(y, finite[0] + reach, finite[-1] - reach)
+        nodes = _nodes(count)
+        found = at((centre[:, None] + reach[:, None] * nodes).ravel())
+        for k, function in enumerate(functions):
+            part = function(found).reshape(len(y), count)[k]
+            place, expected[k] = interpolated(nodes, part, kinds[k])
+            y[k], spread[k] = centre[k] + reach[k] * place, np.ptp(part)
+    last = at(y)
+    rough = False
+    for k, goal in enumerate(goals):
+        reached, ends = goal(last)[k], values[k][[0, -1]]
+        missed = max(abs(reached - expected[k]), np.max(values[k][1:-1]) - reached)
+        if missed > SMOOTH * spread[k] + ROUNDING * abs(reached):
+            y[k], reached, rough = *_bisected(at, goal, middle[k], half[k]), True
+        if ends.max() >= reached:
+            y[k], rough = grid[[0, -1]][np.argmax(ends)], True
+    return y, table, at(y) if rough else last
+
+
+def sign_change(values: np.ndarray, grid: np.ndarray) -> float | None:
+    """Near which y values change their sign, the nearest to 0."""
+    i = np.flatnonzero(values[1:] * values[:-1] <= 0)
+    if not i.size or not np.any(values):
+        return None
+    i = i[np.argmin(np.abs(grid[i] + grid[i + 1]))]
+    return float((grid[i] + grid[i + 1]) / 2)
+
+
+def _nodes(count: int) -> np.ndarray:
+    return np.cos(np.pi * (np.arange(count) + 0.5) / count)
+
+
+@lru_cache
+def _coefficients(count: int) -> np.ndarray:
+    """What makes Chebyshev coefficients of values at the nodes."""
+    return np.linalg.inv(np.polynomial.chebyshev.chebvander(_nodes(count), count - 1))
+
+
+def interpolated(nodes: np.ndarray, values: np.ndarray, is_root: bool) -> tuple[float, float]:
+    """The maximum of the polynomial through values at Chebyshev nodes, or its root nearest to 0, and its value there."""
+    C = np.polynomial.chebyshev
+    c = _coefficients(len(nodes)) @ values
+    roots = C.chebroots(c if is_root else C.chebder(c))
+    inside = roots.real[(np.abs(roots.imag) < 1e-6) & (np.abs(roots.real) <= 1)]
+    if is_root:
+        place = inside[np.argmin(np.abs(inside))] if inside.size else nodes[np.argmin(np.abs(values))]
+        return float(place), 0.0
+    places = np.concatenate([inside, [-1.0, 1.0]])
+    heights = C.chebval(places, c)
+    best = int(np.argmax(heights))
+    return float(places[best]), float(heights[best])
+
+
+def _bisected(at: At, goal: Goal, middle: float, half: float) -> tuple[float, float]:
+    """The same where there are kinks."""
+    from scipy import optimize
+
+    run = optimize.minimize_scalar(
+        lambda y: -float(goal(at(np.array([y])))[0]),
+        bounds=(middle - half, middle + half), method="bounded", options={"xatol": 1e-9},
+    )  # fmt: skip
+    return float(run.x), -float(run.fun)
+
+
+def climb(at: At, goal: Goal, ends: np.ndarray) -> np.ndarray:
+    """`best` for several α: quasi-Newton steps from the best along each axis, all of them together, and 0."""
+    from scipy import optimize  # a tenth of a second to import, and only searches need it
+
+    J = len(ends)
+    rows = np.eye(J)[:, None] * np.minimum(np.abs(STARTS), ends[:, None])[..., None] * np.sign(STARTS)[:, None]
+    along = goal(at(rows.reshape(-1, J))).reshape(J, -1)
+    singles = rows[np.arange(J), np.argmax(along, 1)]
+    starts = np.array([*singles, singles.sum(0), np.zeros(J)])
+
+    def minus(y: np.ndarray) -> tuple[float, np.ndarray]:
+        f = -goal(at(np.concatenate([y[None], y + STEP * np.eye(J), y - STEP * np.eye(J)])))
+        return float(f[0]), (f[1 : J + 1] - f[J + 1 :]) / (2 * STEP)
+
+    options = {"ftol": 1e-15, "gtol": 1e-9}
+    bounds = list(zip(-ends, ends, strict=True))
+    runs = [
+        optimize.minimize(minus, starts[i], jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        for i in np.argsort(-goal(at(starts)), kind="stable")[:CLIMBS]
+    ]
+    return min(runs, key=lambda run: run.fun).x
+
+
+def at_the_end(y: np.ndarray, ends: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, bool, np.ndarray]:
+    """α (J,), whether it is infinite, and the direction in which."""
+    if not np.any((np.abs(y) >= ends * (1 - 1e-9)) & (ends > 0)):
+        return units * np.sinh(y), False, np.zeros(len(y))
+    far = (np.abs(y) >= ends - NEARLY) & (ends > 0)
+    direction = np.where(far, units * np.sinh(np.clip(y, -ends, ends)), 0.0)
+    direction = direction / np.linalg.norm(direction)
+    return np.where(far, np.copysign(np.inf, y), 0.0), True, direction

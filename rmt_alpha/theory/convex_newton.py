@@ -1,0 +1,179 @@
+"""Newton's method on the fixed points of convex losses, many at once, with ways out where it gets stuck."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from .._arrays import jax, namespace
+from ..problem import Loss
+from .convex_equations import Labels, Matrix, System, margin_zero, residual, states
+
+TOLERANCE = 1e-10
+LAST_STEP = 2e-5  # in logarithms and ratios: what such a step leaves is of the order of its square
+STEPS = 80
+LONGEST_STEP = 3.0
+SHORTEST_STEP = 1e-3
+# Paths in the penalty, from 10⁴ times its value: each finer than the one before.
+FARTHEST_PENALTY = 4.0
+PENALTY_PATHS = (8, 16, 32)
+
+
+def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None) -> Any:
+    """The states (B, D) of B trainings. A `start` is that of neighbouring problems.
+
+    Where Newton's method gets stuck, the state is followed down from larger penalties, under which training changes little.
+    Raises ArithmeticError, naming the residual, if that does not settle either.
+    """
+    if system.xp is np and len(system.n) > system.at_once:
+        parts = np.array_split(np.arange(len(system.n)), -(-len(system.n) // system.at_once))
+        known = [None if start is None else start[rows] for rows in parts]
+        return np.concatenate(
+            [fixed_point(system.take(rows), labels, loss, near) for rows, near in zip(parts, known, strict=True)]
+        )
+    x, size = newton(system, labels, loss, near_squared(system, labels, loss) if start is None else [start])
+    if system.xp is not np:
+        return x
+    failed = np.flatnonzero(~(size < TOLERANCE))
+    with np.errstate(all="ignore"):
+        if len(failed):
+            part = system.take(failed)
+            more = [*extremes(part, labels, loss), *(near_squared(part, labels, loss) if start is not None else [])]
+            x[failed], size[failed] = newton(part, labels, loss, more)
+        for steps in PENALTY_PATHS:
+            failed = np.flatnonzero(~(size < TOLERANCE))
+            if not len(failed):
+                break
+            part, followed = system.take(failed), None
+            for exponent in np.linspace(FARTHEST_PENALTY, 0, steps):
+                larger = part.with_gamma(part.gamma * 10**exponent)
+                first = extremes(larger, labels, loss) + near_squared(larger, labels, loss)
+                followed, size[failed] = newton(larger, labels, loss, first if followed is None else [followed])
+            x[failed] = followed
+    failed = np.flatnonzero(~(size < TOLERANCE))
+    if len(failed):
+        raise ArithmeticError(
+            f"the fixed point for the {loss.name} loss did not settle at alpha = {system.alpha[failed[0]]} "
+            f"(relative residual {size[failed[0]]:.3g}, wanted {TOLERANCE:g}). "
+            f"Choose a larger penalty or a smaller |alpha|."
+        )
+    return x
+
+
+def extremes(system: System, labels: Labels, loss: Loss) -> list[Any]:
+    """States to start from: anchors unchanged by training, and samples of margin 0."""
+    pulls = margin_zero(labels, loss, system.n)
+    still = [system.xp.zeros_like(x) for x in pulls]
+    return [states(labels, system.update(*hats)[0]) for hats in (still, pulls)]
+
+
+def near_squared(system: System, labels: Labels, loss: Loss) -> list[Any]:
+    """That of the squared loss of the same slope at 0, where it has a closed form."""
+    if isinstance(system, Matrix):
+        return extremes(system, labels, loss)
+    return [states(labels, *system.squared(labels, -float(loss.slope(np.zeros(1))[0])))]
+
+
+def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any]:
+    """States (B, D) and the residuals that they end with, from the best of the candidates in each row.
+
+    Where Newton's step does not bring the residual down it is halved, and after that replaced by the plain update. A candidate
+    that cannot be evaluated loses.
+    """
+    if system.xp is not np:
+        return _newton_jax(system, labels, loss, candidates)
+    with np.errstate(all="ignore"):
+        x, F, J = _best(system, labels, loss, candidates)
+        size, scale = _size(F), np.ones(len(x))
+        step = _direction(np, F, J)
+        for _ in range(STEPS):
+            near = (size >= TOLERANCE) & np.isfinite(size) & (scale == 1) & (np.max(np.abs(step), 1) <= LAST_STEP)
+            x[near], size[near] = x[near] + step[near], 0.0
+            rows = np.flatnonzero((size >= TOLERANCE) & np.isfinite(size))
+            if not len(rows):
+                break
+            trial = x[rows] + np.abs(scale[rows, None]) * step[rows]
+            part = system if len(rows) == len(x) else system.take(rows)
+            new_F, new_J, _ = residual(part, labels, loss, trial)
+            new_size = _size(new_F)
+            # Past the shortest step anything is taken that can be evaluated: the plain update, which got its own trial.
+            better = (new_size < size[rows]) | ((scale[rows] == -1) & np.isfinite(new_size))
+            taken, stuck = rows[better], rows[~better]
+            x[taken], size[taken], scale[taken] = trial[better], new_size[better], 1.0
+            F[taken], step[taken] = new_F[better], _direction(np, new_F[better], new_J[better])
+            size[stuck[scale[stuck] == -1]] = np.inf  # not even that
+            scale[stuck] /= 2
+            plain = stuck[scale[stuck] < SHORTEST_STEP]
+            step[plain], scale[plain] = F[plain] / 2, -1.0
+    return x, size
+
+
+def _size(F: Any) -> Any:
+    xp = namespace(F)
+    size = xp.max(xp.abs(F), axis=1)
+    return xp.where(xp.isfinite(size), size, xp.inf)
+
+
+def _direction(xp: Any, F: Any, J: Any) -> Any:
+    """Newton's step, no quantity by more than it has any business to jump; the plain update where there is none."""
+    fine = xp.isfinite(xp.sum(J, (1, 2))) & xp.isfinite(xp.sum(F, 1))
+    J, F = xp.where(fine[:, None, None], J, np.eye(J.shape[1])), xp.where(fine[:, None], F, 0.0)
+    try:
+        step = -xp.linalg.solve(J, F[..., None])[..., 0]
+    except np.linalg.LinAlgError:
+        step = -(np.linalg.pinv(J) @ F[..., None])[..., 0]
+    step = xp.where(xp.isfinite(step), step, F)
+    return step * xp.minimum(1.0, LONGEST_STEP / xp.maximum(xp.max(xp.abs(step), axis=1), 1e-300))[:, None]
+
+
+def _best(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any, Any]:
+    """Of each row the candidate with the smallest residual, its residual, and the Jacobian there."""
+    found = [(x.copy(), *residual(system, labels, loss, x)[:2]) for x in candidates]
+    best = np.argmin([_size(F) for _, F, _ in found], 0)
+    return tuple(np.stack(part)[best, np.arange(len(best))] for part in zip(*found, strict=True))
+
+
+def _newton_jax(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any]:
+    """The same on constants; then two steps at the root carry the first and second derivatives (see `_arrays.root`)."""
+    xp, stop = system.xp, jax.lax.stop_gradient
+    frozen = copy.copy(system)
+    for name in system.fields:
+        setattr(frozen, name, stop(getattr(system, name)))
+    frozen.lam = stop(system.lam)
+    still = dataclasses.replace(labels, weight=stop(labels.weight))
+    labels.tables, still.tables  # noqa: B018 (made out here: inside a loop they would hold its tracers)
+    tolerance = max(TOLERANCE, 64 * float(xp.finfo(xp.result_type(float)).eps))
+
+    def go_on(state: Any) -> Any:
+        size, count = state[2], state[-1]
+        return (count == 0) | (count < STEPS) & xp.any((size >= tolerance) & xp.isfinite(size))
+
+    def turn(state: Any) -> Any:
+        x, F, size, step, scale, count = state
+        trial = x + xp.abs(scale)[:, None] * step
+        new_F, new_J, _ = residual(frozen, still, loss, trial)
+        new_size = _size(new_F)
+        better = ((new_size < size) | ((scale < 0) & xp.isfinite(new_size))) & (size >= tolerance)
+        keep = lambda new, old: xp.where(better[:, None] if new.ndim == 2 else better, new, old)  # noqa: E731
+        shorter = scale / 2
+        plain = (shorter < SHORTEST_STEP) & ~better
+        next_step = xp.where(plain[:, None], F / 2, keep(_direction(xp, new_F, new_J), step))
+        next_scale = xp.where(plain, -1.0, keep(xp.ones_like(scale), shorter))
+        return keep(trial, x), keep(new_F, F), keep(new_size, size), next_step, next_scale, count + 1
+
+    # Each piece of the computation is compiled once: the start in the loop's first turn, the two last steps as one scan.
+    x = stop(candidates[0])
+    size = xp.full(len(x), xp.inf)
+    x, _, size, *_ = jax.lax.while_loop(
+        go_on, turn, (x, xp.zeros_like(x), size, xp.zeros_like(x), xp.ones_like(size), 0)
+    )
+
+    def polish(x: Any, _: Any) -> Any:
+        F, J, _ = residual(system, labels, loss, x)
+        return x - xp.linalg.solve(J, F[..., None])[..., 0], None
+
+    x, _ = jax.lax.scan(polish, stop(x), None, length=2)
+    return xp.where((size < 1e3 * tolerance)[:, None], x, xp.nan), size
