@@ -74,7 +74,7 @@ def test_consistent_off_the_gaussian_model(noise):
 
     w = factor + 0.2 * mean
     path = RidgePath(rows(n, y), y[:, None], w[None, None])
-    loo = next(path.leave_one_out([1.0], centred=True))
+    loo = path.leave_one_out(1.0, centred=True)
     m = margins(loo.scores[:, 0], y > 0, path.omega)
     chosen, sample = by_structure(structure(loo, m))[0], by_leave_one_out(m)[0]
     labels = np.resize([-1.0, 1.0], 20000)
