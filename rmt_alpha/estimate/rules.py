@@ -14,17 +14,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import expit, logit, ndtr
 
 from .ridge import LeaveOneOut
 
 ODDS = 4.0  # prior odds that a source helps rather than hurts
 LOG_VARIANCE_SPREAD = 0.03  # prior variance of log(true variance of a score / its deterministic equivalent)
 NU_POWER = 3  # the prior of ν is flat in ν^(1/3)
+S_POWER = 4  # that of s in |s|^(1/4): many sources say nothing
+CORRELATED, CORRELATION_SPREAD = (
+    0.1,
+    0.1,
+)  # prior probability that the two parts are correlated at all, and ρ's variance then
 FAR = 1e6  # an α at infinity is given as this many of the α at which source and target weigh the same
 
 
-CUBES = (np.arange(1, 201) / 200) ** NU_POWER  # equal steps of a prior that is flat in the cube root
+SIZES = (np.arange(1, 201) / 200) ** S_POWER  # equal steps of the prior of |s|
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,6 @@ class Margins:
     balance: 4π(1 − π).  count: the rows of a balanced sample with the same precision, 4/(1/n₊ + 1/n₋).
     """
 
-    rows: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
     balance: float
@@ -58,7 +62,6 @@ def margins(scores: np.ndarray, positive: np.ndarray, omega: np.ndarray, centred
     counts = [omega[c].sum() ** 2 / np.sum(omega[c] ** 2) for c in (positive, ~positive)]
     pi = share[1] / share.sum()
     return Margins(
-        rows=rows,
         mean=mean,
         covariance=(within * weight) @ within.swapaxes(-1, -2),
         balance=float(4 * pi * (1 - pi)) if centred else 1.0,
@@ -137,8 +140,8 @@ def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
     own = M_00 / scale**2 - 2 * _dot(theta, along) / scale + _dot(theta, _times(measured, theta))
     trust_V = _trust(own, noise + ratio * np.maximum(raw, 0), m.count)
     r = along / scale[..., None] - _times(measured, theta)
-    correlation = _dot(r, _times(_inverse(measured), r)) / np.maximum(own, 1e-300)
-    trust_r = 1 / (1 + m.count * np.maximum(LOG_VARIANCE_SPREAD / 2, correlation - 1 / m.count))
+    squared = _dot(r, _times(_inverse(measured), r)) / np.maximum(own, 1e-300)
+    believed = _believed(np.minimum(squared, 1.0), m.count, s.shape[-1])
     return Structure(
         s=s,
         v=v,
@@ -149,7 +152,7 @@ def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
         ratio=ratio,
         trust_v=trust_v,
         trust_V=trust_V,
-        r=(1 - trust_r)[..., None] * r,
+        r=believed[..., None] * r,
         theta=theta,
         q_s=_dot(s, theta),
         balance=phi,
@@ -222,6 +225,14 @@ def _trust(measured: Any, predicted: Any, count: float) -> Any:
     return noise / (noise + np.maximum(LOG_VARIANCE_SPREAD, seen))
 
 
+def _believed(squared: Any, count: float, J: int) -> Any:
+    """Share of a measured correlation ρ (its square, over J sources) that the posterior mean keeps: ρ is 0, or ~ N(0, spread)."""
+    gain = count * CORRELATION_SPREAD
+    keep = gain / (1 + gain)
+    evidence = (count * squared * keep - J * np.log1p(gain)) / 2
+    return keep * expit(logit(CORRELATED) + evidence)
+
+
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.einsum("...j,...j->...", a, b)
 
@@ -279,10 +290,10 @@ def _positive_mean(estimate: Any, se: Any) -> np.ndarray:
 
 
 def _helpful_mean(estimate: Any, se: Any) -> np.ndarray:
-    """Posterior mean of s ~ N(estimate, se²) with prior odds `ODDS` for s > 0, on either side flat in |s|^(1/3)."""
+    """Posterior mean of s ~ N(estimate, se²) with prior odds `ODDS` for s > 0, on either side flat in |s|^(1/4)."""
     known = np.asarray(se) <= 0
     centre, width = np.asarray(estimate)[..., None], np.where(known, 1.0, se)[..., None]
-    size = (abs(centre) + 6 * width) * CUBES
+    size = (abs(centre) + 6 * width) * SIZES
     up, down = ODDS * np.exp(-(((size - centre) / width) ** 2) / 2), np.exp(-(((size + centre) / width) ** 2) / 2)
     return np.where(known, estimate, _dot(up - down, size) / (up + down).sum(axis=-1))
 
