@@ -1,6 +1,7 @@
 """accuracy_curve, scaling_rows, choose_alpha, the saved classifier, and `rmt-alpha choose` on files."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -89,6 +90,15 @@ def test_a_useful_source_is_said_to_help_and_an_opposite_one_is_turned():
     other = np.where(np.arange(60) % 2, 1.0, -1.0) * MU
     cannot = choose_alpha(source, sample(rng, 200, other))
     assert "cannot be told" in cannot.verdict or "does not help" in cannot.verdict
+
+
+def test_a_decision_prints_as_a_few_lines():
+    rng = np.random.default_rng(5)
+    said = repr(choose_alpha(sample(rng, 300), sample(rng, 40), theory=False))
+    first, chosen, accuracies = said.splitlines()
+    assert first.startswith("Decision from 40 rows. ") and max(map(len, said.splitlines())) < 200
+    assert re.search(r"chosen: α = [−-]?[\d.]+ \[.+, .+\], γ = .+; to take: α = ", chosen)
+    assert all(re.search(rf"{name}: [\d.]+ \[[\d.]+, [\d.]+\]", accuracies) for name in ("α chosen", "α = 1", "α = 0"))
 
 
 def test_scaling_and_offsets_come_out_right_in_the_saved_classifier(tmp_path):
