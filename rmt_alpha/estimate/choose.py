@@ -13,6 +13,8 @@ from .curve import DIFFERENCE_INFLATION, LEVEL_INFLATION, SMOOTHING, AccuracyCur
 from .saved import SavedClassifier
 from .scaling import Scaling, scaling_rows
 
+LEAST_GAIN = 0.0005  # what is printed as +0.0 points is no help
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -170,13 +172,13 @@ def _take(alpha: float, low: float, high: float, gain: dict[str, Estimate]) -> f
 def _verdict(
     alpha: float, low: float, high: float, take: float, helps: Estimate, gain: dict[str, Estimate], n: int
 ) -> str:
-    if helps.low > 0:
+    if helps.low > 0 and helps.value >= LEAST_GAIN:
         worth = f"The source helps: {helps.percent()} points over the target alone."
     elif helps.high <= 0:
         worth = f"The source does not help: {helps.percent(signed=True)} points next to the target alone."
     else:
         worth = f"Whether the source helps cannot be told from {n} rows: {helps.percent(signed=True)} points over the target alone."
-    band = f"α = {alpha:.2f} [{_number(low)}, {_number(high)}]"
+    band = f"α = {_number(alpha)} [{_number(low)}, {_number(high)}]"
     if take == alpha:
         return f"{worth} Take {band}: {gain['1'].percent(signed=True)} points over α = 1."
     if gain[f"{take:g}"].high < 0:
@@ -185,7 +187,10 @@ def _verdict(
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else ("∞" if value > 0 else "−∞")
+    """Two decimals, or two digits where there would be none."""
+    if not np.isfinite(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.2f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
 
 
 def _level(margin: np.ndarray, weight: np.ndarray, level: float) -> Estimate:
