@@ -163,18 +163,27 @@ def best_alpha(accuracy: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def draw(lab: Lab, data: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=3, width=1.8, height=2.6, sharey=True)
+    fig, axes = plotting.figure(columns=3, height=2.8, sharey=True)
     kinds = list(dict.fromkeys(data.kind))
     for ax, (column, title, (low, high)) in zip(
         axes[0],
         (("interval_as_good", r"interval of $\alpha$", (0.9, 0.98)), ("level", "band of the level", (0.85, 0.95)),
-         ("difference", r"band of the gain over $\alpha=1$", (0.85, 0.95))),
+         ("difference", r"band of the gain", (0.85, 0.95))),
         strict=True,
     ):  # fmt: skip
         ax.axhspan(low, high, color="0.9", lw=0)
         for i, kind in enumerate(kinds):
             part = data[data.kind == kind]
             shift = np.exp(0.08 * (i - (len(kinds) - 1) / 2))
+            if column == "interval_as_good":
+                ax.plot(
+                    part.n_target * shift,
+                    part.interval,
+                    plotting.MARKERS[i],
+                    color=plotting.COLORS[i],
+                    ms=4,
+                    fillstyle="none",
+                )
             ax.plot(
                 part.n_target * shift, part[column], plotting.MARKERS[i], color=plotting.COLORS[i], ms=4, label=kind
             )
@@ -182,5 +191,6 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
         ax.set_xticks(SIZES, [str(n) for n in SIZES])
         ax.minorticks_off()
     axes[0, 0].set_ylabel("share of samples covered")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(kinds))
+    axes[0, 0].set_title("interval of $\\alpha$\n(hollow: of the best itself)", fontsize=8)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     lab.picture(fig)
