@@ -5,7 +5,7 @@ every α of the classifiers trained on such samples, and the α where it is larg
 given: how often the interval holds it, and how often it holds an α that cannot be told from it (one standard error).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ ANGLES = np.linspace(-1.54, 1.54, 155)
 UNIT = 2.0
 WINDOW = 0.2  # of angles, over which the measured accuracy is smoothed by a parabola
 BAND = np.array([0.0, 0.5, 2.0, 3.0])  # where bands are looked at, beside α = 1
-SETS = {
+SETS: dict[str, dict[str, Callable[[], Transfer]]] = {
     "Gaussian": {f"Gaussian {k}": partial(gaussian, k) for k in (100, 101, 102)},
     "text": {
         name: f for name, f in (JUDGING | TUNING).items() if name in ("Amazon books → elec", "Amazon books → dvd")

@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .calibration import calibrate, left_out_logits, log_loss, without_luck
+from .calibration import calibrate, left_out_logits, log_loss, luck
 from .factor import mean_square
 from .many_classes import by_likelihood
 from .ridge import LeaveOneOut, RidgePath
@@ -337,9 +337,6 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         binary = alpha.shape[1] == 1
         scores = loo.at(alpha)
         law = calibrate(np.vstack([-scores, scores]) if binary else scores, codes, path.omega, self.fit_intercept)
-        if binary and isinstance(self.gamma, str):
-            m = margins(scores, codes == 1, path.omega, self.fit_intercept)
-            law = without_luck(law, float(separation(m, np.zeros(0))), m.count)
         coef, intercept = path.fit(float(loo.gamma), alpha)
         if self.fit_intercept:  # left-out scores are centred by the other rows; so is this
             intercept = -coef @ path.factor.centre
@@ -347,14 +344,16 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
         wanted = law.log_prior if threshold == "accuracy" else np.log(self._costs())
         slope = float(law.slope)
         if binary:
-            slope *= 2
-            lift = (
-                wanted[1] - wanted[0]
-                if isinstance(threshold, str)
-                else law.log_prior[1] - law.log_prior[0] - _logit(threshold)
-            )
-            self._offset = np.array([0.0, law.log_prior[1] - law.log_prior[0] - lift])
+            # Only probabilities know that these scores are the best of many γ, prior included. A flatter law of scores alone would
+            # move the threshold, and from few rows predict the larger class throughout.
+            flatter, slope, prior = 1.0, 2 * slope, law.log_prior[1] - law.log_prior[0]
+            if isinstance(self.gamma, str):
+                m = margins(scores, codes == 1, path.omega, self.fit_intercept)
+                flatter = luck(float(separation(m, np.zeros(0))), m.count)
+            lift = wanted[1] - wanted[0] if isinstance(threshold, str) else prior - _logit(threshold) / flatter
             intercept = intercept - law.middle[1] + lift / slope
+            slope *= flatter
+            self._offset = np.array([0.0, flatter * (prior - lift)])
         else:
             self._offset = law.log_prior - wanted
             intercept = intercept - law.middle + wanted / slope

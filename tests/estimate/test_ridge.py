@@ -64,7 +64,8 @@ def test_one_factorisation_serves_every_gamma():
         loo = several[g]
         alone = path.leave_one_out(gamma)
         np.testing.assert_allclose(loo.scores, alone.scores, rtol=1e-12)
-        assert loo.noise == pytest.approx(alone.noise)
+        for field in ("noise", "leverage", "alignment"):
+            np.testing.assert_allclose(getattr(loo, field), getattr(alone, field), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("n, p", [(15, 40), (40, 15)])
@@ -104,7 +105,7 @@ def test_sparse_rows_far_from_zero_never_become_dense():
     np.testing.assert_allclose(coef, dense, atol=1e-10)
 
 
-@pytest.mark.parametrize("gamma", [1e-9, 1e-3])
+@pytest.mark.parametrize("gamma", [1e-11, 1e-3])
 def test_rows_of_very_different_size_keep_their_digits(gamma):
     """The Gram matrix blurs small singular values, so where γ is small, too, it must not be what is used."""
     rng = np.random.default_rng(6)
