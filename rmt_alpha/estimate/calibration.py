@@ -13,9 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-EQUAL = (
-    5.0  # rows of each class that the shares start from: ten rows, seven of them of one class, say little of the shares
-)
+EQUAL = 5.0  # rows of each class that shares start from: of ten rows seven may be of one class by accident
 CHANCE = 0.05  # the least separation (in deviations) a calibration assumes: scores no better than chance say the prior
 
 

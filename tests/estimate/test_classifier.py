@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from rmt_alpha.estimate import AlphaRidge, AlphaRidgeClassifier, classifier
+from rmt_alpha.estimate.calibration import calibrate, luck
 
 SETTINGS = [
     {}, {"gamma": 1.0}, {"alpha": "loo"}, {"alpha": 1.0}, {"threshold": "balanced"}, {"fit_intercept": False},
@@ -120,6 +121,13 @@ def test_ten_rows_that_happen_to_be_unequal_do_not_make_everything_one_class():
         share.append(np.mean(found > 0))
         hits.append(np.mean(found == y[rest]))
     assert 0.5 < np.mean(share) < 0.72 and np.mean(hits) > 0.65
+
+
+def test_shares_start_from_five_rows_of_each_class_and_luck_is_a_standard_error():
+    F, codes = np.random.default_rng(0).standard_normal((3, 10)), np.repeat([0, 1, 2], [7, 2, 1])
+    np.testing.assert_allclose(np.exp(calibrate(F, codes, np.ones(10)).log_prior), np.array([12, 7, 6]) / 25)
+    assert luck(2.0, 50) == pytest.approx(1 - np.sqrt(1 / 50 + 4 / 100) / 2)
+    assert luck(-1.0, 50) == luck(0.01, 50) == 0.05
 
 
 @pytest.mark.parametrize("share", [0.5, 0.2])
