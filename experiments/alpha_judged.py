@@ -53,7 +53,7 @@ def judged(transfer: Transfer, trials: int, seed: int, sizes: tuple[int, ...] = 
 
 def draw(lab: Lab, data: pd.DataFrame) -> None:
     kinds = list(dict.fromkeys(data.kind))
-    fig, axes = plotting.figure(columns=len(kinds), width=2.7, height=2.8)
+    fig, axes = plotting.figure(columns=len(kinds), height=2.8)
     for ax, kind in zip(axes[0], kinds, strict=True):
         mean = data[data.kind == kind].groupby("n_target")[list(METHODS)].mean()
         for i, name in enumerate(list(METHODS)[1:]):
@@ -64,10 +64,13 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
                 color=plotting.COLORS[i],
                 marker=plotting.MARKERS[i],
                 ls=plotting.DASHES[i],
-                label=name,
+                label=name.replace("α", r"$\alpha$"),
             )
         ax.axhline(0, color="black", lw=0.6)
-        ax.set(xscale="log", xlabel="n target rows", title=kind, ylabel="gain of auto (points)")
+        ax.set(xscale="log", xlabel="$n$ target rows", title=kind, ylabel="gain of auto (points)")
         ax.set_yscale("symlog", linthresh=1)
-    axes[0, 0].legend(fontsize=6.5)
+        ax.set_yticks([-0.5, 0, 0.5, 1, 2, 5, 10], ["−.5", "0", ".5", "1", "2", "5", "10"])
+        ax.set_xticks(SIZES, [str(n) for n in SIZES])
+        ax.minorticks_off()
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     lab.picture(fig)

@@ -46,7 +46,7 @@ def trial(problem: TransferProblem, rng: np.random.Generator) -> tuple[LeaveOneO
     y = rng.choice([-1.0, 1.0], problem.n_target)
     X = y[:, None] * target + rng.standard_normal((len(y), problem.dim))
     path = RidgePath(X, y[:, None], w[None, None])
-    loo = next(path.leave_one_out([problem.gamma_target], centred=True))
+    loo = path.leave_one_out(problem.gamma_target, centred=True)
     base, one = (path.fit(problem.gamma_target, np.array([[a]]))[0][0] for a in (0.0, 1.0))
     W = np.stack([base, one - base])
     return loo, margins(loo.scores[:, 0], y > 0, path.omega), W @ target, W @ W.T

@@ -28,13 +28,14 @@ def cross_validated(X, y, w, test):
     folds = min(5, int(min(np.sum(y > 0), np.sum(y < 0))))
     hits = np.zeros((len(gammas), len(GRID)))
     for train, held in StratifiedKFold(max(folds, 2), shuffle=True, random_state=0).split(X, y):
-        path = RidgePath(X[train], y[train, None], w[None, None])
+        path = RidgePath(X[train], y[train, None], w[None, None], least_gamma=gammas[0])
         for i, gamma in enumerate(gammas):
             zero, one = _scores(path, gamma, 0.0, X[held]), _scores(path, gamma, 1.0, X[held])
             hits[i] += ((zero + GRID[:, None] * (one - zero)) * y[held] > 0).sum(axis=1)
     best = np.argwhere(hits == hits.max())
     i, j = best[np.abs(GRID[best[:, 1]] - 1).argmin()]
-    return np.where(_scores(RidgePath(X, y[:, None], w[None, None]), gammas[i], GRID[j], test) > 0, 1.0, -1.0)
+    path = RidgePath(X, y[:, None], w[None, None], least_gamma=gammas[0])
+    return np.where(_scores(path, gammas[i], GRID[j], test) > 0, 1.0, -1.0)
 
 
 def stacked(X, y, w, test):

@@ -4,7 +4,7 @@ Digits: the source tells one pair of handwritten digits apart by its 64 pixels, 
 mean size, texture, … of a tumour's cells for one half of the patients, the target the worst of them for the other half. Features
 are centred; pixels keep their common scale. Theory is given the means and covariances of all labelled target rows, seen three ways;
 strata are cut by the sample's norm, with the sampling noise of the means taken out. The circle is what `AlphaRidgeClassifier`
-makes of the training rows alone.
+makes of the training rows alone; like every score here it has no intercept, since the features are centred.
 """
 
 from typing import NamedTuple
@@ -90,7 +90,7 @@ def experiment(X: np.ndarray, y: np.ndarray, w: np.ndarray, splits: int, seed: i
         train, test = draw_rows(y, np.random.default_rng([seed, trial]))
         scores = y[test, None] * (X[test] @ ridge_path(X[train], y[train], GAMMA, w[:, None]))
         measured[trial] = accuracies(scores, ALPHA)
-        alpha = AlphaRidgeClassifier(w, gamma=GAMMA).fit(X[train], y[train]).alpha_
+        alpha = AlphaRidgeClassifier(w, gamma=GAMMA, fit_intercept=False).fit(X[train], y[train]).alpha_
         chosen[trial] = alpha, accuracies(scores, np.array([alpha]))[0]
     return measured, chosen
 

@@ -778,7 +778,7 @@ def _(gamma):
 
     _refitted = [_without(i) for i in range(_n)]
     _path = RidgePath(_X, _y[:, None], _anchor[None, None], intercept=False)
-    _scores = next(_path.leave_one_out([gamma])).scores[:, 0]
+    _scores = _path.leave_one_out(gamma).scores[:, 0]
     _weights = _path.fit(gamma, np.array([[_alpha]]))[0][0]
     mo.vstack(
         [

@@ -1,17 +1,21 @@
 """The real encoder, where it is installed: what its vectors have to be."""
 
 import importlib.util
+import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 REASON = "needs the extra: pip install -e '.[lm]'"
 pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 
+from rmt_alpha.cli import main  # noqa: E402
 from rmt_alpha.data import DataUnavailableError  # noqa: E402
 from rmt_alpha.data.embed import embed  # noqa: E402
 from rmt_alpha.data.pretrained import BUNDLED, PACKAGES, locate  # noqa: E402
+from rmt_alpha.estimate import load_classifier  # noqa: E402
 
 # transformers and its dependencies warn of their own future
 pytestmark = pytest.mark.filterwarnings("default")
@@ -125,3 +129,36 @@ def test_no_such_encoder(tmp_path, monkeypatch):
         embed(TEXTS, "no/such", tmp_path)
     with pytest.raises(DataUnavailableError, match="holds no encoder that transformers can read"):
         embed(TEXTS, tmp_path, tmp_path / "cache")
+
+
+def reviews(things, seed):
+    """Short reviews of some things, good and bad."""
+    good, bad = ("wonderful", "superb", "a joy", "excellent"), ("awful", "a waste of money", "boring", "broken")
+    rows = [
+        (f"{start} {thing} was {word}{end}", label)
+        for thing in things
+        for words, label in ((good, "good"), (bad, "bad"))
+        for word in words
+        for start, end in (("The", "."), ("I must say the", "!"))
+    ]
+    order = np.random.default_rng(seed).permutation(len(rows))
+    return pd.DataFrame([rows[i] for i in order], columns=["review", "label"])
+
+
+def test_choose_from_files_of_texts(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    reviews(("film", "novel", "play", "song"), 0).to_csv("s.csv", index=False)
+    reviews(("blender", "cable", "phone", "lamp"), 1)[:40].to_csv("t.csv", index=False)
+    assert main(["choose", "s.csv", "t.csv", "--text", "review"]) == 0
+    said = capsys.readouterr()
+    assert "For new texts" in said.out and "Loading weights" not in said.err and "embedding" in said.err
+    model = load_classifier("alpha.json")
+    assert np.linalg.norm(model.coef) < 1e3  # a dead dimension of the encoder, scaled to 1, would have 1e5
+    new = ["The toaster was superb.", "I love this chair!", "The kettle was awful.", "Useless, it broke at once."]
+    assert list(model.predict(embed(new, cache=tmp_path))) == ["good", "good", "bad", "bad"]
+    assert main(["choose", "alpha.json", "t.csv", "--text", "review", "--json"]) == 0  # as a source, on the same scale
+    assert json.loads(capsys.readouterr().out)["accuracy"]["chosen"]["value"] > 0.8
+    (tmp_path / "hole.csv").write_text("review,label\nfine,good\n,bad\nbad,bad\n", encoding="utf-8")
+    assert main(["choose", "s.csv", "hole.csv", "--text", "review"]) == 2
+    assert "hole.csv has no text in row 2 of column 'review'" in capsys.readouterr().err

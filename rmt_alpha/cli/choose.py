@@ -10,6 +10,7 @@ import tyro
 from ..files import write_whole
 from .options import as_json, table
 
+USE = "For new texts: rmt_alpha.estimate.load_classifier('{model}').predict(rmt_alpha.data.embed.embed(texts))."
 NAMES = {"chosen": "α chosen", "1": "α = 1", "0": "α = 0"}
 
 
@@ -77,7 +78,8 @@ def choose(
             picture=str(picture),
             model=str(model),
         )
-    return report(decision, sorted(set(left_out)), picture, model)
+    said = report(decision, sorted(set(left_out)), picture, model)
+    return said if text is None else f"{said}\n{USE.format(model=model)}"
 
 
 def report(decision: Any, left_out: list[str], picture: Path, model: Path) -> str:

@@ -88,6 +88,7 @@ def draw(
 ) -> None:
     """Two panels, gain and α*, in every format asked for."""
     from .. import plotting  # here: a second that only pictures should pay
+    from matplotlib.colors import BoundaryNorm  # isort: skip  # after plotting, which imports matplotlib under any MPLBACKEND
 
     with plotting.style():
         fig, axes = plotting.figure(columns=2, width=3.6, height=3.0, sharey=True)
@@ -97,7 +98,7 @@ def draw(
         }
         for ax, (title, (z, levels)) in zip(axes[0], panels.items(), strict=True):
             # As many shades for a small step as for a large one.
-            norm = plotting.mpl.colors.BoundaryNorm(levels, 256, extend="both")
+            norm = BoundaryNorm(levels, 256, extend="both")
             filled = plotting.contour_map(ax, at_x, at_y, z, levels, norm=norm)
             fig.colorbar(filled, ax=ax, ticks=levels)
             ax.set(title=title, xlabel=f"{SYMBOLS[x]} ({x})")

@@ -84,10 +84,13 @@ def _compute(texts: list[str], found: Pretrained) -> np.ndarray:
     """Vectors (n, dim), float32."""
     try:
         import torch
+        import transformers
         from transformers import AutoModel, AutoTokenizer
     except ModuleNotFoundError as error:
         raise without_extra(str(error.name)) from error
     folder, options = found.folder, found.options
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()  # of loading weights: what takes time here has a bar of its own
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
         model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32, **options).eval()
@@ -96,6 +99,9 @@ def _compute(texts: list[str], found: Pretrained) -> np.ndarray:
         raise DataUnavailableError(
             f"{found.path} holds no encoder that transformers can read ({reason}). Name a folder written by save_pretrained."
         ) from error
+    finally:
+        if bars:
+            transformers.utils.logging.enable_progress_bar()
     if model.config.is_encoder_decoder:
         raise ValueError(
             f"encoder must be an encoder or a decoder, got {found.path} with both ({type(model).__name__}). "

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+EQUAL = 5.0  # rows of each class that shares start from: of ten rows seven may be of one class by accident
 CHANCE = 0.05  # the least separation (in deviations) a calibration assumes: scores no better than chance say the prior
 
 
@@ -63,14 +64,14 @@ def calibrate(F: np.ndarray, codes: np.ndarray, omega: np.ndarray, centred: bool
     variance = np.maximum(variance, 1e-12 * distance**2 + 1e-300)
     slope = np.maximum(distance, CHANCE * np.sqrt(variance)) / variance
     middle = (own + other) / 2 if centred else np.zeros_like(own)
-    return Calibration(middle, slope, np.log(share / share.sum()))
+    shares = (share / share.sum() * rows + EQUAL) / (rows + K * EQUAL)
+    return Calibration(middle, slope, np.log(shares))
 
 
-def without_luck(law: Calibration, separation: float, count: float) -> Calibration:
-    """The slope of scores that were the best of many penalties: their separation looks better than it is, by about a standard error."""
+def luck(separation: float, count: float) -> float:
+    """What the slope of scores that were the best of many penalties is multiplied by: they look separated by a standard error more."""
     error = np.sqrt(1 / count + separation**2 / (2 * count))
-    factor = max(1 - error / max(separation, 1e-300), CHANCE)
-    return Calibration(law.middle, law.slope * factor, law.log_prior)
+    return max(1 - error / max(separation, 1e-300), CHANCE)
 
 
 def log_loss(F: np.ndarray, codes: np.ndarray, omega: np.ndarray, centred: bool = True) -> np.ndarray:

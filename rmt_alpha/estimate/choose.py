@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from .classifier import AlphaRidgeClassifier
 from .curve import DIFFERENCE_INFLATION, LEVEL_INFLATION, SMOOTHING, AccuracyCurve, _margins, curve_of, with_theory
 from .saved import SavedClassifier
 from .scaling import Scaling, scaling_rows
+
+LEAST_GAIN = 0.0005  # what is printed as +0.0 points is no help
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Estimate:
         return f"{100 * self.value:{sign}.1f} [{100 * self.low:{sign}.1f}, {100 * self.high:{sign}.1f}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Decision:
     """What `choose_alpha` found.
 
@@ -49,7 +51,19 @@ class Decision:
     curve: AccuracyCurve
     model: AlphaRidgeClassifier
     scaling: Scaling | None
-    features: list[str] | None = field(repr=False)
+    features: list[str] | None
+
+    def __repr__(self) -> str:
+        """The verdict and the numbers behind it."""
+        low, high, alpha, take = map(_number, (*self.interval, self.alpha, self.take))
+        accuracies = ", ".join(
+            f"{'α chosen' if k == 'chosen' else f'α = {k}'}: {e.percent()}" for k, e in self.accuracy.items()
+        )
+        return (
+            f"Decision from {self.n} rows. {self.verdict}\n"
+            f"  chosen: α = {alpha} [{low}, {high}], γ = {self.gamma:.3g}; to take: α = {take}\n"
+            f"  accuracy (%), {100 * self.level:.0f} % intervals: {accuracies}"
+        )
 
     def saved(self) -> SavedClassifier:
         """The classifier on unscaled features, to save as JSON."""
@@ -94,7 +108,7 @@ def choose_alpha(
     >>> decision.take
     1.0
     >>> print(decision.verdict)
-    The source helps: 17.6 [2.0, 33.2] points over the target alone. α = 0.33 [0.03, 4.59] cannot be told from 1 by 40 rows: take 1.
+    The source helps: 17.6 [2.0, 33.2] points over the target alone. α = 0.18 [0.03, 4.34] cannot be told from 1 by 40 rows: take 1.
     """
     X, y = target
     names = [str(c) for c in X.columns] if hasattr(X, "columns") else None
@@ -158,13 +172,13 @@ def _take(alpha: float, low: float, high: float, gain: dict[str, Estimate]) -> f
 def _verdict(
     alpha: float, low: float, high: float, take: float, helps: Estimate, gain: dict[str, Estimate], n: int
 ) -> str:
-    if helps.low > 0:
+    if helps.low > 0 and helps.value >= LEAST_GAIN:
         worth = f"The source helps: {helps.percent()} points over the target alone."
     elif helps.high <= 0:
         worth = f"The source does not help: {helps.percent(signed=True)} points next to the target alone."
     else:
         worth = f"Whether the source helps cannot be told from {n} rows: {helps.percent(signed=True)} points over the target alone."
-    band = f"α = {alpha:.2f} [{_number(low)}, {_number(high)}]"
+    band = f"α = {_number(alpha)} [{_number(low)}, {_number(high)}]"
     if take == alpha:
         return f"{worth} Take {band}: {gain['1'].percent(signed=True)} points over α = 1."
     if gain[f"{take:g}"].high < 0:
@@ -173,7 +187,10 @@ def _verdict(
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else ("∞" if value > 0 else "−∞")
+    """Two decimals, or two digits where there would be none."""
+    if not np.isfinite(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.2f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
 
 
 def _level(margin: np.ndarray, weight: np.ndarray, level: float) -> Estimate:

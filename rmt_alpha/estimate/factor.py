@@ -9,15 +9,16 @@ import numpy as np
 from scipy import sparse
 
 BLOCK = 2048  # rows of U that exist at one time, where U as a whole would be a dense copy of X
+BLUR = 1e-5  # eigenvalues are wrong by rounding of the largest one: below this share of it, s² + γ has fewer than ten digits
 
 
 @dataclass(frozen=True)
 class Factor:
     r"""Ω^{1/2}(X − 1cᵀ)/√n = U diag(s) Vᵀ, with s > 0 only.
 
-    Dense X keeps U and Vᵀ. Sparse X keeps what the smaller side gives: U from the n × n Gram matrix, or Vᵀ from the p × p one;
-    the other is then only ever applied, through X. (Eigenvalues carry the square of the condition number: penalties below about
-    1e-10 of the features' mean square want dense rows.)
+    Where the n × n Gram matrix is small and precise enough, and for sparse X with n > p its p × p sister, only U or Vᵀ is kept and the
+    other applied, through X (rows, centred if dense). Eigenvalues carry the square of the condition number; dense rows fall
+    back on singular values where that matters.
     """
 
     X: Any
@@ -59,17 +60,27 @@ class Factor:
     def _times_X(self, T: np.ndarray) -> np.ndarray:
         """T Ω^{1/2}(X − 1cᵀ), (m, p)."""
         T = T * self.root
-        return np.asarray((self.X.T @ T.T).T) - np.outer(T.sum(axis=1), self.centre)
+        product = np.asarray((self.X.T @ T.T).T)
+        return product - np.outer(T.sum(axis=1), self.centre) if sparse.issparse(self.X) else product
 
 
-def factorise(X: Any, omega: np.ndarray, intercept: bool) -> Factor:
-    """The `Factor` of X (n, p), dense or CSR, with row weights ω (n,) of mean 1; c is their mean, or 0 without an intercept."""
+def factorise(X: Any, omega: np.ndarray, intercept: bool, least_gamma: float = 0.0) -> Factor:
+    """The `Factor` of X (n, p), dense or CSR, with row weights ω (n,) of mean 1, to serve penalties from `least_gamma` on.
+
+    The centre c is the rows' mean, or 0 without an intercept.
+    """
     n, p = X.shape
     root = np.sqrt(omega)
     centre = np.asarray(X.T @ omega) / n if intercept else np.zeros(p)
     limit = min(n - intercept, p)  # centred rows add up to 0: the last singular value is rounding
     if not sparse.issparse(X):
-        U, s, Vt = np.linalg.svd(root[:, None] * (X - centre) / np.sqrt(n), full_matrices=False)
+        X = X - centre
+        Z = root[:, None] * X
+        if n <= p:
+            values, vectors = _eigen(Z @ Z.T / n, limit)
+            if values[-1] + least_gamma > BLUR * values[0]:
+                return Factor(X, centre, root, np.sqrt(values), vectors, None)
+        U, s, Vt = np.linalg.svd(Z / np.sqrt(n), full_matrices=False)
         rank = min(limit, int(np.sum(s > np.finfo(float).eps * max(n, p) * s[0])))
         return Factor(X, centre, root, s[:rank], U[:, :rank], Vt[:rank])
     if n <= p:
@@ -82,9 +93,19 @@ def factorise(X: Any, omega: np.ndarray, intercept: bool) -> Factor:
     return Factor(X, centre, root, np.sqrt(values), None, vectors.T)
 
 
+def mean_square(X: Any, omega: np.ndarray, intercept: bool) -> float:
+    """Of the features, around their mean where there is an intercept."""
+    n, p = X.shape
+    centre = np.asarray(X.T @ omega) / n if intercept else np.zeros(p)
+    if sparse.issparse(X):
+        return float(X.multiply(X).sum(axis=1) @ omega / n - centre @ centre) / p
+    Z = X - centre
+    return float(np.einsum("ij,ij,i->", Z, Z, omega)) / n / p
+
+
 def _eigen(gram: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues in decreasing order, those that rounding made left out, and their vectors."""
     values, vectors = np.linalg.eigh((gram + gram.T) / 2)
-    order = np.argsort(values)[::-1][:limit]
-    kept = order[values[order] > 4 * np.finfo(float).eps * len(gram) * values[-1]]
-    return values[kept], vectors[:, kept]
+    values, vectors = values[::-1][:limit], vectors[:, ::-1][:, :limit]
+    rank = int(np.sum(values > 4 * np.finfo(float).eps * len(gram) * values[0]))
+    return values[:rank], vectors[:, :rank]

@@ -10,7 +10,6 @@ targets to residuals, B = I − 11ᵀ/n − X̃QX̃ᵀ/n for centred rows X̃, t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,7 +21,7 @@ from .factor import Factor, factorise
 
 @dataclass(frozen=True)
 class LeaveOneOut:
-    """One γ: scores of the rows by fits that have not seen them; J starts, d outputs, n rows.
+    """Scores of the rows by fits that have not seen them; J starts, d outputs, n rows. Several γ (g,) lead every shape.
 
     scores (1+J, d, n): at α = 0, and the slope in each α_j.  leverage (n,): 1 − B_ii, next to that of an intercept alone.
     noise: mean square over i of the weights −B_ij/B_ii by which row i's score hangs on other targets, their mean taken off.
@@ -30,25 +29,29 @@ class LeaveOneOut:
     dim: p.
     """
 
-    gamma: float
+    gamma: np.ndarray
     scores: np.ndarray
     leverage: np.ndarray
-    noise: float
+    noise: np.ndarray
     alignment: np.ndarray
     dim: int
 
+    def __getitem__(self, g: int) -> LeaveOneOut:
+        """At one of several γ."""
+        return LeaveOneOut(self.gamma[g], self.scores[g], self.leverage[g], self.noise[g], self.alignment[g], self.dim)
+
     def at(self, alpha: np.ndarray) -> np.ndarray:
         """Scores (d, n) at alpha (J, d)."""
-        return self.scores[0] + np.einsum("jd,jdn->dn", alpha, self.scores[1:])
+        return self.scores[..., 0, :, :] + np.einsum("...jd,...jdn->...dn", alpha, self.scores[..., 1:, :, :])
 
 
 class RidgePath:
-    """The fits to targets (n, d) around starts W (J, d, p) with intercepts (J, d).
+    """The fits to targets (n, d) around starts W (J, d, p) with intercepts (J, d), for γ from `least_gamma` on.
 
     >>> rng = np.random.default_rng(0)
     >>> X, t, W = rng.standard_normal((20, 50)), rng.standard_normal((20, 1)), rng.standard_normal((1, 1, 50))
     >>> path = RidgePath(X, t, W)
-    >>> loo = next(path.leave_one_out([0.5]))
+    >>> loo = path.leave_one_out(0.5)
     >>> refitted = RidgePath(X[1:], t[1:], W)  # without the first row; its penalty per row is larger
     >>> coef, intercept = refitted.fit(0.5 * 20 / 19, np.array([[2.0]]))
     >>> bool(np.isclose(loo.at(np.array([[2.0]]))[0, 0], X[0] @ coef[0] + intercept[0]))
@@ -63,9 +66,10 @@ class RidgePath:
         start_intercepts: np.ndarray | None = None,
         weights: np.ndarray | None = None,
         intercept: bool = True,
+        least_gamma: float = 0.0,
     ):
         n = X.shape[0]
-        self.X, self.starts, self.intercept = X, starts, intercept
+        self.X, self.starts, self.intercept, self.least_gamma = X, starts, intercept, least_gamma
         J, d, p = starts.shape
         self.start_intercepts = np.zeros((J, d)) if start_intercepts is None else start_intercepts
         self.omega = np.ones(n) if weights is None else weights * (n / weights.sum())
@@ -74,7 +78,7 @@ class RidgePath:
 
     @cached_property
     def factor(self) -> Factor:
-        return factorise(self.X, self.omega, self.intercept)
+        return factorise(self.X, self.omega, self.intercept, self.least_gamma)
 
     @cached_property
     def _weighted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | float]:
@@ -90,45 +94,39 @@ class RidgePath:
     def _means(self) -> np.ndarray:
         return self.targets @ self.omega / self.omega.size * self.intercept
 
-    @cached_property
-    def mean_square(self) -> float:
-        """The centred features' mean square: the unit of γ."""
-        return float(np.sum(self.factor.s**2) / self.X.shape[1])
-
-    def leave_one_out(self, gammas: Any, centred: bool = False) -> Iterator[LeaveOneOut]:
-        """A `LeaveOneOut` for each positive γ; `centred` scores lack the mean of the other rows' targets.
+    def leave_one_out(self, gamma: Any, centred: bool = False) -> LeaveOneOut:
+        """At a positive γ or several (g,); `centred` scores lack the mean of the other rows' targets.
 
         That mean leans against the row left out, by 1/n: a classifier, which has a threshold of its own, is better judged without.
         """
-        gammas = np.asarray(gammas, dtype=float)
-        s2, s, n = self.factor.s**2, self.factor.s, self.omega.size
+        gammas = np.atleast_1d(np.asarray(gamma, dtype=float))
+        s2, s, n, g = self.factor.s**2, self.factor.s, self.omega.size, gammas.size
         _, coordinates, outside = self._weighted
-        keep = gammas / (s2[:, None] + gammas)  # (r, g)
+        keep = gammas[:, None] / (s2 + gammas[:, None])  # (g, r)
         mean_part = self.omega / n * self.intercept
         spanned = s.size == n - self.intercept
-        energy = self.factor.energy(np.hstack([np.ones((s.size, 1)), keep, keep**2]))
-        rest = np.zeros(n) if spanned else np.maximum(1 - mean_part - energy[:, 0], 0.0)
-        J1, d, _ = coordinates.shape
+        energy = self.factor.energy(np.vstack([np.ones_like(s2), keep, keep**2]).T).T  # (1+2g, n)
+        rest = np.zeros(n) if spanned else np.maximum(1 - mean_part - energy[0], 0.0)
+        diagonal = energy[1 : 1 + g] + rest
+        J1, d, r = coordinates.shape
+        inside = self.factor.rows((coordinates * keep[:, None, None]).reshape(g * J1 * d, r)).reshape(g, J1, d, n)
+        scores = (inside + outside) / (diagonal * self.factor.root)[:, None, None]
+        scores[:, 0] = self.targets[0] - scores[:, 0]
+        if centred and self.intercept:
+            scores[:, 0] -= (self.targets[0] @ self.omega[:, None] - self.targets[0] * self.omega) / (n - self.omega)
         along = coordinates[1:] / (s * np.sqrt(n))  # Vᵀw_j
-        gram = np.einsum("jdp,kdp->djk", self.starts, self.starts)
-        for g, gamma in enumerate(gammas):
-            diagonal = energy[:, 1 + g] + rest
-            inside = self.factor.rows((coordinates * keep[:, g]).reshape(J1 * d, -1)).reshape(J1, d, n)
-            scores = (inside + outside) / diagonal / self.factor.root
-            scores[0] = self.targets[0] - scores[0]
-            if centred and self.intercept:
-                scores[0] -= (self.targets[0] @ self.omega[:, None] - self.targets[0] * self.omega) / (n - self.omega)
-            fitted = coordinates * (s / (s2 + gamma) / np.sqrt(n))
-            alignment = np.einsum("jdr,kdr->djk", along, fitted)
-            alignment[..., 1:] = gram - alignment[..., 1:]
-            yield LeaveOneOut(
-                gamma=float(gamma),
-                scores=scores,
-                leverage=np.maximum(1 - diagonal / (1 - mean_part), 0.0),
-                noise=float(np.mean((energy[:, 1 + gammas.size + g] + rest) / diagonal**2 - 1 / (1 - mean_part))),
-                alignment=alignment,
-                dim=self.X.shape[1],
-            )
+        fitted = coordinates * ((s / np.sqrt(n)) / (s2 + gammas[:, None]))[:, None, None]
+        alignment = np.einsum("jdr,gkdr->gdjk", along, fitted)
+        alignment[..., 1:] = np.einsum("jdp,kdp->djk", self.starts, self.starts) - alignment[..., 1:]
+        found = LeaveOneOut(
+            gamma=gammas,
+            scores=scores,
+            leverage=np.maximum(1 - diagonal / (1 - mean_part), 0.0),
+            noise=np.mean((energy[1 + g :] + rest) / diagonal**2 - 1 / (1 - mean_part), axis=1),
+            alignment=alignment,
+            dim=self.X.shape[1],
+        )
+        return found if np.ndim(gamma) else found[0]
 
     def fit(self, gamma: float, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights (d, p) and intercepts (d,) at alpha (J, d), on all rows."""

@@ -11,29 +11,36 @@ a = (1, α). Its mean over its deviation, hence the accuracy, is largest at α =
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import expit, logit, ndtr
 
 from .ridge import LeaveOneOut
 
 ODDS = 4.0  # prior odds that a source helps rather than hurts
 LOG_VARIANCE_SPREAD = 0.03  # prior variance of log(true variance of a score / its deterministic equivalent)
 NU_POWER = 3  # the prior of ν is flat in ν^(1/3)
+S_POWER = 4  # that of s in |s|^(1/4): many sources say nothing
+CORRELATED, CORRELATION_SPREAD = (
+    0.1,
+    0.1,
+)  # prior probability that the two parts are correlated at all, and ρ's variance then
 FAR = 1e6  # an α at infinity is given as this many of the α at which source and target weigh the same
 
 
-CUBES = (np.arange(1, 201) / 200) ** NU_POWER  # equal steps of a prior that is flat in the cube root
+SIZES = (np.arange(1, 201) / 200) ** S_POWER  # equal steps of the prior of |s|
 
 
 @dataclass(frozen=True)
 class Margins:
     """Class-balanced moments of left-out margins: mean (1+J,), covariance (1+J, 1+J), and what the sample is worth.
 
+    Several γ (g,) lead every shape, here and below.
+
     balance: 4π(1 − π).  count: the rows of a balanced sample with the same precision, 4/(1/n₊ + 1/n₋).
     """
 
-    rows: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
     balance: float
@@ -48,16 +55,15 @@ def margins(scores: np.ndarray, positive: np.ndarray, omega: np.ndarray, centred
     signs = np.where(positive, 1.0, -1.0)
     share = np.array([omega[~positive].sum(), omega[positive].sum()])
     weight = omega / share[positive.astype(int)] / 2
-    means = np.stack([scores[:, c] @ omega[c] / omega[c].sum() for c in (positive, ~positive)])
-    rows = _winsorised(signs * (scores - (means.mean(axis=0)[:, None] if centred else 0.0)))
+    middle = scores @ weight if centred else np.zeros(scores.shape[:-1])
+    rows = _winsorised(signs * (scores - middle[..., None]))
     mean = rows @ weight
-    within = rows - mean[:, None]
+    within = rows - mean[..., None]
     counts = [omega[c].sum() ** 2 / np.sum(omega[c] ** 2) for c in (positive, ~positive)]
     pi = share[1] / share.sum()
     return Margins(
-        rows=rows,
         mean=mean,
-        covariance=(within * weight) @ within.T,
+        covariance=(within * weight) @ within.swapaxes(-1, -2),
         balance=float(4 * pi * (1 - pi)) if centred else 1.0,
         count=float(4 / (1 / counts[0] + 1 / counts[1])),
     )
@@ -65,11 +71,15 @@ def margins(scores: np.ndarray, positive: np.ndarray, omega: np.ndarray, centred
 
 def by_leave_one_out(m: Margins) -> np.ndarray:
     """α (J,) = (M⁻¹c)_{1:}/(M⁻¹c)_0 with the sample's moments."""
-    beta = np.linalg.pinv(m.covariance, hermitian=True) @ m.mean
-    deviation = np.sqrt(np.diag(m.covariance))
-    far = np.abs(beta[1:] * deviation[1:]).max(initial=0.0) / max(deviation[0], 1e-300) / FAR
-    base = max(beta[0], far, 1e-300)  # β_0 ≤ 0: the supremum is at infinity
-    return beta[1:] / base
+    beta = np.einsum("...ij,...j->...i", np.linalg.pinv(m.covariance, hermitian=True), m.mean)
+    deviation = np.sqrt(_diagonal(m.covariance))
+    far = (
+        np.abs(beta[..., 1:] * deviation[..., 1:]).max(axis=-1, initial=0.0)
+        / np.maximum(deviation[..., 0], 1e-300)
+        / FAR
+    )
+    base = np.maximum(beta[..., 0], np.maximum(far, 1e-300))  # β_0 ≤ 0: the supremum is at infinity
+    return beta[..., 1:] / base[..., None]
 
 
 @dataclass(frozen=True)
@@ -84,63 +94,67 @@ class Structure:
 
     s: np.ndarray
     v: np.ndarray
-    raw: float
-    tau: float
-    own_data: float
-    noise: float
-    ratio: float
-    trust_v: float
-    trust_V: float
+    raw: np.ndarray
+    tau: np.ndarray
+    own_data: np.ndarray
+    noise: np.ndarray
+    ratio: np.ndarray
+    trust_v: np.ndarray
+    trust_V: np.ndarray
     r: np.ndarray
     theta: np.ndarray
-    q_s: float
+    q_s: np.ndarray
     balance: float
     count: float
 
 
 def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
     """Split what was measured of one output."""
-    alignment, dim = loo.alignment[output], loo.dim
-    n, S, phi, c, M = loo.leverage.size, loo.leverage, m.balance, m.mean, m.covariance
-    scale = phi * max(1 - c[0], 1 / n)  # w_0 = scale·R(μ + noise): 1 − c_0 is what its own penalty leaves
-    s = c[1:] / (scale / phi)
-    along = M[1:, 0] + s * M[0, 0]  # covariance of P_k = u_k + s_k w_0 with w_0
-    v = M[1:, 1:] + np.outer(s, M[0, 1:]) + np.outer(M[0, 1:], s) + np.outer(s, s) * M[0, 0]
-    q = alignment[:, 1:] + np.outer(alignment[:, 0], s)
-    q = (q + q.T) / 2
+    alignment, dim = loo.alignment[..., output, :, :], loo.dim
+    S, n, phi, c, M = loo.leverage, loo.leverage.shape[-1], m.balance, m.mean, m.covariance
+    c_0, M_00 = c[..., 0], M[..., 0, 0]
+    scale = phi * np.maximum(1 - c_0, 1 / n)  # w_0 = scale·R(μ + noise): 1 − c_0 is what its own penalty leaves
+    s = c[..., 1:] / (scale / phi)[..., None]
+    along = M[..., 1:, 0] + s * M_00[..., None]  # covariance of P_k = u_k + s_k w_0 with w_0
+    mixed = _outer(s, M[..., 0, 1:])
+    v = M[..., 1:, 1:] + mixed + mixed.swapaxes(-1, -2) + _outer(s, s) * M_00[..., None, None]
+    q = alignment[..., 1:] + _outer(alignment[..., 0], s)
+    q = (q + q.swapaxes(-1, -2)) / 2
 
-    df1, noise = max(S.sum(), 1e-300), max(loo.noise, 1e-14)
+    df1, noise = np.maximum(S.sum(axis=-1), 1e-300), np.maximum(loo.noise, 1e-14)
     # rows of unequal norm: κ from their mean leverage, not from 1/mean(B_ii), which heavy tails bias
-    kappa = loo.gamma * np.mean(S / (1 - S)) * n / df1
+    kappa = loo.gamma * np.mean(S / (1 - S), axis=-1) * n / df1
     h = 1 / (1 + noise)
     df2 = n * (1 - h)
-    ratio_source = max(df1 - df2, 1e-9 * df1) / max(dim - df1, 1e-9 * dim)  # tr RCR / tr R: a generic direction
-    predicted = kappa * ratio_source / h * q
+    ratio_source = np.maximum(df1 - df2, 1e-9 * df1) / np.maximum(
+        dim - df1, 1e-9 * dim
+    )  # tr RCR / tr R: a generic direction
+    predicted = (kappa * ratio_source / h)[..., None, None] * q
     measured = v
-    trust_v = _trust(np.trace(measured), np.trace(predicted), m.count)
-    v = (1 - trust_v) * measured + trust_v * predicted
+    trust_v = _trust(_trace(measured), _trace(predicted), m.count)
+    v = (1 - trust_v)[..., None, None] * measured + trust_v[..., None, None] * predicted
     q_inverse = _inverse(q)
-    theta = q_inverse @ s / kappa
-    raw = c[0] / scale - (s @ theta - np.trace(q_inverse @ v) / m.count / kappa)
+    theta = _times(q_inverse, s) / kappa[..., None]
+    raw = c_0 / scale - (_dot(s, theta) - np.einsum("...jk,...kj->...", q_inverse, v) / m.count / kappa)
     noise, ratio = noise / phi, df2 / df1 / h
-    own = float(M[0, 0] / scale**2 - 2 * theta @ along / scale + theta @ measured @ theta)
-    trust_V = _trust(own, noise + ratio * max(raw, 0), m.count)
-    r = along / scale - measured @ theta
-    correlation = r @ _inverse(measured) @ r / max(own, 1e-300)
-    trust_r = 1 / (1 + m.count * max(LOG_VARIANCE_SPREAD / 2, correlation - 1 / m.count))
+    own = M_00 / scale**2 - 2 * _dot(theta, along) / scale + _dot(theta, _times(measured, theta))
+    trust_V = _trust(own, noise + ratio * np.maximum(raw, 0), m.count)
+    r = along / scale[..., None] - _times(measured, theta)
+    squared = _dot(r, _times(_inverse(measured), r)) / np.maximum(own, 1e-300)
+    believed = _believed(np.minimum(squared, 1.0), m.count, s.shape[-1])
     return Structure(
         s=s,
         v=v,
-        raw=float(raw),
-        tau=float(np.sqrt(2 * noise / m.count + 4 * ratio * max(raw, 0) / m.count)),
+        raw=raw,
+        tau=np.sqrt(2 * noise / m.count + 4 * ratio * np.maximum(raw, 0) / m.count),
         own_data=own,
         noise=noise,
-        ratio=float(ratio),
+        ratio=ratio,
         trust_v=trust_v,
         trust_V=trust_V,
-        r=(1 - trust_r) * r,
+        r=believed[..., None] * r,
         theta=theta,
-        q_s=float(s @ theta),
+        q_s=_dot(s, theta),
         balance=phi,
         count=m.count,
     )
@@ -148,10 +162,10 @@ def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
 
 def by_structure(x: Structure) -> np.ndarray:
     """α (J,): the best combination at the posterior means of s and ν."""
-    s = np.array([_helpful_mean(s, e) for s, e in zip(x.s, np.sqrt(np.diag(x.v) / x.count), strict=True)])
+    s = _helpful_mean(x.s, np.sqrt(_diagonal(x.v) / x.count))
     nu = _positive_mean(x.raw, x.tau)
-    t = _combination(s[None], x.v[None], np.array([nu]), _own_variance(x, nu), x.r[None])[0] - x.theta
-    return t / max(1 / x.balance + nu + x.q_s + t @ x.s, 1 / x.count)
+    t = _combination(s, x.v, nu, _own_variance(x, nu), x.r) - x.theta
+    return t / np.maximum(1 / x.balance + nu + x.q_s + _dot(t, x.s), 1 / x.count)[..., None]
 
 
 def interval(x: Structure, level: float = 0.95, draws: int = 4000, seed: int = 0) -> np.ndarray:
@@ -185,31 +199,58 @@ def interval(x: Structure, level: float = 0.95, draws: int = 4000, seed: int = 0
     return np.array(ends).reshape(J, 2).T
 
 
-def _own_variance(x: Structure, nu: np.ndarray | float) -> np.ndarray:
+def _own_variance(x: Structure, nu: np.ndarray) -> np.ndarray:
     """V of the target's own part, at ν (B,)."""
-    theory = x.noise + x.ratio * np.atleast_1d(nu)
-    return (1 - x.trust_V) * max(x.own_data, x.noise) + x.trust_V * theory
+    theory = x.noise + x.ratio * nu
+    return (1 - x.trust_V) * np.maximum(x.own_data, x.noise) + x.trust_V * theory
 
 
 def _combination(s: np.ndarray, v: np.ndarray, nu: np.ndarray, V: np.ndarray, r: np.ndarray) -> np.ndarray:
     """Coefficients (B, J) of the sources, where the target's own part has 1: [v r; rᵀ V]⁻¹(s, ν), the last scaled to 1."""
     v_inverse = _inverse(v)
-    v_s = np.einsum("bjk,bk->bj", v_inverse, s)
-    v_r = np.einsum("bjk,bk->bj", v_inverse, r)
-    r_v_r = np.einsum("bj,bj->b", r, v_r)
-    v_r *= np.sqrt(np.minimum(1, 0.81 * V / np.maximum(r_v_r, 1e-300)))[:, None]  # a correlation of .9 at most
+    v_s, v_r = _times(v_inverse, s), _times(v_inverse, r)
+    r_v_r = _dot(r, v_r)
+    v_r = v_r * np.sqrt(np.minimum(1, 0.81 * V / np.maximum(r_v_r, 1e-300)))[..., None]  # a correlation of .9 at most
     r_v_r = np.minimum(r_v_r, 0.81 * V)
-    own = nu - np.einsum("bj,bj->b", v_r, s)  # of the target's part, in units of V − rᵀv⁻¹r
-    rest = (V - r_v_r)[:, None]
-    floor = np.sqrt(np.maximum(np.einsum("bj,bj->b", v_s, s) * (V - r_v_r), 0.0)) / FAR
-    return v_s * rest / np.maximum(own, np.maximum(floor, 1e-300))[:, None] - v_r
+    own = nu - _dot(v_r, s)  # of the target's part, in units of V − rᵀv⁻¹r
+    rest = V - r_v_r
+    floor = np.sqrt(np.maximum(_dot(v_s, s) * rest, 0.0)) / FAR
+    return v_s * (rest / np.maximum(own, np.maximum(floor, 1e-300)))[..., None] - v_r
 
 
-def _trust(measured: float, predicted: float, count: float) -> float:
+def _trust(measured: Any, predicted: Any, count: float) -> Any:
     """Weight of a predicted variance beside a measured one: its error, in logarithms, is what is known of it or what is seen, if more."""
     noise = 2 / count
-    seen = np.log(max(measured, 1e-300) / max(predicted, 1e-300)) ** 2 - noise
-    return float(noise / (noise + max(LOG_VARIANCE_SPREAD, seen)))
+    seen = np.log(np.maximum(measured, 1e-300) / np.maximum(predicted, 1e-300)) ** 2 - noise
+    return noise / (noise + np.maximum(LOG_VARIANCE_SPREAD, seen))
+
+
+def _believed(squared: Any, count: float, J: int) -> Any:
+    """Share of a measured correlation ρ (its square, over J sources) that the posterior mean keeps: ρ is 0, or ~ N(0, spread)."""
+    gain = count * CORRELATION_SPREAD
+    keep = gain / (1 + gain)
+    evidence = (count * squared * keep - J * np.log1p(gain)) / 2
+    return keep * expit(logit(CORRELATED) + evidence)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("...j,...j->...", a, b)
+
+
+def _times(A: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("...jk,...k->...j", A, b)
+
+
+def _outer(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a[..., :, None] * b[..., None, :]
+
+
+def _trace(A: np.ndarray) -> np.ndarray:
+    return np.einsum("...jj->...", A)
+
+
+def _diagonal(A: np.ndarray) -> np.ndarray:
+    return np.einsum("...jj->...j", A)
 
 
 def _inverse(A: np.ndarray) -> np.ndarray:
@@ -223,44 +264,46 @@ def _winsorised(G: np.ndarray, width: float = 3.0) -> np.ndarray:
     """Rows of G clipped at `width` robust deviations."""
     centre = _median(G)
     reach = width * 1.4826 * _median(abs(G - centre))
-    return np.where(reach > 0, np.clip(G, centre - reach, centre + reach), G)
+    reach = np.where(reach > 0, reach, np.inf)
+    return np.clip(G, centre - reach, centre + reach)
 
 
 def _median(G: np.ndarray) -> np.ndarray:
-    """Of each row, (…, 1); a sort, which is faster than NumPy's median for few rows."""
-    G, n = np.sort(G, axis=1), G.shape[1]
-    return (G[:, (n - 1) // 2] + G[:, n // 2])[:, None] / 2
+    """Of each row, (…, 1)."""
+    n = G.shape[-1]
+    G = np.partition(G, [(n - 1) // 2, n // 2], axis=-1)
+    return (G[..., (n - 1) // 2] + G[..., n // 2])[..., None] / 2
 
 
-def _positive_posterior(estimate: float, se: float, points: int = 201) -> tuple[np.ndarray, np.ndarray]:
-    """ν on a grid and its posterior there, from estimate ~ N(ν, se²) and a prior flat in ν^(1/3) on ν > 0."""
-    nu = (max(estimate, 0) + 6 * se) * (np.arange(1, points) / (points - 1)) ** NU_POWER
+def _positive_posterior(estimate: Any, se: Any, points: int = 201) -> tuple[np.ndarray, np.ndarray]:
+    """ν on a grid (…, points − 1) and its posterior there, from estimate ~ N(ν, se²) and a prior flat in ν^(1/3) on ν > 0."""
+    estimate, se = np.asarray(estimate)[..., None], np.asarray(se)[..., None]
+    nu = (np.maximum(estimate, 0) + 6 * se) * (np.arange(1, points) / (points - 1)) ** NU_POWER
     exponent = -(((nu - estimate) / se) ** 2) / 2
-    density = np.exp(exponent - exponent.max())
-    return nu, density / density.sum()
+    density = np.exp(exponent - exponent.max(axis=-1, keepdims=True))
+    return nu, density / density.sum(axis=-1, keepdims=True)
 
 
-def _positive_mean(estimate: float, se: float) -> float:
+def _positive_mean(estimate: Any, se: Any) -> np.ndarray:
     nu, density = _positive_posterior(estimate, se)
-    return float(density @ nu)
+    return _dot(density, nu)
 
 
-def _helpful_mean(estimate: float, se: float) -> float:
-    """Posterior mean of s ~ N(estimate, se²) with prior odds `ODDS` for s > 0, on either side flat in |s|^(1/3)."""
+def _helpful_mean(estimate: Any, se: Any) -> np.ndarray:
+    """Posterior mean of s ~ N(estimate, se²) with prior odds `ODDS` for s > 0, on either side flat in |s|^(1/4)."""
+    known = np.asarray(se) <= 0
+    centre, width = np.asarray(estimate)[..., None], np.where(known, 1.0, se)[..., None]
+    size = (abs(centre) + 6 * width) * SIZES
+    up, down = ODDS * np.exp(-(((size - centre) / width) ** 2) / 2), np.exp(-(((size + centre) / width) ** 2) / 2)
+    return np.where(known, estimate, _dot(up - down, size) / (up + down).sum(axis=-1))
 
-    if se <= 0:
-        return estimate
-    size = (abs(estimate) + 6 * se) * CUBES
-    up, down = ODDS * np.exp(-(((size - estimate) / se) ** 2) / 2), np.exp(-(((size + estimate) / se) ** 2) / 2)
-    return float((up - down) @ size / (up + down).sum())
 
-
-def separation(m: Margins, alpha: np.ndarray) -> float:
+def separation(m: Margins, alpha: np.ndarray) -> np.ndarray:
     """Mean over deviation of the margins at alpha (J,)."""
-    a = np.r_[1.0, alpha]
-    return float(a @ m.mean / np.sqrt(max(a @ m.covariance @ a, 1e-300)))
+    a = np.concatenate([np.ones((*alpha.shape[:-1], 1)), alpha], axis=-1)
+    return _dot(a, m.mean) / np.sqrt(np.maximum(_dot(a, _times(m.covariance, a)), 1e-300))
 
 
-def accuracy(m: Margins, alpha: np.ndarray) -> float:
+def accuracy(m: Margins, alpha: np.ndarray) -> np.ndarray:
     """Φ of the separation: the accuracy at equal classes, were the score Gaussian."""
-    return float(ndtr(separation(m, alpha)))
+    return ndtr(separation(m, alpha))

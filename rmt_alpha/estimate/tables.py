@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 SUFFIXES = ".csv, .tsv, .parquet, .npz, or two .npy files with a comma between them: X.npy,y.npy"
+TEXT_DIGITS = 6  # an embedding has single precision and length 1
 FEWEST_NUMBERED = 10  # rows from which a running number is taken for one
 
 
@@ -36,9 +37,13 @@ def read_rows(
     if text is not None:
         if text not in frame:
             raise ValueError(f"{path} has no column {text!r} of texts; its columns are {_some(frame.columns)}.")
+        if frame[text].isna().any():
+            row = int(np.argmax(frame[text].isna())) + 1
+            raise ValueError(f"{path} has no text in row {row} of column {text!r}. Drop the row.")
         from ..data.embed import embed  # here: it needs the extra lm
 
-        vectors = embed([str(v) for v in frame[text]])
+        # some dimensions of an encoder are dead, and hold rounding that a scaling by deviations would blow up
+        vectors = np.round(embed([str(v) for v in frame[text]]), TEXT_DIGITS)
         return pd.DataFrame(vectors, columns=[f"e{i}" for i in range(vectors.shape[1])]), labels, []
     numbering = [str(c) for c in frame.columns if _numbers_rows(c, frame[c])]
     frame = frame.drop(columns=numbering)

@@ -1,6 +1,7 @@
 """accuracy_curve, scaling_rows, choose_alpha, the saved classifier, and `rmt-alpha choose` on files."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from rmt_alpha.estimate import (
     load_classifier,
     scaling_rows,
 )  # fmt: skip
+from rmt_alpha.estimate.choose import Estimate, _verdict
 from rmt_alpha.estimate.tables import read_rows
 
 MU = np.full(60, 1.4 / np.sqrt(60))
@@ -89,6 +91,15 @@ def test_a_useful_source_is_said_to_help_and_an_opposite_one_is_turned():
     other = np.where(np.arange(60) % 2, 1.0, -1.0) * MU
     cannot = choose_alpha(source, sample(rng, 200, other))
     assert "cannot be told" in cannot.verdict or "does not help" in cannot.verdict
+
+
+def test_a_decision_prints_as_a_few_lines():
+    rng = np.random.default_rng(5)
+    said = repr(choose_alpha(sample(rng, 300), sample(rng, 40), theory=False))
+    first, chosen, accuracies = said.splitlines()
+    assert first.startswith("Decision from 40 rows. ") and max(map(len, said.splitlines())) < 200
+    assert re.search(r"chosen: α = [−-]?[\d.]+ \[.+, .+\], γ = .+; to take: α = ", chosen)
+    assert all(re.search(rf"{name}: [\d.]+ \[[\d.]+, [\d.]+\]", accuracies) for name in ("α chosen", "α = 1", "α = 0"))
 
 
 def test_scaling_and_offsets_come_out_right_in_the_saved_classifier(tmp_path):
@@ -183,3 +194,14 @@ def test_bad_files_are_one_line_and_status_2(files, arguments, message, capsys):
     assert main(["choose", *arguments]) == 2
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1
+
+
+def test_words_for_small_numbers():
+    """What prints as +0.0 points is no help, and an α of a source with huge weights is not 0.00."""
+    none, gain = Estimate(1e-5, 1e-6, 2e-5), {"1": Estimate(0.01, 0.001, 0.02)}
+    said = _verdict(9e-5, -2e-4, 2e-4, 9e-5, none, gain, 40)
+    assert (
+        said.startswith("Whether the source helps cannot be told from 40 rows")
+        and "α = 9e-05 [-0.0002, 0.0002]" in said
+    )
+    assert _verdict(1.5, 1.2, np.inf, 1.5, Estimate(0.1, 0.05, 0.2), gain, 40).startswith("The source helps: 10.0")

@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from rmt_alpha.estimate import AlphaRidge, AlphaRidgeClassifier
+from rmt_alpha.estimate import AlphaRidge, AlphaRidgeClassifier, classifier
+from rmt_alpha.estimate.calibration import calibrate, luck
 
 SETTINGS = [
     {}, {"gamma": 1.0}, {"alpha": "loo"}, {"alpha": 1.0}, {"threshold": "balanced"}, {"fit_intercept": False},
@@ -107,6 +108,26 @@ def test_unequal_classes_are_no_loss_and_the_threshold_obeys():
         p = fit[t].predict_proba(X[test])[:, 1]
         np.testing.assert_array_equal(fit[t].predict(X[test]) == 1, p > t)
         np.testing.assert_allclose(p, fit["accuracy"].predict_proba(X[test])[:, 1])
+
+
+def test_ten_rows_that_happen_to_be_unequal_do_not_make_everything_one_class():
+    """Classes of equal size, of which the sample holds seven and three rows."""
+    share, hits = [], []
+    for seed in range(25):
+        X, y, W = data(n=1010, p=90, seed=seed)
+        rows = np.concatenate([np.flatnonzero(y > 0)[:7], np.flatnonzero(y < 0)[:3]])
+        rest = np.delete(np.arange(len(y)), rows)
+        found = AlphaRidgeClassifier(W[0]).fit(X[rows], y[rows]).predict(X[rest])
+        share.append(np.mean(found > 0))
+        hits.append(np.mean(found == y[rest]))
+    assert 0.5 < np.mean(share) < 0.72 and np.mean(hits) > 0.65
+
+
+def test_shares_start_from_five_rows_of_each_class_and_luck_is_a_standard_error():
+    F, codes = np.random.default_rng(0).standard_normal((3, 10)), np.repeat([0, 1, 2], [7, 2, 1])
+    np.testing.assert_allclose(np.exp(calibrate(F, codes, np.ones(10)).log_prior), np.array([12, 7, 6]) / 25)
+    assert luck(2.0, 50) == pytest.approx(1 - np.sqrt(1 / 50 + 4 / 100) / 2)
+    assert luck(-1.0, 50) == luck(0.01, 50) == 0.05
 
 
 @pytest.mark.parametrize("share", [0.5, 0.2])
@@ -281,3 +302,14 @@ def test_extreme_penalties_are_finite(gamma, n, p):
     X, y, W = data(n, p)
     model = AlphaRidgeClassifier(W[0], gamma=gamma).fit(X, y)
     assert np.isfinite([model.alpha_, *model.coef_[0], *model.predict_proba(X).ravel()]).all()
+
+
+@pytest.mark.parametrize("kind", [AlphaRidgeClassifier, AlphaRidge])
+def test_penalties_looked_at_in_blocks_are_the_same_penalties(kind, monkeypatch):
+    X, y, W = data()
+    whole = kind(W[0]).fit(X, y)
+    monkeypatch.setattr(classifier, "LARGEST", 300)
+    blocks = kind(W[0]).fit(X, y)
+    assert blocks.gamma_ == pytest.approx(whole.gamma_) and blocks.alpha_ == pytest.approx(whole.alpha_)
+    np.testing.assert_allclose(blocks.alpha_interval_, whole.alpha_interval_)
+    np.testing.assert_allclose(blocks.coef_, whole.coef_, rtol=1e-6, atol=1e-9)

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from experiments.alpha_rules import PROBLEMS, accuracy, trial
 from rmt_alpha import TransferProblem, optimal_alpha
 from rmt_alpha.estimate.ridge import RidgePath
 from rmt_alpha.estimate.rules import (
+    _believed,
     _helpful_mean,
     _positive_mean,
     by_leave_one_out,
@@ -74,7 +76,7 @@ def test_consistent_off_the_gaussian_model(noise):
 
     w = factor + 0.2 * mean
     path = RidgePath(rows(n, y), y[:, None], w[None, None])
-    loo = next(path.leave_one_out([1.0], centred=True))
+    loo = path.leave_one_out(1.0, centred=True)
     m = margins(loo.scores[:, 0], y > 0, path.omega)
     chosen, sample = by_structure(structure(loo, m))[0], by_leave_one_out(m)[0]
     labels = np.resize([-1.0, 1.0], 20000)
@@ -116,10 +118,24 @@ def test_leave_one_out_maximises_the_separation():
 
 @pytest.mark.parametrize("estimate, se", [(0.5, 0.1), (-0.3, 0.2), (0.0, 1.0)])
 def test_posterior_means_by_quadrature(estimate, se):
-    x = (np.linspace(0, np.cbrt(abs(estimate) + 8 * se), 40001)[1:]) ** 3
-    step = np.gradient(x)
-    density = np.exp(-(((x - estimate) / se) ** 2) / 2) * x ** (-2 / 3) * step
-    assert _positive_mean(estimate, se) == pytest.approx(density @ x / density.sum(), rel=0.02)
-    other = np.exp(-(((x + estimate) / se) ** 2) / 2) * x ** (-2 / 3) * step
-    wanted = (4 * density @ x - other @ x) / (4 * density.sum() + other.sum())
-    assert _helpful_mean(estimate, se) == pytest.approx(wanted, rel=0.03, abs=2e-3)
+    """A prior flat in x^(1/k) has the density x^(1/k − 1)."""
+
+    def moments(k):
+        x = np.linspace(0, (abs(estimate) + 8 * se) ** (1 / k), 40001)[1:] ** k
+        weight = x ** (1 / k - 1) * np.gradient(x)
+        up, down = (weight * np.exp(-(((x - side * estimate) / se) ** 2) / 2) for side in (1, -1))
+        return up.sum(), up @ x, down.sum(), down @ x
+
+    mass, first, _, _ = moments(3)
+    assert _positive_mean(estimate, se) == pytest.approx(first / mass, rel=0.02)
+    up, up_x, down, down_x = moments(4)
+    assert _helpful_mean(estimate, se) == pytest.approx((4 * up_x - down_x) / (4 * up + down), rel=0.03, abs=2e-3)
+
+
+def test_what_is_believed_of_a_correlation_is_its_posterior_mean():
+    n, rho = 60, np.linspace(-3, 3, 60001)
+    slab = norm.pdf(rho, scale=np.sqrt(0.1)) * (rho[1] - rho[0])
+    for seen in (0.05, 0.3, 0.6):
+        likelihood = norm.pdf(seen, loc=rho, scale=1 / np.sqrt(n))
+        evidence = 0.9 * norm.pdf(seen, scale=1 / np.sqrt(n)) + 0.1 * slab @ likelihood
+        assert _believed(seen**2, n, 1) * seen == pytest.approx(0.1 * (slab * likelihood) @ rho / evidence, rel=1e-6)
