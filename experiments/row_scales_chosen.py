@@ -129,7 +129,9 @@ def trial(task: Task, n: int, rng: np.random.Generator) -> np.ndarray:
 def hindsight(scores: np.ndarray, labels: np.ndarray, per_output: bool) -> np.ndarray:
     """α (1, K) as the classifier would choose it, by scores (2, K, n) of rows that training has not seen."""
     n = len(labels)
-    unseen = LeaveOneOut(GAMMA, scores, leverage=np.zeros(n), noise=0.0, alignment=np.zeros(0), dim=0)
+    unseen = LeaveOneOut(
+        np.array(GAMMA), scores, leverage=np.zeros(n), noise=np.zeros(()), alignment=np.zeros(0), dim=0
+    )
     return by_likelihood(unseen, labels, np.ones(n), per_output)[0]
 
 

@@ -60,6 +60,7 @@ class Setting:
     method: str
     name: tuple[Any, ...]
     conditions: Conditions
+    common: bool = False
 
 
 def simulate(
@@ -75,6 +76,7 @@ def simulate(
     workers: int = 1,
     threshold: str = "zero",
     test_points: str = "gaussian",
+    common_random_numbers: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Moments:
     """Average the exact conditional moments of the score over independent trainings.
@@ -91,13 +93,15 @@ def simulate(
     | `backend` | what the dense engine solves with: "numpy", or "jax" on its default device in its default precision |
     | `workers` | processes; no bit of the result depends on them. They take a second to start |
     | `threshold` | "zero" or "best", as for `predict` |
+    | `common_random_numbers` | every problem from the same random numbers, so that near ones err alike and their difference is sharp |
     | `progress` | called with the pieces done and their number after each |
     | `test_points` | "gaussian": the accuracy is Φ(m/√V), that on Gaussian points; "drawn": on 1000 fresh points per trial, of its law |
 
     The accuracy on Gaussian points is the limit of that on points of another law where weights and means spread over
     many coordinates, and not otherwise. The means of a `TransferProblem` point in random directions of all p
     coordinates; those of a `Fit` where they say. With drawn points the points' own error is part of the scatter over
-    trials, and so of standard errors and deviations.
+    trials, and so of standard errors and deviations. With common random numbers the cells of an array are no independent
+    draws: compare their differences, and no largest |z| over them.
 
     Returns `Moments` with standard errors and deviations. Raises ValueError or TypeError, naming the parameter.
     (theory.md, section 7.)
@@ -109,7 +113,9 @@ def simulate(
     """
     alpha = _alpha(problem, alpha)
     conditions = Conditions(noise, labels, backend, threshold, test_points)
-    n_trials, workers, setting = prepare(problem, n_trials, seed, method, conditions, workers)
+    n_trials, workers, setting = prepare(
+        problem, n_trials, seed, method, conditions, workers, common=common_random_numbers
+    )
     shape, cells = problem.cells_along(alpha)
     found: dict[str, np.ndarray] = {}
     places, tasks = [], []
@@ -250,7 +256,14 @@ def as_fit(problem: Fit | TransferProblem) -> Fit:
 
 
 def prepare(
-    problem: Any, n_trials: int, seed: int, method: str, conditions: Conditions, workers: int, least: int = 2
+    problem: Any,
+    n_trials: int,
+    seed: int,
+    method: str,
+    conditions: Conditions,
+    workers: int,
+    least: int = 2,
+    common: bool = False,
 ) -> tuple[int, int, Setting]:
     """Number of trials, workers and setting, checked."""
     if not isinstance(problem, Fit | TransferProblem):
@@ -270,12 +283,11 @@ def prepare(
         raise ValueError(
             "threshold must be 'zero' with test_points='drawn', got 'best': the best one is a property of a whole law."
         )
+    if not isinstance(common, bool):
+        raise TypeError(f"common_random_numbers must be True or False, got {common!r}.")
     conditions = dataclasses.replace(conditions, rotated=isinstance(problem, TransferProblem))
-    return (
-        n_trials,
-        workers,
-        Setting(seed, pick_method(problem, method, conditions), noise.name(conditions.noise, workers), conditions),
-    )
+    method, name = pick_method(problem, method, conditions), noise.name(conditions.noise, workers)
+    return n_trials, workers, Setting(seed, method, name, conditions, common)
 
 
 def _whole(name: str, value: Any, low: int = 1) -> int:
@@ -283,7 +295,7 @@ def _whole(name: str, value: Any, low: int = 1) -> int:
 
 
 def _key(problem: Fit | TransferProblem, setting: Setting) -> tuple[int, ...]:
-    return stream_key(problem, setting.method, setting.name, setting.conditions.labels)
+    return stream_key(None if setting.common else problem, setting.method, setting.name, setting.conditions.labels)
 
 
 def _alpha(problem: Any, alpha: Any) -> np.ndarray:

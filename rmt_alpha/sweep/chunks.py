@@ -55,6 +55,7 @@ class Chunk:
             f"seed {setting.seed}",
             f"start {self.start}",
             f"v{self.numerics}",
+            *(["common random numbers"] if setting.common else []),
         )
         return digest(self.problem, alpha, *words).hex()[:40]
 

@@ -64,6 +64,7 @@ def sweep(
     method: str = "auto",
     noise: Any = "gaussian",
     labels: str = "auto",
+    common_random_numbers: bool = False,
 ) -> xarray.Dataset:
     """Predict and simulate every problem at every α.
 
@@ -84,7 +85,7 @@ def sweep(
     | `executor` | any `concurrent.futures.Executor` (dask: `client.get_executor()`); default: processes of this machine |
     | `workers` | so many of them; default: all cores that this process may use |
     | `shard` | (i, k): every k-th chunk only, i = 0 … k − 1, for job arrays; the last to finish has the whole |
-    | `method`, `noise`, `labels` | as in `simulate`; a function as noise is known by its module, name and bound arguments |
+    | `method`, `noise`, `labels`, `common_random_numbers` | as in `simulate`; a function as noise by its name and bound arguments |
 
     In a mapping, vectors span the grid: each is a dimension of its own name. Parameters that vary together are
     `xarray.DataArray`s on one dimension. The axes of a problem are named after the first number that varies along each alone
@@ -100,7 +101,7 @@ def sweep(
     nothing but rounding). Raises ValueError, TypeError or OSError, which says what is saved.
     """
     layout = grid(problems, alpha)
-    settings = _settings(n_trials, seed, method, noise, labels)
+    settings = _settings(n_trials, seed, method, noise, labels, common_random_numbers)
     shard = _check_shard(shard)
     if executor is not None and not isinstance(executor, Executor):
         raise TypeError(
@@ -140,10 +141,11 @@ def sweep(
     return dataset
 
 
-def _settings(n_trials: Any, seed: Any, method: Any, noise: Any, labels: Any) -> dict[str, Any]:
+def _settings(n_trials: Any, seed: Any, method: Any, noise: Any, labels: Any, common: Any) -> dict[str, Any]:
     n_trials = int(check.number("n_trials", check.size("n_trials", n_trials, low=2)))
     seed = int(check.number("seed", check.size("seed", seed, low=0)))
-    return {"n_trials": n_trials, "seed": seed, "method": method, "noise": noise, "labels": labels}
+    shared = {"common_random_numbers": common} if common else {}
+    return {"n_trials": n_trials, "seed": seed, "method": method, "noise": noise, "labels": labels, **shared}
 
 
 def _check_shard(shard: Any) -> tuple[int, int]:
@@ -181,7 +183,14 @@ def _theory(layout: Grid) -> Moments:
 
 
 def _cells(
-    layout: Grid, leading: Leading, n_trials: int, seed: int, method: str, noise: Any, labels: str
+    layout: Grid,
+    leading: Leading,
+    n_trials: int,
+    seed: int,
+    method: str,
+    noise: Any,
+    labels: str,
+    common_random_numbers: bool = False,
 ) -> list[list[Chunk]]:
     """The chunks of each cell. The engine is picked cell by cell: a cell does not depend on its neighbours."""
     smallest = min(engine.at_once for engine in ENGINES.values())
@@ -196,7 +205,8 @@ def _cells(
     cells = []
     for problem, alpha in layout.cells():
         # With two workers it refuses a noise without a name.
-        _, _, setting = prepare(problem, n_trials, seed, method, Conditions(noise, labels), workers=2)
+        conditions, common = Conditions(noise, labels), common_random_numbers
+        _, _, setting = prepare(problem, n_trials, seed, method, conditions, workers=2, common=common)
         cells.append(
             [Chunk(problem, alpha, leading, setting, start, count) for start, count in split(n_trials, setting.method)]
         )

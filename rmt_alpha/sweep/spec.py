@@ -27,7 +27,7 @@ from ..problem.numbers import SIZES
 from .fields import check_names
 from .grid import LOSSES
 
-SETTINGS = ("n_trials", "seed", "method", "noise", "labels")
+SETTINGS = ("n_trials", "seed", "method", "noise", "labels", "common_random_numbers")
 RANGES: dict[str, Callable[..., np.ndarray]] = {"linspace": np.linspace, "geomspace": np.geomspace}
 
 

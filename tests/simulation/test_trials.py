@@ -83,6 +83,27 @@ def test_streams_of_different_problems_are_uncorrelated(kind):
     assert correlation([make(x) for x in (0.0, 0.1)], pick) < 0.2
 
 
+@pytest.mark.parametrize("method", ["chain", "dense"])
+def test_common_random_numbers_sharpen_differences(method):
+    """A difference of two near problems: its scatter over seeds falls, its mean is that of independent draws."""
+    near = TransferProblem(60, 20, 40, 1.0, 1.0, np.array([0.8, 0.81]), 0.5, np.array([0.5, 0.52]))
+
+    def differences(common):
+        runs = [
+            simulate(near, 1.0, n_trials=20, seed=s, method=method, common_random_numbers=common) for s in range(24)
+        ]
+        return np.array([np.diff(run.accuracy)[0] for run in runs])
+
+    alone, shared = differences(False), differences(True)
+    assert shared.std() < 0.2 * alone.std()
+    assert abs(shared.mean() - alone.mean()) < 3.5 * np.hypot(shared.std(), alone.std()) / np.sqrt(24)
+
+
+def test_common_random_numbers_are_said_yes_or_no_to():
+    with pytest.raises(TypeError, match="common_random_numbers must be True or False, got 1"):
+        simulate(PROBLEM, 1.0, common_random_numbers=1)
+
+
 @pytest.mark.parametrize(("method", "n_trials"), [("chain", 2 * chain.TRIALS + 5), ("dense", 40)])
 def test_workers_change_no_bit(method, n_trials):
     problem = TransferProblem(60, np.array([[20], [30]]), 40, 1.0, 1.0, 0.8, 0.5, 0.5)

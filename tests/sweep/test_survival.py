@@ -1,6 +1,7 @@
 """Sweeps that are killed, interrupted, crowded and starved, and come out the same to the last bit."""
 
 import contextlib
+import errno
 import functools
 import logging
 import multiprocessing
@@ -21,6 +22,7 @@ import pytest
 import xarray
 
 from rmt_alpha import sweep
+from rmt_alpha.cli import main
 from rmt_alpha.sweep import chunks as chunks_module
 from rmt_alpha.sweep import execute, read_spec
 from rmt_alpha.sweep.store import Store
@@ -175,6 +177,22 @@ def test_no_room(tmp_path, largest, stored_chunks, message):
     rest = Inline()
     sweep(problems(5), ALPHA, n_trials=20, store=tmp_path / "s", executor=rest)
     assert rest.count == 5 - stored_chunks
+
+
+def test_a_quota_names_the_file_and_the_machine_is_at_fault(tmp_path, monkeypatch, capsys):
+    """A stand-in for a quota, which a test cannot have: the system refuses when the file is to be on the disk."""
+
+    def over_quota(_):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "fsync", over_quota)
+    words = ["map", "beta", "n-target", "--cells", "3", "--out", str(tmp_path / "picture")]
+    assert main(words) == 4
+    said = capsys.readouterr().err
+    assert os.strerror(errno.EDQUOT) in said and f"{tmp_path}/picture.csv" in said
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    assert main(words) == 0
 
 
 def test_disk_full_on_the_way(tmp_path, monkeypatch):

@@ -232,6 +232,16 @@ def test_trials_are_added_not_repeated(tmp_path, monkeypatch, method, first, the
     assert not drawn
 
 
+def test_common_random_numbers(tmp_path):
+    problem = TransferProblem(60, 20, 40, 1.0, 1.0, np.array([0.8, 0.81]), 0.5, 0.5)
+    options = dict(n_trials=8, store=tmp_path, executor=Inline())
+    alone, shared = sweep(problem, ALPHA, **options), sweep(problem, ALPHA, **options, common_random_numbers=True)
+    for data, common in ((alone, False), (shared, True)):
+        drawn = simulate(problem, np.asarray(ALPHA)[:, None], n_trials=8, common_random_numbers=common)
+        np.testing.assert_allclose(data.sim_risk.transpose("alpha", "beta"), drawn.risk, rtol=1e-12)
+    assert shared.attrs["common_random_numbers"] == 1 and "common_random_numbers" not in alone.attrs
+
+
 def test_order_and_workers_change_no_bit(tmp_path):
     both = {**problems(2), "gamma_target": [0.0, 1.0]}  # a dense cell and a chain cell for each β
 
