@@ -62,7 +62,8 @@ def test_the_rule_called_auto_is_the_classifier():
     w = ridge_path(X - X.mean(axis=0), y, 1.0)[:, 0]
     scores, auto = experiment.fine_tune(part, w, 50, np.random.default_rng(2))
     rows = np.random.default_rng(2).choice(len(part.pool_labels), 50, replace=False)
-    model = AlphaRidgeClassifier(w, gamma=experiment.GAMMA, fit_intercept=False, threshold=0.0).fit(
+    model = AlphaRidgeClassifier(w, gamma=experiment.GAMMA, fit_intercept=False).fit(
         part.pool[rows], part.pool_labels[rows]
     )
-    assert model.score(part.test, part.test_labels) == experiment.accuracies(scores, np.array([auto]))[0]
+    signed = part.test_labels * (part.test @ np.ravel(model.coef_))
+    np.testing.assert_allclose(scores @ [1, auto], signed, rtol=1e-9, atol=1e-12)
