@@ -23,7 +23,7 @@ pytest.importorskip("peft", reason=REASON)
 
 import finetune_world as world  # noqa: E402
 
-from rmt_alpha.adapters import METHODS, Recipe, finetune, finetune_sweep, load_task, row_scales  # noqa: E402
+from rmt_alpha.adapters import METHODS, Recipe, finetune, finetune_sweep, load_model, load_task, row_scales  # noqa: E402
 from rmt_alpha.adapters.batches import InOrder  # noqa: E402
 from rmt_alpha.adapters.files import read_tensors  # noqa: E402
 from rmt_alpha.adapters.finetune import run_of  # noqa: E402
@@ -34,7 +34,7 @@ from rmt_alpha.files import locked, read_record  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
 QUICK = dict(n_train=100, steps=20, batch_size=8, evaluations=4, rank=4, every=5, lr=3e-3, progress=False)
-VARIES = ("train_seconds", "seconds", "peak_memory_mb", "command", "versions", "threads", "device")
+VARIES = ("train_seconds", "seconds", "cpu_seconds", "peak_memory_mb", "command", "versions", "threads", "device", "processor")
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +203,38 @@ def test_the_checkpoint_chosen_is_the_one_returned(bert):
     with torch.inference_mode():
         right = (done.model(**tokens).logits.argmax(-1).numpy() == held.labels).mean()
     assert right == pytest.approx(done.record["dev_accuracy"])
+
+
+def test_each_development_rows_prediction_is_kept(bert):
+    record = run(bert, lr=1e-2, steps=40).record
+    labels, predicted = world.task().dev.labels, np.array(record["dev_predictions"])
+    assert np.mean(predicted == labels) == record["dev_accuracy"] and 0.5 < record["dev_accuracy"] < 1
+    assert run(bert, protocol="published", steps=1, evaluations=1).record["dev_predictions"] is None
+
+
+def test_a_head_on_the_mean_over_tokens(bert, tmp_path):
+    """Learns; padding does not count; what it writes `load_model` reads back."""
+    done = run(bert, pooling="mean", steps=80, n_train=200, lr=1e-2)
+    assert done.record["dev_accuracy"] > 0.85 and done.record["pooling"] == "mean"
+    model = done.model.merge_and_unload().eval()
+    alone = done.tokenizer(["good film"], return_tensors="pt")
+    padded = done.tokenizer(["good film"], return_tensors="pt", padding="max_length", max_length=12)
+    body = model.body(**alone)[0].mean(1)
+    torch.testing.assert_close(model(**alone).logits, model.classifier(body))
+    torch.testing.assert_close(model(**alone).logits, model(**padded).logits)
+    labels = torch.tensor([1])
+    expected = torch.nn.functional.cross_entropy(model(**alone).logits, labels)
+    torch.testing.assert_close(model(**alone, labels=labels).loss, expected)
+    model.save_pretrained(tmp_path)
+    done.tokenizer.save_pretrained(tmp_path)
+    again, _ = load_model(tmp_path, ("bad", "good"))
+    torch.testing.assert_close(again.eval()(**alone).logits, model(**alone).logits)
+    with pytest.raises(ValueError, match="for other labels than the task's: it has bad, good"):
+        load_model(tmp_path, ("no", "yes"))
+    start, _ = load_model(bert, ("bad", "good"), pooling="mean")
+    own, _ = load_model(bert, ("bad", "good"))
+    for name, p in own.bert.named_parameters():
+        assert torch.equal(start.body.get_parameter(name), p)
 
 
 def test_patience_stops_early(bert):
