@@ -96,7 +96,9 @@ def test_a_part_without_its_piece_is_named(install, tmp_path):
 @pytest.mark.parametrize("content", [archive()[:-50], b"no archive at all" * 300, b""])
 def test_what_is_no_archive_is_refused(install, tmp_path, content):
     install(pieces(content))
-    with pytest.raises(ValueError, match="The 3 parts of small-model together are no archive of it .*--force-reinstall"):
+    with pytest.raises(
+        ValueError, match="The 3 parts of small-model together are no archive of it .*--force-reinstall"
+    ):
         joined("model", package(), tmp_path / "cache")
 
 
@@ -109,7 +111,9 @@ def test_an_archive_without_a_file_is_refused(install, tmp_path):
 def test_another_model_is_refused_and_nothing_kept(install, tmp_path):
     install(pieces())
     other = package(FILES | {"model.safetensors": b"other weights"})
-    with pytest.raises(ValueError, match=r"model\.safetensors of small-model has SHA-256 .* expected .*a part is altered"):
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors of small-model has SHA-256 .* expected .*a part is altered"
+    ):
         joined("model", other, tmp_path / "cache")
     assert not [p for p in (tmp_path / "cache").iterdir() if not p.name.startswith(".")]
 
@@ -138,7 +142,9 @@ def test_the_real_one_is_what_transformers_wants():
 
     place = pretrained.locate("model", "all-mpnet-base-v2").path
     with torch.device("meta"):
-        expected = {k: list(v.shape) for k, v in AutoModel.from_config(AutoConfig.from_pretrained(place)).state_dict().items()}
+        expected = {
+            k: list(v.shape) for k, v in AutoModel.from_config(AutoConfig.from_pretrained(place)).state_dict().items()
+        }
     with safetensors.safe_open(place / "model.safetensors", "pt") as held:
         found = {name: held.get_slice(name).get_shape() for name in held.keys()}
     assert {k: v for k, v in found.items() if k in expected} == {k: v for k, v in expected.items() if k in found}

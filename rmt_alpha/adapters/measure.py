@@ -63,7 +63,9 @@ def processor() -> str:
         return torch.cuda.get_device_name()
     model, cpus = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
     if cpus.is_file():
-        named = [line.partition(":")[2].strip() for line in cpus.read_text().splitlines() if line.startswith("model name")]
+        named = [
+            line.partition(":")[2].strip() for line in cpus.read_text().splitlines() if line.startswith("model name")
+        ]
         model = named[0] if named else model
     return f"{model}, {torch.backends.cpu.get_cpu_capability()}{', bfloat16' if fast_bfloat16() else ''}"
 

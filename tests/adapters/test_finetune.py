@@ -34,7 +34,17 @@ from rmt_alpha.files import locked, read_record  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
 QUICK = dict(n_train=100, steps=20, batch_size=8, evaluations=4, rank=4, every=5, lr=3e-3, progress=False)
-VARIES = ("train_seconds", "seconds", "cpu_seconds", "peak_memory_mb", "command", "versions", "threads", "device", "processor")
+VARIES = (
+    "train_seconds",
+    "seconds",
+    "cpu_seconds",
+    "peak_memory_mb",
+    "command",
+    "versions",
+    "threads",
+    "device",
+    "processor",
+)
 
 
 @pytest.fixture(scope="module")
