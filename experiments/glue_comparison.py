@@ -33,12 +33,12 @@ WEIGHT = {
 
 def run(lab: Lab) -> None:
     held = read()
-    methods, contrasts = accuracies(held), tests(held)
-    if contrasts.empty:
+    methods, differences = accuracies(held), contrasts(held)
+    if differences.empty:
         lab.remark(f"No block of {len(METHODS)} methods is complete yet.")
     else:
         lab.table(methods, "accuracy")
-        draw(lab, lab.table(contrasts))
+        draw(lab, lab.table(differences))
     for line in report(held).splitlines():
         lab.remark(line)
 
@@ -66,7 +66,7 @@ def accuracies(held: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def tests(held: pd.DataFrame) -> pd.DataFrame:
+def contrasts(held: pd.DataFrame) -> pd.DataFrame:
     """One row per contrast, number of rows and task, and one for the mean of the tasks: difference, interval, p-values, verdict.
 
     `p`: of no difference; `p_equivalent`: of one of at least the margin; both adjusted by Holm over the tasks. `seeds_needed`: for an
@@ -123,7 +123,7 @@ def report(held: pd.DataFrame) -> str:
         else:
             told = ", ".join(f"{m} {lr:g}" for m, lr in rates.lr.items())
             lines.append(f"{cell.name}: rates {told}; of α {rates.alpha:g}; {done} of {SEEDS} seeds complete.")
-    for r in tests(held).itertuples():
+    for r in contrasts(held).itertuples():
         lines.append(
             f"{r.method} − {r.against}, {r.task}, n = {r.n}: {100 * r.difference:+.2f} points [{100 * r.low:+.2f}, {100 * r.high:+.2f}], "
             f"p = {r.p:.2g}, of inequality by {100 * r.margin:g} points {r.p_equivalent:.2g}: {r.verdict}."

@@ -18,8 +18,7 @@ KEPT = ("task", "method", "seed", "n_train", "steps", "max_length", "lr", "row_s
         "processor", "versions", "validation_accuracy", "chosen_step", "train_seconds", "cpu_seconds", "peak_memory_mb",
         "trainable_parameters")  # fmt: skip
 TESTED = ("dev_accuracy", "majority_accuracy", "dev_rows")
-EMPTY = pd.DataFrame(columns=["cell", "processor", "validation_accuracy", "dev_accuracy", "cpu_seconds"])
-
+EMPTY = pd.DataFrame(columns=["cell", "job", *KEPT, *TESTED, "right", "row_scales"]).set_index("job")
 
 def keep(folder: Path, cell: Cell, asked: Job, record: dict[str, Any], labels: np.ndarray) -> Path:
     """Write what counts of a run's record: which development rows it got right, and how α is spread in each layer."""
@@ -40,7 +39,7 @@ def read(folder: Path = FOLDER) -> pd.DataFrame:
     rows = [read_record(file, "Delete it, and the sweep runs it again.") for file in sorted(folder.glob("*/*.json"))]
     if not rows:
         return EMPTY
-    held = pd.DataFrame(rows).set_index("job")
+    held = pd.DataFrame(rows, columns=["job", *EMPTY.columns]).set_index("job")
     if held.base.nunique() > 1:
         raise ValueError(f"The records in {folder} are of {held.base.nunique()} base models. Keep those of one.")
     return held
