@@ -158,8 +158,9 @@ def rates_of(held: pd.DataFrame, cell: Cell) -> Rates | None:
 
 def complete(held: pd.DataFrame, cell: Cell) -> Iterator[tuple[int, pd.DataFrame]]:
     """(seed, its records in the order of METHODS) of each block that one processor has done all of."""
-    rates = rates_of(held, cell)
-    for seed in range(SEEDS) if rates is not None else ():
+    if (rates := rates_of(held, cell)) is None:
+        return
+    for seed in range(SEEDS):
         wanted = [digest(one) for one in block(cell, seed, rates)]
         for _, records in held.groupby("processor"):
             if set(wanted) <= set(records.index):

@@ -20,6 +20,7 @@ KEPT = ("task", "method", "seed", "n_train", "steps", "max_length", "lr", "row_s
 TESTED = ("dev_accuracy", "majority_accuracy", "dev_rows")
 EMPTY = pd.DataFrame(columns=["cell", "job", *KEPT, *TESTED, "right", "row_scales"]).set_index("job")
 
+
 def keep(folder: Path, cell: Cell, asked: Job, record: dict[str, Any], labels: np.ndarray) -> Path:
     """Write what counts of a run's record: which development rows it got right, and how α is spread in each layer."""
     kept = {"cell": cell.name, "job": digest(asked), **{name: record[name] for name in KEPT}}

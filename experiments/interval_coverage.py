@@ -42,8 +42,8 @@ def run(lab: Lab) -> None:
         both = here[here.varies_by != "neither"]
         lab.remark(
             f"{seeds} seeds: the 95 % intervals hold the truth in {100 * both.coverage.min():.1f} to {100 * both.coverage.max():.1f} % "
-            f"(standard error {100 * here.coverage_se.iloc[0]:.1f}); in up to {100 * here.coverage.max():.1f} % where neither seeds nor rows "
-            f"matter and the interval is longer than it need be."
+            f"(standard error {100 * here.coverage_se.iloc[0]:.1f}); in up to {100 * here.coverage.max():.1f} % where neither seeds nor "
+            f"rows matter and the interval is longer than it need be."
         )
 
 

@@ -138,7 +138,9 @@ def test_a_blocks_runs_differ_in_the_method_alone(world):
 def test_the_order_is_sst2_then_five_seeds_of_each_then_all():
     assert ORDER[:2] == ((Cell("sst2", 500), 15), (Cell("sst2", 2000), 15))
     assert [seeds for _, seeds in ORDER[2:]] == [5] * 6 + [15] * 6
-    assert {cell for cell, _ in ORDER[2:8]} == {cell for cell, _ in ORDER[8:]} == set(CELLS) - {ORDER[0][0], ORDER[1][0]}
+    assert (
+        {cell for cell, _ in ORDER[2:8]} == {cell for cell, _ in ORDER[8:]} == set(CELLS) - {ORDER[0][0], ORDER[1][0]}
+    )
     assert {cell.task for cell in CELLS} == set(LENGTHS) == {"sst2", "qnli", "mnli", "mrpc"}
 
 
@@ -177,7 +179,7 @@ def test_pairs_never_mix_processors(world):
     held = read(world.folder)
     assert [seed for seed, _ in complete(held, SST2)] == [0]
     for processor, lacking in ((HERE, METHODS[3:]), (THERE, METHODS[:3])):
-        cell, jobs = pending(held, processor)
+        _, jobs = pending(held, processor)
         assert [(j["seed"], j["method"]) for j in jobs] == [(1, m) for m in lacking]
     held = world(lambda held: seeds_done(held) == 2, THERE)
     for seed, records in complete(held, SST2):
@@ -227,7 +229,7 @@ def test_differences_are_of_the_same_rows_and_seeds(world, monkeypatch):
     held = complete_cells(world, monkeypatch, [SST2], 3)
     _, table, _ = glue_comparison.tables(held, SST2)
     row = contrasts(held).set_index(["method", "against"]).loc[("alpha-lora", "lora")]
-    assert row.difference == pytest.approx((table["alpha-lora"].mean() - table["lora"].mean()))
+    assert row.difference == pytest.approx(table["alpha-lora"].mean() - table["lora"].mean())
     assert table["lora"].shape == (3, 400)
     mine = held[(held.method == "lora") & (held.seed == 2) & held.dev_accuracy.notna()].iloc[0]
     np.testing.assert_array_equal(table["lora"][2], right(mine))

@@ -67,7 +67,7 @@ def load_model(
     config.label2id = {label: k for k, label in enumerate(labels)}
     if fast_half:
         config._attn_implementation = "eager"
-    kind = AutoModelForSequenceClassification
+    kind: Any = AutoModelForSequenceClassification
     if pooling == "mean" or "MeanPooled" in (config.architectures or ()):
         kind = MeanPooled
     with _quiet(), _or_unavailable(name):
