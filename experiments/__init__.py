@@ -36,6 +36,7 @@ ON_REQUEST = {
     "alpha_rules": "a minute",
     "alpha_judged": "half an hour; data sets in $RMT_ALPHA_DATA, and the extra lm",
     "domain_features": "needs the extra rmt_alpha[lm]",
+    "seed_claims": "reads what the others by name wrote",
     "interval_coverage": "some minutes",
     "glue_comparison": "draws the runs that are kept; python -m experiments.glue_sweep makes those that are missing, in tens of hours",
     "glue_table": "needs the extra rmt_alpha[lm]; two hours on two cores",

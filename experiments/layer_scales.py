@@ -118,7 +118,8 @@ def remark(lab: Lab, table: pd.DataFrame) -> None:
     lab.remark(
         f"Full fine-tuning changes a weight by {100 * table.change.mean():.2f} % of its norm. Its α, one per layer, is 1 "
         f"{1000 * (table.alpha - 1).mean():+.3f} thousandths [{low:+.3f}, {high:+.3f}] on average, and "
-        f"{1000 * np.abs(table.alpha - 1).max():.2f} thousandths from 1 at most; over rows its s.d. is {1000 * table.alpha_sd.mean():.2f} thousandths."
+        f"{1000 * np.abs(table.alpha - 1).max():.2f} thousandths from 1 at most; over rows its s.d. is "
+        f"{1000 * table.alpha_sd.mean():.2f} thousandths."
     )
     ratio = (table.explained_rows / table.chance).groupby([table.task, table.seed]).mean()
     lab.remark(
