@@ -148,7 +148,7 @@ def missing(held: pd.DataFrame) -> str:
                 left += [(cell.name, job["method"], False) for job in searched(held, cell)[0]]
         hours = "" if measured is None else f", {measured * sum(work(*one) for one in left) / 3600:.1f} core-hours"
         told.append(f"{name}: {len(left)} runs{hours}")
-    return f"Left for {'; for '.join(told)} (by what the finished runs took)."
+    return f"Left for {'; for '.join(told)}{'' if measured is None else ' (by what the finished runs took)'}."
 
 
 def work(cell: str, method: str, tested: bool) -> float:
