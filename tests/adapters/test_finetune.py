@@ -1,5 +1,6 @@
 """finetune: every method learns, the protocols keep their word, runs go on after a kill, and bad input stops before any training."""
 
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -23,8 +24,8 @@ pytest.importorskip("peft", reason=REASON)
 
 import finetune_world as world  # noqa: E402
 
-from rmt_alpha.adapters import METHODS, Recipe, finetune, finetune_sweep, load_model, load_task, row_scales  # noqa: E402
-from rmt_alpha.adapters.batches import InOrder  # noqa: E402
+from rmt_alpha.adapters import METHODS, Examples, Recipe, finetune, finetune_sweep, load_model, load_task, row_scales  # noqa: E402
+from rmt_alpha.adapters.batches import InOrder, Tokens, scores  # noqa: E402
 from rmt_alpha.adapters.files import read_tensors  # noqa: E402
 from rmt_alpha.adapters.finetune import run_of  # noqa: E402
 from rmt_alpha.adapters.measure import PeakMemory, fast_bfloat16  # noqa: E402
@@ -222,6 +223,22 @@ def test_each_development_rows_prediction_is_kept(bert):
     assert run(bert, protocol="published", steps=1, evaluations=1).record["dev_predictions"] is None
 
 
+def test_predictions_stand_in_the_order_of_the_rows(bert):
+    """Rows are evaluated by length; each alone gives the same label."""
+    rng = np.random.default_rng(0)
+    texts = [(" ".join(rng.choice(world.GOOD + world.BAD + world.NEUTRAL, rng.integers(1, 12))),) for _ in range(90)]
+    model, tokenizer = load_model(bert, ("bad", "good"))
+    rows = Tokens(tokenizer, 20)(Examples(texts, rng.integers(0, 2, 90)))
+    loss, accuracy, predicted = scores(model, rows, contextlib.nullcontext)
+    with torch.no_grad():
+        logits = torch.cat([model(**rows.batch(np.array([i]))).logits for i in range(90)])
+    np.testing.assert_array_equal(predicted, logits.argmax(1))
+    assert 0 < predicted.mean() < 1 and accuracy == np.mean(predicted == rows.labels)
+    assert loss == pytest.approx(
+        torch.nn.functional.cross_entropy(logits, torch.as_tensor(rows.labels)).item(), rel=1e-5
+    )
+
+
 def test_a_head_on_the_mean_over_tokens(bert, tmp_path):
     """Learns; padding does not count; what it writes `load_model` reads back."""
     done = run(bert, pooling="mean", steps=80, n_train=200, lr=1e-2)
@@ -298,6 +315,16 @@ def test_peak_memory_leaves_out_what_was_freed_before():
     held += [bytearray(b"x" * 1_000_000) for _ in range(200)]
     del held[:]
     assert peak.megabytes() > full - 300 + 190
+
+
+def test_a_processor_says_what_it_can(monkeypatch):
+    """Two that round differently have different names: pairs of runs are known by it."""
+    measure = sys.modules["rmt_alpha.adapters.measure"]
+    named = []
+    for fast in (True, False):
+        monkeypatch.setattr(measure, "fast_bfloat16", lambda fast=fast: fast)
+        named.append(measure.processor())
+    assert named[0] == f"{named[1]}, bfloat16" and torch.backends.cpu.get_cpu_capability() in named[1]
 
 
 class Killed(BaseException):
