@@ -24,7 +24,7 @@ def sweep(folder: Path, hours: float, workers: int) -> int:
     kept, end, here = 0, time.monotonic() + 3600 * hours, processor()
     while time.monotonic() < end and (step := pending(read(folder), here)) is not None:
         cell, jobs = step
-        now = jobs[: 3 * workers]  # each round of workers imports torch anew
+        now = jobs[:workers]
         labels = load_task(cell.task).dev.labels
         for asked, record in zip(
             now, finetune_sweep([one | {"precision": PRECISION} for one in now], store(), workers), strict=True

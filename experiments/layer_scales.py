@@ -17,7 +17,7 @@ from rmt_alpha import plotting
 from rmt_alpha.adapters import finetune, load_model
 
 from .crossed import crossed
-from .finetuning import MODEL
+from .finetuning import MODEL, PRECISION
 from .lab import Lab
 
 TASKS = ("sst2", "mrpc", "qnli", "mnli")
@@ -30,14 +30,16 @@ MODULES = {
     "feed-forward out": "output.dense",
 }
 LAYERS = 6
-RECIPE: dict[str, Any] = dict(n_train=500, steps=100, evaluations=5, max_length=48, n_dev=400, every=2, pooling="mean")
+RECIPE: dict[str, Any] = dict(
+    n_train=500, steps=60, evaluations=3, max_length=48, n_dev=400, every=2, pooling="mean", precision=PRECISION
+)
 RATES = {"full": 1e-4, "alpha-lora": 3e-3}
 SHARE = 0.9  # of the squared change, that the rank is counted for
 ALPHAS = ("one", "scalar", "rows")
 
 
 def run(lab: Lab) -> None:
-    seeds = range(lab.seed, lab.seed + lab.trials(3))
+    seeds = range(lab.seed, lab.seed + lab.trials(2))
     table = lab.table(pd.concat([compared(task, seed) for task in TASKS for seed in seeds]))
     draw(lab, table)
     remark(lab, table)
@@ -79,7 +81,8 @@ def rescaled(W0: np.ndarray, W: np.ndarray) -> dict[str, float]:
     found = {"change": np.sqrt(total / np.sum(W0**2)), "alpha": np.sum(W * W0) / np.sum(W0**2), "alpha_sd": alpha.std(),
              "chance": 1 / W0.shape[1]}  # fmt: skip
     for name, rest in left.items():
-        after = np.sum(rest**2) - np.cumsum(np.linalg.svd(rest, compute_uv=False) ** 2)
+        squares = np.linalg.eigvalsh(rest @ rest.T if len(rest) <= rest.shape[1] else rest.T @ rest)[::-1]
+        after = np.sum(rest**2) - np.cumsum(squares)
         found[f"explained_{name}"] = 1 - np.sum(rest**2) / total
         found[f"rank_{name}"] = 1 + int(np.argmax(after <= (1 - SHARE) * total))
     return found
