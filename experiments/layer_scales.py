@@ -99,9 +99,7 @@ def draw(lab: Lab, table: pd.DataFrame) -> None:
     axes[0, 0].set_ylabel("1000 (α − 1)")
     axes[0, 1].set_ylabel("explained / chance")
     axes[0, 2].set_ylabel("rank, α per row − α = 1")
-    for ax, at, title in zip(
-        axes[0], (0, 1, 0), ("one α per layer", "share of the change, α per row", "rank needed"), strict=True
-    ):
+    for ax, at, title in zip(axes[0], (0, 1, 0), ("one α per layer", "one α per row", "rank needed"), strict=True):
         ax.set_title(title)
         ax.axhline(at, color="black", linewidth=0.8, linestyle=":")
         ax.set_xlabel("layer")
