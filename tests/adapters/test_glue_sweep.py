@@ -34,7 +34,6 @@ def small(monkeypatch, tmp_path):
         for module in (glue_design, glue_comparison):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(glue_comparison, "TOKENS", {"sst2": (13.3, 25.2)})
     monkeypatch.setattr(glue_sweep, "PRECISION", "float32")
     asked = []
 
