@@ -473,7 +473,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(bert, tmp_path, monkeypatch, las
 
     def broken(*arguments):
         looks.append(None)
-        return scores(*arguments) if len(looks) < (5 if last else 3) else (float("nan"), 0.5)
+        return scores(*arguments) if len(looks) < (5 if last else 3) else (float("nan"), 0.5, np.zeros(100))
 
     monkeypatch.setattr(module, "scores", broken)
     what = "loss on the development rows" if last else "loss on the rows that choose the checkpoint"
