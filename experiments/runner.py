@@ -161,7 +161,7 @@ def run(name: str, out: Path, trials: int | None, seed: int) -> Outcome:
         with plotting.style(), threadpool_limits(1):
             importlib.import_module(f"experiments.{name}").run(lab)
         if name in ON_REQUEST:  # the table of all leaves it out; what it says is kept beside its data
-            said = "".join(f"- {remark}\n" for remark in lab.remarks)
+            said = "".join(f"{remark}\n" if remark.startswith("|") else f"- {remark}\n" for remark in lab.remarks)
             flags = f"{'' if trials is None else f' --trials {trials}'} --seed {seed}"
             text = f"# {name}\n\nWritten by `python -m experiments {name}{flags}`.\n\n{said}"
             write_whole(out / f"{name}.md", text.encode())

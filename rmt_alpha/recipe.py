@@ -14,6 +14,7 @@ from typing import Any, Literal
 SHARINGS = ("row", "layer", "shared")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 PRECISIONS = ("float32", "bfloat16")
+POOLINGS = ("own", "mean")
 # As the authors' code trains. Its s = alpha_r / rank is 1, and A ~ N(0, 1/rank): those follow from the rank.
 PUBLISHED: dict[str, Any] = dict(batch_size=64, max_length=512, weight_decay=0.01, beta2=0.99, scale_bias=True, first=1)
 HONEST: dict[str, Any] = dict(
@@ -47,6 +48,9 @@ class Recipe:
     """How many times in a run the checkpoint is looked at, at equal distances, the last step included."""
     patience: int | None = None
     """Stop after so many evaluations without a better one. None: never."""
+    pooling: Literal["own", "mean"] = "own"
+    """What the head reads: "own", as the model's class has it, mostly the first token; "mean", a linear head on the mean over the
+    tokens, for bodies that were trained with it, as sentence-transformers' are."""
     rank: int = 8
     """Of B A."""
     lora_alpha: float | None = None
@@ -103,6 +107,7 @@ class Recipe:
             ("row_scale", SHARINGS),
             ("row_scale_optimizer", OPTIMIZERS),
             ("precision", PRECISIONS),
+            ("pooling", POOLINGS),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}.")

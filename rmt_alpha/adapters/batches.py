@@ -73,16 +73,17 @@ class InOrder:
         return self.rows.batch(np.arange(start, min(start + self.size, len(self.rows))))
 
 
-def scores(model: Any, rows: TokenRows, autocast: Callable[[], Any]) -> tuple[float, float]:
-    """(mean cross-entropy, accuracy) of the model on all rows."""
+def scores(model: Any, rows: TokenRows, autocast: Callable[[], Any]) -> tuple[float, float, np.ndarray]:
+    """Mean cross-entropy, accuracy, and the label (n,) that the model gives each row."""
     model.eval()
     order = np.argsort(rows.lengths(), kind="stable")  # like lengths together: little padding
-    loss = right = 0.0
+    loss, predicted = 0.0, np.empty(len(rows), dtype=int)
     with torch.inference_mode(), autocast():
         for start in range(0, len(rows), EVALUATED_AT_ONCE):
-            batch = rows.batch(order[start : start + EVALUATED_AT_ONCE]).to(model.device)
+            here = order[start : start + EVALUATED_AT_ONCE]
+            batch = rows.batch(here).to(model.device)
             labels = batch.pop("labels")
             logits = model(**batch).logits.float()
             loss += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
-            right += (logits.argmax(-1) == labels).sum().item()
-    return loss / len(rows), right / len(rows)
+            predicted[here] = logits.argmax(-1).cpu()
+    return loss / len(rows), float(np.mean(predicted == rows.labels)), predicted

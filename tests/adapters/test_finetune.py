@@ -1,5 +1,6 @@
 """finetune: every method learns, the protocols keep their word, runs go on after a kill, and bad input stops before any training."""
 
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -23,8 +24,8 @@ pytest.importorskip("peft", reason=REASON)
 
 import finetune_world as world  # noqa: E402
 
-from rmt_alpha.adapters import METHODS, Recipe, finetune, finetune_sweep, load_task, row_scales  # noqa: E402
-from rmt_alpha.adapters.batches import InOrder  # noqa: E402
+from rmt_alpha.adapters import METHODS, Examples, Recipe, finetune, finetune_sweep, load_model, load_task, row_scales  # noqa: E402
+from rmt_alpha.adapters.batches import InOrder, Tokens, scores  # noqa: E402
 from rmt_alpha.adapters.files import read_tensors  # noqa: E402
 from rmt_alpha.adapters.finetune import run_of  # noqa: E402
 from rmt_alpha.adapters.measure import PeakMemory, fast_bfloat16  # noqa: E402
@@ -34,7 +35,17 @@ from rmt_alpha.files import locked, read_record  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
 QUICK = dict(n_train=100, steps=20, batch_size=8, evaluations=4, rank=4, every=5, lr=3e-3, progress=False)
-VARIES = ("train_seconds", "seconds", "peak_memory_mb", "command", "versions", "threads", "device")
+VARIES = (
+    "train_seconds",
+    "seconds",
+    "cpu_seconds",
+    "peak_memory_mb",
+    "command",
+    "versions",
+    "threads",
+    "device",
+    "processor",
+)
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +216,54 @@ def test_the_checkpoint_chosen_is_the_one_returned(bert):
     assert right == pytest.approx(done.record["dev_accuracy"])
 
 
+def test_each_development_rows_prediction_is_kept(bert):
+    record = run(bert, lr=1e-2, steps=40).record
+    labels, predicted = world.task().dev.labels, np.array(record["dev_predictions"])
+    assert np.mean(predicted == labels) == record["dev_accuracy"] and 0.5 < record["dev_accuracy"] < 1
+    assert run(bert, protocol="published", steps=1, evaluations=1).record["dev_predictions"] is None
+
+
+def test_predictions_stand_in_the_order_of_the_rows(bert):
+    """Rows are evaluated by length; each alone gives the same label."""
+    rng = np.random.default_rng(0)
+    texts = [(" ".join(rng.choice(world.GOOD + world.BAD + world.NEUTRAL, rng.integers(1, 12))),) for _ in range(90)]
+    model, tokenizer = load_model(bert, ("bad", "good"))
+    rows = Tokens(tokenizer, 20)(Examples(texts, rng.integers(0, 2, 90)))
+    loss, accuracy, predicted = scores(model, rows, contextlib.nullcontext)
+    with torch.no_grad():
+        logits = torch.cat([model(**rows.batch(np.array([i]))).logits for i in range(90)])
+    np.testing.assert_array_equal(predicted, logits.argmax(1))
+    assert 0 < predicted.mean() < 1 and accuracy == np.mean(predicted == rows.labels)
+    assert loss == pytest.approx(
+        torch.nn.functional.cross_entropy(logits, torch.as_tensor(rows.labels)).item(), rel=1e-5
+    )
+
+
+def test_a_head_on_the_mean_over_tokens(bert, tmp_path):
+    """Learns; padding does not count; what it writes `load_model` reads back."""
+    done = run(bert, pooling="mean", steps=80, n_train=200, lr=1e-2)
+    assert done.record["dev_accuracy"] > 0.85 and done.record["pooling"] == "mean"
+    model = done.model.merge_and_unload().eval()
+    alone = done.tokenizer(["good film"], return_tensors="pt")
+    padded = done.tokenizer(["good film"], return_tensors="pt", padding="max_length", max_length=12)
+    body = model.body(**alone)[0].mean(1)
+    torch.testing.assert_close(model(**alone).logits, model.classifier(body))
+    torch.testing.assert_close(model(**alone).logits, model(**padded).logits)
+    labels = torch.tensor([1])
+    expected = torch.nn.functional.cross_entropy(model(**alone).logits, labels)
+    torch.testing.assert_close(model(**alone, labels=labels).loss, expected)
+    model.save_pretrained(tmp_path)
+    done.tokenizer.save_pretrained(tmp_path)
+    again, _ = load_model(tmp_path, ("bad", "good"))
+    torch.testing.assert_close(again.eval()(**alone).logits, model(**alone).logits)
+    with pytest.raises(ValueError, match="for other labels than the task's: it has bad, good"):
+        load_model(tmp_path, ("no", "yes"))
+    start, _ = load_model(bert, ("bad", "good"), pooling="mean")
+    own, _ = load_model(bert, ("bad", "good"))
+    for name, p in own.bert.named_parameters():
+        assert torch.equal(start.body.get_parameter(name), p)
+
+
 def test_patience_stops_early(bert):
     record = run(bert, "full", steps=200, evaluations=40, lr=3e-2, patience=3).record
     assert record["steps_done"] < 200
@@ -256,6 +315,16 @@ def test_peak_memory_leaves_out_what_was_freed_before():
     held += [bytearray(b"x" * 1_000_000) for _ in range(200)]
     del held[:]
     assert peak.megabytes() > full - 300 + 190
+
+
+def test_a_processor_says_what_it_can(monkeypatch):
+    """Two that round differently have different names: pairs of runs are known by it."""
+    measure = sys.modules["rmt_alpha.adapters.measure"]
+    named = []
+    for fast in (True, False):
+        monkeypatch.setattr(measure, "fast_bfloat16", lambda fast=fast: fast)
+        named.append(measure.processor())
+    assert named[0] == f"{named[1]}, bfloat16" and torch.backends.cpu.get_cpu_capability() in named[1]
 
 
 class Killed(BaseException):
@@ -382,7 +451,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(bert, tmp_path, monkeypatch, las
 
     def broken(*arguments):
         looks.append(None)
-        return scores(*arguments) if len(looks) < (5 if last else 3) else (float("nan"), 0.5)
+        return scores(*arguments) if len(looks) < (5 if last else 3) else (float("nan"), 0.5, np.zeros(100))
 
     monkeypatch.setattr(module, "scores", broken)
     what = "loss on the development rows" if last else "loss on the rows that choose the checkpoint"

@@ -1,0 +1,178 @@
+"""Six methods on four GLUE tasks with a base that learns: intervals over seeds and rows, and what they decide.
+
+Draws from the records in figures/glue_comparison alone; `python -m experiments.glue_sweep` makes those that are missing. The design is
+`glue_design`, the intervals are those of `crossed`. What is not complete decides nothing: with fifteen seeds planned, an interval of five
+is a picture of where things stand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rmt_alpha import plotting
+
+from .crossed import averaged, components, crossed, holm
+from .glue_design import CELLS, CONTRASTS, METHODS, ORDER, SEEDS, STEPS, Cell, complete, rates_of, searched
+from .glue_records import read, right
+from .lab import Lab
+
+LEVEL = 0.05
+# Tokens: of a training row, of the longest of 16, which the others are padded to, and of a development row. A run costs by them.
+TOKENS = {"sst2": (13, 35, 25), "qnli": (50, 84, 52), "mnli": (41, 73, 40), "mrpc": (54, 77, 54)}
+DEV_ROWS = {"sst2": 872, "qnli": 5463, "mnli": 9815, "mrpc": 408}
+WEIGHT = {
+    "full": 1.5,
+    "head": 0.4,
+    "alpha-lora": 1.5,
+    "lora-extra": 1.5,
+}  # a step's cost over LoRA's, where none is measured
+
+
+def run(lab: Lab) -> None:
+    held = read()
+    methods, differences = accuracies(held), contrasts(held)
+    if differences.empty:
+        lab.remark(f"No block of {len(METHODS)} methods is complete yet.")
+    else:
+        lab.table(methods, "accuracy")
+        draw(lab, lab.table(differences))
+    for line in report(held).splitlines():
+        lab.remark(line)
+
+
+def tables(held: pd.DataFrame, cell: Cell) -> tuple[list[int], dict[str, np.ndarray], pd.DataFrame]:
+    """The seeds that are complete, which rows each method got right (seeds, rows), and the records."""
+    blocks = list(complete(held, cell))
+    seeds = [seed for seed, _ in blocks]
+    table = {m: np.array([right(records[records.method == m].iloc[0]) for _, records in blocks]) for m in METHODS}
+    return seeds, table, pd.concat([records for _, records in blocks]) if blocks else held.iloc[:0]
+
+
+def accuracies(held: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell and method: accuracy with an interval over seeds and rows, and the cost of a run."""
+    rows: list[dict[str, Any]] = []
+    for cell in CELLS:
+        seeds, table, records = tables(held, cell)
+        for method in METHODS if len(seeds) > 1 else ():
+            mine, found = records[records.method == method], crossed(table[method])
+            low, high = found.interval()
+            rows.append({"task": cell.task, "n": cell.n, "method": method, "seeds": len(seeds), "lr": mine.lr.iloc[0],
+                         "accuracy": found.mean, "low": low, "high": high, "majority": mine.majority_accuracy.iloc[0],
+                         "cpu_seconds": mine.cpu_seconds.mean(), "peak_memory_mb": mine.peak_memory_mb.mean(),
+                         "trainable_parameters": mine.trainable_parameters.iloc[0]})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def contrasts(held: pd.DataFrame) -> pd.DataFrame:
+    """One row per contrast, number of rows and task, and one for the mean of the tasks: difference, interval, p-values, verdict.
+
+    `p`: of no difference; `p_equivalent`: of one of at least the margin; both adjusted by Holm over the tasks. `seeds_needed`: for an
+    interval of ± margin, by this one's components of variance; none where the development rows alone are too few.
+    """
+    found: list[dict[str, Any]] = []
+    cells = {cell: tables(held, cell) for cell in CELLS}
+    for (one, other), margin in CONTRASTS.items():
+        for n in STEPS:
+            here = {c: t for c, t in cells.items() if c.n == n and len(t[0]) > 1}
+            differences = {c: table[one].astype(float) - table[other] for c, (_, table, _) in here.items()}
+            estimates = {c: crossed(d) for c, d in differences.items()}
+            p, p_equivalent = (
+                holm([e.p for e in estimates.values()]),
+                holm([e.p_equivalent(margin) for e in estimates.values()]),
+            )
+            asked = {"method": one, "against": other, "n": n, "margin": margin}
+            for k, (c, e) in enumerate(estimates.items()):
+                low, high = e.interval()
+                needed = components(differences[c]).seeds_needed(margin, differences[c].shape[1])
+                row = {"task": c.task, "seeds": len(here[c][0]), "difference": e.mean, "low": low, "high": high, "se": e.se,
+                       "freedom": e.freedom, "p": p[k], "p_equivalent": p_equivalent[k], "seeds_needed": needed}  # fmt: skip
+                found.append({**asked, **row, "verdict": verdict(row, margin)})
+            if len(estimates) > 1:
+                total = averaged(estimates.values())
+                low, high = total.interval()
+                row = {"task": f"mean of {len(estimates)}", "seeds": min(len(t[0]) for t in here.values()), "difference": total.mean,
+                       "low": low, "high": high, "se": total.se, "freedom": total.freedom, "p": total.p,
+                       "p_equivalent": total.p_equivalent(margin), "seeds_needed": None}  # fmt: skip
+                found.append({**asked, **row, "verdict": verdict(row, margin)})
+    return pd.DataFrame(found)
+
+
+def verdict(row: dict[str, Any], margin: float) -> str:
+    """What a contrast decides, once it has the seeds that were planned."""
+    if row["seeds"] < SEEDS:
+        return f"open: {row['seeds']} of {SEEDS} seeds"
+    said = []
+    if row["p"] < LEVEL:
+        said.append("ahead" if row["difference"] > 0 else "behind")
+    if row["p_equivalent"] < LEVEL:
+        said.append(f"equal within {100 * margin:g} points")
+    return ", ".join(said) or "not decided"
+
+
+def report(held: pd.DataFrame) -> str:
+    """What is decided, what is not, and what is missing."""
+    lines = []
+    for cell in CELLS:
+        rates, done = rates_of(held, cell), len(list(complete(held, cell)))
+        searches = held[(held.cell == cell.name) & held.dev_accuracy.isna()]
+        if rates is None:
+            lines.append(f"{cell.name}: search for rates under way, {len(searches)} runs done.")
+        else:
+            told = ", ".join(f"{m} {lr:g}" for m, lr in rates.lr.items())
+            lines.append(f"{cell.name}: rates {told}; of α {rates.alpha:g}; {done} of {SEEDS} seeds complete.")
+    for r in contrasts(held).itertuples():
+        lines.append(
+            f"{r.method} − {r.against}, {r.task}, n = {r.n}: {100 * r.difference:+.2f} points [{100 * r.low:+.2f}, {100 * r.high:+.2f}], "
+            f"p = {r.p:.2g}, of inequality by {100 * r.margin:g} points {r.p_equivalent:.2g}: {r.verdict}."
+        )
+    return "\n".join([*lines, missing(held)])
+
+
+def missing(held: pd.DataFrame) -> str:
+    """How many runs are left, in the least that is planned and in all, and the hours of one core that they need."""
+    measured = (
+        held.cpu_seconds.sum() / sum(work(r.cell, r.method, r.dev_accuracy > 0) for r in held.itertuples())
+        if len(held)
+        else None
+    )
+    told = []
+    for name, wanted in (("the first stage", dict(ORDER[: len(CELLS)])), ("all", dict.fromkeys(CELLS, SEEDS))):
+        left: list[tuple[str, str, bool]] = []
+        for cell, seeds in wanted.items():
+            done = {seed for seed, _ in complete(held, cell)}
+            left += [(cell.name, m, True) for s in range(seeds) if s not in done for m in METHODS]
+            if rates_of(held, cell) is None:  # a grid that need not grow
+                left += [(cell.name, job["method"], False) for job in searched(held, cell)[0]]
+        hours = "" if measured is None else f", {measured * sum(work(*one) for one in left) / 3600:.1f} core-hours"
+        told.append(f"{name}: {len(left)} runs{hours}")
+    return f"Left for {'; for '.join(told)}{'' if measured is None else ' (by what the finished runs took)'}."
+
+
+def work(cell: str, method: str, tested: bool) -> float:
+    """Tokens that go through the model, a training step's counted three times."""
+    task, n = cell.rpartition("-")[0], int(cell.rpartition("-")[2])
+    train, padded, dev = TOKENS[task]
+    judged = DEV_ROWS[task] * dev + 5 * 0.2 * n * train if tested else 1000 * train
+    return 3 * 16 * STEPS[n] * padded * WEIGHT.get(method, 1.0) + judged
+
+
+def draw(lab: Lab, table: pd.DataFrame) -> None:
+    fig, axes = plotting.figure(columns=len(CONTRASTS), width=9.5, height=3.2, sharey=True)
+    tasks = list(dict.fromkeys(table.task))
+    for ax, ((one, other), margin) in zip(axes.flat, CONTRASTS.items(), strict=True):
+        here = table[(table.method == one) & (table.against == other)]
+        for i, n in enumerate(STEPS):
+            group = here[here.n == n]
+            y = np.array([tasks.index(t) for t in group.task]) + 0.3 * (i - 0.5)
+            ax.errorbar(100 * group.difference, y, xerr=100 * np.array([group.difference - group.low, group.high - group.difference]),
+                        color=plotting.COLORS[i], marker=plotting.MARKERS[i], linestyle="none", elinewidth=0.9, markersize=4,
+                        label=f"n = {n}")  # fmt: skip
+        ax.axvspan(-100 * margin, 100 * margin, color="0.9", label="margin")
+        ax.axvline(0, color="black", linewidth=0.8, linestyle=":")
+        ax.set(title=f"{one}\n− {other}", xlabel="points", yticks=range(len(tasks)), yticklabels=tasks)
+    axes[0, 0].invert_yaxis()
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    lab.picture(fig)

@@ -1,0 +1,55 @@
+"""Computes what glue_comparison lacks, from wherever it stands: `python -m experiments.glue_sweep [--hours H] [--workers N] [--status]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+from rmt_alpha.adapters import finetune_sweep, load_task
+from rmt_alpha.adapters.measure import processor
+
+from .finetuning import PRECISION, store
+from .glue_comparison import report
+from .glue_design import pending
+from .glue_records import FOLDER, keep, read
+
+
+def sweep(folder: Path, hours: float, workers: int) -> int:
+    """Run what is pending, a round or a block at a time, until all is done or the time is over; how many runs were kept.
+
+    Killed, what was finished lies in the store of runs or in `folder`, and the next call goes on from there.
+    """
+    kept, end, here = 0, time.monotonic() + 3600 * hours, processor()
+    while time.monotonic() < end and (step := pending(read(folder), here)) is not None:
+        cell, jobs = step
+        now = jobs[:workers]
+        labels = load_task(cell.task).dev.labels
+        for asked, record in zip(
+            now, finetune_sweep([one | {"precision": PRECISION} for one in now], store(), workers), strict=True
+        ):
+            print(
+                f"{keep(folder, cell, asked, record, labels).relative_to(folder)}: {record['cpu_seconds']:.0f} s",
+                flush=True,
+            )
+            kept += 1
+    return kept
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m experiments.glue_sweep", description=__doc__)
+    parser.add_argument("--status", action="store_true", help="say what is decided, what is not, and what is missing")
+    parser.add_argument("--hours", type=float, default=float("inf"), help="begin nothing new after so many hours")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at once, a core each")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="where finished runs are kept (default: %(default)s)"
+    )
+    options = parser.parse_args(argv)
+    if not options.status:
+        print(f"{sweep(options.folder, options.hours, options.workers)} runs kept in {options.folder}.")
+    print(report(read(options.folder)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""What the paper says of α-LoRA on language models, claim by claim, against what stands in figures/.
+
+Every number is read from a table of another experiment; nothing is trained. Where glue_comparison has decided, it speaks; until then the
+smaller comparisons say what they can, and what spoils them is said beside.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from .crossed import Estimate
+from .glue_comparison import contrasts
+from .glue_records import read
+from .lab import Lab
+
+FIGURES = Path(__file__).parent.parent / "figures"
+SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "not decidable here"
+PAPERS = ("mnli", "qnli", "mrpc", "rte", "sst2")  # the tasks of the claim
+
+
+class Claim(NamedTuple):
+    """One line of the table."""
+
+    claim: str
+    verdict: str
+    number: str
+    source: str
+
+
+def run(lab: Lab) -> None:
+    found = [with_full(), resources(), robust(), by_layer(), by_row(), sensitivity(), domains(), several_tasks()]
+    table = lab.table(pd.DataFrame(found))
+    lab.remark("| claim | verdict | number | from |")
+    lab.remark("|---|---|---|---|")
+    for row in table.itertuples():
+        source = "–" if row.source == "none" else f"[{row.source}]({row.source})"
+        lab.remark(f"| {row.claim} | {row.verdict} | {row.number} | {source} |")
+
+
+def stored(name: str) -> pd.DataFrame:
+    return pd.read_csv(FIGURES / name)
+
+
+def student(values: Any) -> Estimate:
+    """The mean of independent values."""
+    d = np.asarray(values, dtype=float)
+    return Estimate(d.mean(), d.std(ddof=1) / np.sqrt(len(d)), len(d) - 1)
+
+
+def points(e: Estimate, level: float = 0.95) -> str:
+    low, high = e.interval(level)
+    return f"{100 * e.mean:+.2f} points [{100 * low:+.2f}, {100 * high:+.2f}]"
+
+
+def pairs(records: pd.DataFrame, one: str, other: str, index: list[str]) -> pd.Series:
+    wide = records.pivot(index=index, columns="method", values="dev_accuracy")
+    return (wide[one] - wide[other]).dropna()
+
+
+def with_full() -> Claim:
+    claim, final = "competitive with full fine-tuning (within one point)", contrasts(read())
+    if len(final):
+        here = final[(final.method == "alpha-lora") & (final.against == "full") & ~final.task.str.startswith("mean")]
+        told = "; ".join(f"{r.task}, n = {r.n}: {r.verdict}" for r in here.itertuples())
+        decided = here[~here.verdict.str.startswith(("open", "not decided"))]
+        if len(decided):
+            good = decided.verdict.str.contains("equal|ahead").all()
+            return Claim(claim, SUPPORTED if good else NOT_SUPPORTED, told, "glue_comparison.csv")
+    rates, runs = stored("glue_table_rates.csv"), stored("glue_table_runs.csv")
+    tried = rates[rates.method == "full"].set_index("lr").validation_accuracy
+    edge = tried.idxmax() in (tried.index.min(), tried.index.max())
+    e = student(pairs(runs[runs.n_train == 200], "alpha-lora", "full", ["task", "seed"]))
+    p, p_equivalent = e.p, e.p_equivalent(0.01)
+    verdict = UNDECIDED if edge or min(p, p_equivalent) >= 0.05 else SUPPORTED if e.mean > -0.01 else NOT_SUPPORTED
+    why = f"; but full's rate, {tried.idxmax():.2g}, is the edge of its grid" if edge else ""
+    told = f"α-LoRA − full {points(e, 0.9)} (90 %), two one-sided tests p = {p_equivalent:.2g}, MiniLM, n = 200{why}"
+    return Claim(claim, verdict, told, "glue_table_runs.csv")
+
+
+def resources() -> Claim:
+    cost = stored("adapter_cost.csv").set_index("method")
+    time, memory = (cost[c]["alpha-lora"] / cost[c]["full"] for c in ("time_ratio", "memory_ratio"))
+    told = (
+        f"a step takes {time:.2f} times full fine-tuning's time and {memory:.2f} times its memory, and {cost.time_ratio['alpha-lora']:.2f} "
+        f"times LoRA's time (CPU, MiniLM); time to equal accuracy and a GPU: not measured"
+    )
+    return Claim(
+        "less training time and memory than full fine-tuning",
+        SUPPORTED if max(time, memory) < 1 else NOT_SUPPORTED,
+        told,
+        "adapter_cost.csv",
+    )
+
+
+def robust() -> Claim:
+    tests, table = stored("glue_table_tests.csv"), stored("glue_table.csv")
+    here = tests[(tests.method == "alpha-lora") & (tests.against == "lora") & tests.task.isin(PAPERS)]
+    lora = table[(table.method == "lora") & table.task.isin(PAPERS)]
+    below = (lora.accuracy <= lora.majority).sum()
+    least = here.p_holm.min()
+    told = (
+        f"α-LoRA − LoRA {100 * here.difference.min():+.1f} to {100 * here.difference.max():+.1f} points over {len(here)} tasks and "
+        f"sizes, smallest p (Holm) {least:.2g}; but LoRA itself is not above the majority class in {below} of {len(lora)}, and five "
+        f"pairs cannot reach p < .0625"
+    )
+    ahead = here[here.p_holm < 0.05]
+    verdict = UNDECIDED if ahead.empty else SUPPORTED if (ahead.difference > 0).all() else NOT_SUPPORTED
+    return Claim("better than LoRA on MNLI, QNLI, MRPC, RTE and SST-2", verdict, told, "glue_table_tests.csv")
+
+
+def by_layer() -> Claim:
+    sd = stored("alpha_statistics_layers.csv").set_index(["summary", "model"]).loc["sd"]
+    told = "; ".join(
+        f"{model}: {r.rank_correlation:+.2f}, p = {r.p_within:.2g} (query and value apart)"
+        for model, r in sd.iterrows()
+    )
+    good = (sd.p_within < 0.05).all() and (sd.rank_correlation > 0).all()
+    return Claim(
+        "consistent patterns of α across layers: how widely it is spread in a layer, between tasks",
+        SUPPORTED if good else NOT_SUPPORTED,
+        f"rank correlation of its s.d. over layer × module {told}",
+        "alpha_statistics_layers.csv",
+    )
+
+
+def by_row() -> Claim:
+    found = stored("alpha_statistics_correlation.csv").rank_correlation
+    return Claim(
+        "consistent patterns of α: which rows are scaled, between tasks",
+        SUPPORTED if found.mean() > 0.3 else NOT_SUPPORTED,
+        f"rank correlation by row {found.min():+.2f} to {found.max():+.2f} over {len(found)} pairs of tasks",
+        "alpha_statistics_correlation.csv",
+    )
+
+
+def sensitivity() -> Claim:
+    table = stored("alpha_sensitivity.csv")
+    start = table[table.setting == "first α"]
+    others = table[~table.setting.isin(["first α", "α-LoRA", "LoRA"])]
+    told = (
+        f"T, rate, optimiser and sharing change SST-2 by {100 * others.difference.min():+.1f} to "
+        f"{100 * others.difference.max():+.1f} points (smallest p {others.p.min():.2g}, {table.seeds.iloc[0]} pairs); a first "
+        f"α of .5 or 1.5 by {100 * start.difference.max():+.1f} and {100 * start.difference.min():+.1f}"
+    )
+    steady = np.abs(others.difference).max() < 0.01
+    return Claim(
+        "not sensitive to T, rate and optimiser of α", SUPPORTED if steady else UNDECIDED, told, "alpha_sensitivity.csv"
+    )
+
+
+def domains() -> Claim:
+    runs = stored("domain_transfer_lm_runs.csv")
+    rows = runs[(runs.method == "lora") | (runs.row_scale == "row")]
+    found = {
+        n: student(pairs(here, "alpha-lora", "lora", ["task", "source", "seed"])) for n, here in rows.groupby("n_train")
+    }
+    told = "; ".join(f"n = {n}: {points(e)}" for n, e in found.items())
+    ahead = [e.mean > 0 for e in found.values() if e.p < 0.05]
+    verdict = NOT_SUPPORTED if not all(ahead) or not ahead else SUPPORTED
+    return Claim(
+        "better than LoRA beyond GLUE: review domains", verdict, f"α-LoRA − LoRA {told}", "domain_transfer_lm_runs.csv"
+    )
+
+
+def several_tasks() -> Claim:
+    return Claim("works for several tasks at once", UNDECIDED, "nothing was run", "none")

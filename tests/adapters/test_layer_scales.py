@@ -1,0 +1,68 @@
+"""What is a rescaling in a change of weights, and the rank of the rest, on matrices that are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+REASON = "needs the extra: pip install -e '.[lm]'"
+for module in ("torch", "transformers", "peft"):
+    pytest.importorskip(module, reason=REASON)
+
+from experiments import layer_scales  # noqa: E402
+from experiments.lab import Lab  # noqa: E402
+from experiments.layer_scales import rescaled, row_scale  # noqa: E402
+from rmt_alpha import plotting  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("default")
+RNG = np.random.default_rng(0)
+W0 = RNG.normal(size=(30, 40))
+TWO = RNG.normal(size=(30, 2)) @ RNG.normal(size=(2, 40))
+
+
+def test_a_rescaled_source_and_something_of_low_rank():
+    """The theory's case: at α = 1 the change has full rank, at the right α rank two."""
+    found = rescaled(W0, 1.7 * W0 + 0.1 * TWO)
+    assert found["alpha"] == pytest.approx(1.7, abs=0.02)
+    assert found["rank_one"] > 15 and found["rank_scalar"] == found["rank_rows"] == 1  # 90 % is the rescaling alone
+    assert found["explained_scalar"] > 0.9 and found["explained_one"] == 0
+
+
+def test_one_scale_per_row():
+    scales = RNG.uniform(0.5, 1.5, 30)
+    np.testing.assert_allclose(row_scale(W0, scales[:, None] * W0), scales)
+    found = rescaled(W0, scales[:, None] * W0)
+    assert found["explained_rows"] == pytest.approx(1) and found["explained_scalar"] < 0.2
+    assert found["alpha_sd"] == pytest.approx(scales.std()) and found["rank_scalar"] > 10
+
+
+def test_a_change_in_a_random_direction_is_chance():
+    held = [rescaled(W0, W0 + 0.01 * RNG.normal(size=W0.shape)) for _ in range(200)]
+    assert np.mean([h["explained_rows"] for h in held]) == pytest.approx(1 / 40, rel=0.1) == held[0]["chance"]
+    assert held[0]["rank_one"] == pytest.approx(held[0]["rank_rows"], abs=1)
+    assert held[0]["change"] == pytest.approx(0.01, rel=0.1)
+
+
+def test_rank_by_brute_force():
+    W = W0 + TWO + 0.1 * RNG.normal(size=W0.shape)
+    U, s, V = np.linalg.svd(W - W0)
+    total = np.sum((W - W0) ** 2)
+    least = next(r for r in range(31) if np.sum((W - W0 - (U[:, :r] * s[:r]) @ V[:r]) ** 2) <= 0.1 * total)
+    assert rescaled(W0, W)["rank_one"] == least
+
+
+def test_the_table_is_told(monkeypatch, tmp_path):
+    def planted(task, seed):
+        rows = [
+            {"task": task, "seed": seed, "layer": k, "module": m, "accuracy": 0.8, "majority": 0.5, **rescaled(W0, 1.001 * W0 + 0.01 * TWO),
+             "with_learned": 0.25 if m in ("query", "value") else np.nan}
+            for k in range(6) for m in layer_scales.MODULES
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    monkeypatch.setattr(layer_scales, "compared", planted)
+    lab = Lab("layer_scales", tmp_path, 2, 0)
+    with plotting.style():
+        layer_scales.run(lab)
+    told = " ".join(lab.remarks)
+    assert "sst2 80.0, 50.0 %" in told and "+0.250 ± 0.000 (mean ± s.e. over 8 runs)" in told
+    assert set(lab.files) == {f"layer_scales.{kind}" for kind in ("csv", "pdf", "png")}
