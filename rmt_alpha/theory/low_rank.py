@@ -33,6 +33,10 @@ from .resolvent import Law, Spectral
 from .stage import Stage, _blocks, own_scales, train
 
 TIE = 1e-7  # of the largest eigenvalue
+# Between crossings of eigenvalues accuracy and risk have peaks of their own. Where many classes make a point of the search
+# dear (an integral over orthants), it looks for broad ones only.
+FINE, COARSE = 0.04, 0.25
+EXACT = 3  # classes, up to which the orthants are in closed form
 
 
 class TieWarning(UserWarning):
@@ -266,4 +270,7 @@ def optimum_at(low: LowRank, rank: int, threshold: str) -> Optimum:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TieWarning)  # crossings of eigenvalues lie on the way of any search
-        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), low.stage.form.units)
+        spacing = (
+            FINE if low.stage.fit.population.outputs <= EXACT or low.stage.fit.population.is_regression else COARSE
+        )
+        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), low.stage.form.units, spacing)

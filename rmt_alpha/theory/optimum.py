@@ -248,8 +248,8 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
     return Optimum(pick(alpha), float(last.accuracy[0]), None, infinite, pick(risky), risk, pick(direction))
 
 
-def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray) -> Optimum:
-    """`Optimum` where nothing is a form in α."""
+def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray, spacing: float = 0.5) -> Optimum:
+    """`Optimum` where nothing is a form in α; `spacing`, of the grid in y, at most the width of a peak."""
     pick = (lambda v: float(v[0])) if len(units) == 1 else (lambda v: v)
     ends = np.full(len(units), FAR)
 
@@ -259,7 +259,7 @@ def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray) -> O
 
     goals: list[Any] = [lambda m: -m.risk, lambda m: m.accuracy]
     is_regression = at(np.zeros((1, len(units)))).accuracy is None
-    y, last, _ = best(at, goals[: 1 if is_regression else 2], ends)
+    y, last, _ = best(at, goals[: 1 if is_regression else 2], ends, spacing)
     risky, risk = pick(units * np.sinh(y[0])), float(last.risk[0])
     if is_regression:
         return Optimum(risky, None, None, False, risky, risk, pick(0 * units))

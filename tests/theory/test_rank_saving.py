@@ -1,11 +1,12 @@
 """The rank that a free α saves: against its definition, where it is known, where eigenvalues meet, and where α* is infinite."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
 
-from rmt_alpha import Fit, Population, TransferProblem, optimal_alpha, predict, rank_saving
+from rmt_alpha import Fit, Population, TransferProblem, optimal_alpha, predict, rank_path, rank_saving
 from rmt_alpha.theory.low_rank import TieWarning, solved
 from rmt_alpha.theory.rank_saving import RankSaving
 
@@ -94,3 +95,17 @@ def test_the_first_rank_that_is_as_good(by, sign):
     best, at_one = sign * np.array([5.0, 3.0, 2.0, 2.5]), sign * np.array([6.0, 4.0, 2.9, 3.0])
     saving = RankSaving(np.ones(4), best, at_one, np.array([0.5, 1e-9]), by)
     assert (saving.rank, saving.rank_at_one, saving.closed) == (1, 2, (2,))
+
+
+def test_narrow_peaks_between_crossings_are_found():
+    """Where eigenvalues cross, risk has peaks of their own, which a coarse search misses: against a fine grid."""
+    rng = np.random.default_rng([0, 6])
+    W = rng.standard_normal((120, 6)) / np.sqrt(120)
+    new = rng.standard_normal((120, 2)) / np.sqrt(120) @ np.random.default_rng(0).standard_normal((2, 6))
+    fit = Fit(Population.linear(W * np.linspace(0, 1.2, 6) + new, 0.5), 180, 0.05, starts=[W])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TieWarning)
+        grid = rank_path(fit, np.linspace(-3, 4, 7001)).risk
+        best = rank_saving(fit).best
+    np.testing.assert_allclose(best, grid.min(-1), rtol=1e-6)
+    assert np.all(best <= grid.min(-1) + 1e-12)
