@@ -10,9 +10,9 @@ import tyro
 from ..files import write_whole
 from .options import as_json, table
 
-USE = "For new rows: rmt_alpha.estimate.load_classifier({model!r}).predict(X), "
-OF_ROWS = "X a DataFrame with these columns."
-OF_TEXTS = "X = rmt_alpha.data.embed.embed(texts)."
+LOAD = "rmt_alpha.estimate.load_classifier({model!r})"
+FOR_ROWS = f"For new rows: {LOAD}.predict(X), X a DataFrame with these columns."
+FOR_TEXTS = f"For new texts: {LOAD}.predict(rmt_alpha.data.embed.embed(texts))."
 GAINS = (
     "Gains weigh each left-out row by how clearly it is right or wrong: they are not the differences of the accuracies."
 )
@@ -78,7 +78,7 @@ def choose(
             picture=str(picture),
             model=str(model),
         )
-    use = USE.format(model=str(model)) + (OF_ROWS if text is None else OF_TEXTS)
+    use = (FOR_ROWS if text is None else FOR_TEXTS).format(model=str(model))
     return f"{report(decision, sorted(set(left_out)), picture, model)}\n{use}"
 
 
@@ -99,7 +99,7 @@ def report(decision: Any, left_out: list[str], picture: Path, model: Path) -> st
         lines.append(f"Features scaled by {decision.scaling.origin}.")
     if left_out:
         lines.append(f"Left out, since it only numbers the rows: {', '.join(left_out)}.")
-    lines.append(f"γ = {decision.gamma:.3g}. Wrote {picture} and {model}.")
+    lines.append(f"γ = {decision.gamma:.3g}. Wrote {picture}, and {model}, the classifier at α = {decision.take:.3g}.")
     return "\n".join(lines)
 
 

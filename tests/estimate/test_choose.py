@@ -167,6 +167,7 @@ def test_the_command_says_how_to_use_what_it_wrote(files, capsys):
     assert main(["choose", "s.csv", "t.csv"]) == 0
     said = capsys.readouterr().out
     assert "60 features: f0, f1, f2, f3, f4, …, f58, f59." in said
+    assert f"alpha.json, the classifier at α = {load_classifier('alpha.json').about['alpha']:.3g}." in said
     call = re.search(r"^For new rows: rmt_alpha\.estimate\.(.+), X a DataFrame", said, re.MULTILINE)[1]
     table = pd.read_csv("t.csv")
     turned = eval(call, {"load_classifier": load_classifier, "X": table[table.columns[::-1]]})
