@@ -35,11 +35,11 @@ class Recipe:
     batch_size: int | None = None
     """Texts per step. None: 16; published: 64."""
     max_length: int | None = None
-    """Tokens a text is cut at. None: 128; published: 512."""
+    """Tokens at which a text is cut off. None: 128; published: 512."""
     lr: float | None = None
     """Learning rate at the first step; it falls linearly to 0. None: the method's own, as `rmt_alpha.adapters.METHODS` has it."""
     weight_decay: float | None = None
-    """Of AdamW. None: 0; published: 0.01."""
+    """Weight decay of AdamW. None: 0; published: 0.01."""
     beta2: float | None = None
     """AdamW's and Adam's second constant; the first is 0.9. None: 0.999; published: 0.99."""
     validation: float = 0.2
@@ -52,7 +52,7 @@ class Recipe:
     """What the head reads: "own", as the model's class has it, mostly the first token; "mean", a linear head on the mean over the
     tokens, for bodies that were trained with it, as sentence-transformers' are."""
     rank: int = 8
-    """Of B A."""
+    """Rank of B A."""
     lora_alpha: float | None = None
     """peft's name for s·rank, the scale of B A; not α. None: 16; published: the rank, so that s = 1."""
     a_std: float | None = None
@@ -62,7 +62,7 @@ class Recipe:
     row_scale: Literal["row", "layer", "shared"] = "row"
     """α: one per row, one per layer, or one vector for all adapted weights of one attention."""
     init_row_scale: float = 1.0
-    """α at the start; with the method "alpha-fixed", to the end."""
+    """α at the start; with the method "alpha-fixed", throughout."""
     scale_bias: bool | None = None
     """Multiply the bias by α too. None: no; yes in the published protocol."""
     every: int = 10
@@ -76,7 +76,7 @@ class Recipe:
     held_out: float = 0.2
     """Share of the remaining training rows that α is trained on, and nothing else."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the products; weights are kept in float32. bfloat16 is faster on processors that have it in hardware."""
+    """Precision of matrix products; weights are kept in float32. bfloat16 is faster on processors that have it in hardware."""
 
     def __post_init__(self) -> None:
         for name in ("n_train", "steps", "evaluations", "rank", "every"):

@@ -10,31 +10,37 @@ import tyro
 from ..files import write_whole
 from .options import as_json, table
 
-USE = "For new texts: rmt_alpha.estimate.load_classifier('{model}').predict(rmt_alpha.data.embed.embed(texts))."
+LOAD = "rmt_alpha.estimate.load_classifier({model!r})"
+FOR_ROWS = f"For new rows: {LOAD}.predict(X), X a DataFrame with these columns."
+FOR_TEXTS = f"For new texts: {LOAD}.predict(rmt_alpha.data.embed.embed(texts))."
+GAINS = (
+    "Gains weigh each left-out row by how clearly it is right or wrong: they are not the differences of the accuracies."
+)
 NAMES = {"chosen": "α chosen", "1": "α = 1", "0": "α = 0"}
 
 
 def choose(
-    source: tyro.conf.Positional[str],
-    target: tyro.conf.Positional[str],
+    source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")],
+    target: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="TARGET")],
     /,
-    unlabelled: str | None = None,
-    label: str = "label",
-    text: str | None = None,
+    unlabelled: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
+    label: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = "label",
+    text: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None,
     out: Annotated[Path, tyro.conf.arg(metavar="PREFIX")] = Path("alpha"),
     json: bool = False,
 ) -> str:
-    """Choose α for a target from its few labelled rows: does the source help, with which α, how sure is that?
+    """Choose α for a target from its few labelled rows: does the source help, with which α, and how sure is that?
 
-    Files: CSV or TSV with a header, Parquet, NPZ with X and y, or X.npy,y.npy. Writes PREFIX.png, the curve of accuracy over α, and
-    PREFIX.json, the classifier. Columns that only number the rows are left out.
+    Files: CSV or TSV with a header, Parquet, NPZ with X and y, or X.npy,y.npy. One column holds the labels, numbers or words; all
+    others are features and must be numeric, but columns that only number the rows are left out. Writes PREFIX.png, the curve of
+    accuracy against α, and PREFIX.json, the classifier.
 
     Args:
-        source: Rows of the source task with labels; or a classifier that this command saved (.json).
-        target: Rows of the target task with labels, same features.
-        unlabelled: More rows of the target task, from which the features are scaled; a label column is ignored.
-        label: The column of labels.
-        text: A column of texts, embedded by a language model (extra lm) in place of all other columns.
+        source: Labelled rows of the source task; or a classifier that this command saved (.json).
+        target: Labelled rows of the target task, with the same columns.
+        unlabelled: More rows of the target task, used to scale the features; a label column is ignored.
+        label: The column of labels, the same name in every file.
+        text: A column of texts, embedded by a language model (extra lm); it replaces all other columns.
         out: Where to write: PREFIX.png and PREFIX.json.
         json: One line of JSON.
     """
@@ -43,13 +49,7 @@ def choose(
 
     X, y, left_out = read_rows(target, label, text)
     if source.endswith(".json"):
-        trained = load_classifier(source)
-        if trained.features is not None and trained.features != list(map(str, X.columns)):
-            raise ValueError(
-                f"the source was trained on the columns {trained.features[:4]} …, the target has {list(X.columns)[:4]} …. "
-                "Save the same columns in the same order."
-            )
-        given: Any = trained
+        given: Any = load_classifier(source)
     else:
         source_X, source_y, also = read_rows(source, label, text)
         given, left_out = (source_X, source_y), [*left_out, *also]
@@ -78,24 +78,28 @@ def choose(
             picture=str(picture),
             model=str(model),
         )
-    said = report(decision, sorted(set(left_out)), picture, model)
-    return said if text is None else f"{said}\n{USE.format(model=model)}"
+    use = (FOR_ROWS if text is None else FOR_TEXTS).format(model=str(model))
+    return f"{report(decision, sorted(set(left_out)), picture, model)}\n{use}"
 
 
 def report(decision: Any, left_out: list[str], picture: Path, model: Path) -> str:
     """What is printed: the verdict, then the numbers."""
+    from ..estimate.tables import some
+
     share = f"{100 * decision.level:.0f} % interval"
     rows = [[NAMES[k], e.percent(), "" if k == "chosen" else decision.gain[k].percent(signed=True)]
             for k, e in decision.accuracy.items()]  # fmt: skip
     numbers = table(["", f"accuracy, {share}", "gain of the chosen, points"], rows, left=True)
-    lines = [decision.verdict, "", numbers, ""]
+    lines = [decision.verdict, "", numbers, "", GAINS]
+    if decision.features is not None:
+        lines.append(f"{len(decision.features)} features: {some(decision.features)}.")
     if decision.curve.distance is not None:
         lines.append(f"Theory's curve lies {100 * decision.curve.distance:.1f} points (RMS) from the measured one.")
     if decision.scaling is not None:
         lines.append(f"Features scaled by {decision.scaling.origin}.")
     if left_out:
         lines.append(f"Left out, since it only numbers the rows: {', '.join(left_out)}.")
-    lines.append(f"γ = {decision.gamma:.3g}. Wrote {picture} and {model}.")
+    lines.append(f"γ = {decision.gamma:.3g}. Wrote {picture}, and {model}, the classifier at α = {decision.take:.3g}.")
     return "\n".join(lines)
 
 

@@ -166,9 +166,9 @@ def _explained(drawn: str, words: Sequence[str]) -> str:
     unknown = re.search(r"Unrecognized options: (--[\w-]+)", message)
     if unknown and words and words[0] in COMMANDS:
         flags = ["--" + name.replace("_", "-") for name in _options(COMMANDS[words[0]])]
-        close = difflib.get_close_matches(unknown[1], flags, 1, 0.5)
+        close = [f for f in flags if f.startswith(unknown[1])] or difflib.get_close_matches(unknown[1], flags, 1, 0.5)
         if close:
-            return f"{message}. Did you mean {close[0]}?"
+            return f"{message}. Did you mean {' or '.join(close)}?"
     return f"{message}. See rmt-alpha --help, or --help after the command."
 
 

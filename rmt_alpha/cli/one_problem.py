@@ -25,7 +25,7 @@ def predict(problem: Problem = EXAMPLE, alpha: Alphas = ("0", "1"), json: bool =
     The accuracy is signed: below ½ the classifier is inverted.
 
     Args:
-        alpha: Scales of the frozen classifier (not peft's lora_alpha): numbers and ranges such as -2:3:51, apart by spaces.
+        alpha: Scales of the frozen classifier (not peft's lora_alpha): numbers and ranges such as -2:3:51, separated by spaces.
         json: One line of JSON, at full precision.
     """
     made, at = problem.problem(), alphas(alpha)
@@ -87,9 +87,9 @@ def simulate(
     Theory is the limit of large sizes: at small ones many trials resolve its distance, of the order of 1/p, and z grows.
 
     Args:
-        alpha: Scales of the frozen classifier: numbers and ranges such as -2:3:51, apart by spaces. All share the same draws.
+        alpha: Scales of the frozen classifier: numbers and ranges such as -2:3:51, separated by spaces. All share the same draws.
         n_trials: Independent trainings; a count, at least 2.
-        seed: Of the random streams; the same seed gives the same numbers.
+        seed: Seed of the random streams; the same seed gives the same numbers.
         method: chain (any dimension, Gaussian noise, positive penalties, squared loss), dense (draws data), auto (chain where it applies).
         noise: Law of the features' noise, of unit variance.
         labels: Exactly half of each class, or a coin for every example; auto: balanced.

@@ -22,7 +22,7 @@ def sweep(
     shard: Annotated[str, tyro.conf.arg(metavar="I/K")] = "0/1",
     json: bool = False,
 ) -> str | None:
-    """Theory and simulation over a grid of problems. Killed or interrupted: run the same command again.
+    """Theory and simulation over a grid of problems. If killed or interrupted, run the same command again.
 
     Args:
         spec: TOML file: what to compute.

@@ -66,7 +66,7 @@ def validate(
         n_problems: Random problems; a count, at least 10.
         n_trials: Trainings per problem; a count, at least 100.
         dim: p: features per problem; a count, at least 500 times n_trials, for theory is exact in the limit only.
-        seed: Of problems and trainings; the same seed gives the same answer.
+        seed: Seed of problems and trainings; the same seed gives the same answer.
         level: Probability of rejecting a right theory, over all tests together; above 0, below 1.
         workers: Processes; a count. No digit of the answer depends on them.
         verbose: Every problem and its z-scores too, below the verdict.

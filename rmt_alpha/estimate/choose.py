@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
+from sklearn.utils.multiclass import type_of_target
 
 from .classifier import AlphaRidgeClassifier
 from .curve import DIFFERENCE_INFLATION, LEVEL_INFLATION, SMOOTHING, AccuracyCurve, _margins, curve_of, with_theory
 from .saved import SavedClassifier
 from .scaling import Scaling, scaling_rows
+from .tables import some
 
 LEAST_GAIN = 0.0005  # what is printed as +0.0 points is no help
 
@@ -108,20 +110,16 @@ def choose_alpha(
     >>> decision.take
     1.0
     >>> print(decision.verdict)
-    The source helps: 17.6 [2.0, 33.2] points over the target alone. α = 0.18 [0.03, 4.34] cannot be told from 1 by 40 rows: take 1.
+    The source helps: 17.6 [2.0, 33.2] points over the target alone. α = 0.18 [0.03, 4.34] cannot be told from 1 with 40 rows: take 1.
     """
-    X, y = target
+    X, y = _pair("target", target)
     names = [str(c) for c in X.columns] if hasattr(X, "columns") else None
     scaling = None
     if isinstance(source, tuple):
-        if len(source) != 2:
-            raise ValueError(f"source must be (rows, labels), a fitted classifier or weights, got {len(source)} items.")
-        source_X, source_y = (_numbers("source", source[0]), np.asarray(source[1]))
-        if hasattr(source[0], "columns") and names is not None and names != [str(c) for c in source[0].columns]:
-            missing = sorted(set(names) ^ {str(c) for c in source[0].columns})
-            raise ValueError(
-                f"source and target must have the same columns in the same order; they differ in {missing[:5] or 'order'}."
-            )
+        rows, source_y = _pair("source", source)
+        if hasattr(rows, "columns") and names is not None:
+            _same_columns(names, [str(c) for c in rows.columns])
+        source_X, source_y = _numbers("source", rows), np.asarray(source_y)
         X = _numbers("target", X)
         if X.shape[1] != source_X.shape[1]:
             raise ValueError(
@@ -182,8 +180,8 @@ def _verdict(
     if take == alpha:
         return f"{worth} Take {band}: {gain['1'].percent(signed=True)} points over α = 1."
     if gain[f"{take:g}"].high < 0:
-        return f"{worth} {band}, but the {n} rows are predicted better at α = {take:g}: take {take:g}."
-    return f"{worth} {band} cannot be told from {take:g} by {n} rows: take {take:g}."
+        return f"{worth} {band}, but the {n} rows are better predicted at α = {take:g}: take {take:g}."
+    return f"{worth} {band} cannot be told from {take:g} with {n} rows: take {take:g}."
 
 
 def _number(value: float) -> str:
@@ -209,6 +207,33 @@ def _difference(a: np.ndarray, b: np.ndarray, weight: np.ndarray, level: float) 
 
 def _smooth(margin: np.ndarray) -> np.ndarray:
     return ndtr(margin / (SMOOTHING * np.sqrt(np.mean(margin**2)) + 1e-300))
+
+
+def _pair(name: str, given: Any) -> tuple[Any, Any]:
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        what = f"{len(given)} items" if isinstance(given, tuple | list) else f"a {type(given).__name__}"
+        also = ", a fitted classifier or weights" if name == "source" else ""
+        raise ValueError(
+            f"{name} must be a pair (rows, labels){also}, got {what}. Write choose_alpha((X_source, y_source), (X, y))."
+        )
+    kind = type_of_target(given[1], input_name=f"the labels of {name}")
+    if kind not in ("binary", "multiclass"):
+        raise ValueError(
+            f"the labels of {name} must be classes, got {kind} values. Cut them into classes; for regression use AlphaRidge."
+        )
+    return given[0], given[1]
+
+
+def _same_columns(target: list[str], source: list[str]) -> None:
+    if target == source:
+        return
+    lacks = [
+        f"{name} lacks {some(sorted(set(theirs) - set(own)))}"
+        for name, own, theirs in (("source", source, target), ("target", target, source))
+        if set(theirs) - set(own)
+    ]
+    what = "; ".join(lacks) or "the order differs. Select one's in the other's order: X[X_source.columns]"
+    raise ValueError(f"source and target must have the same columns in the same order: {what}.")
 
 
 def _numbers(name: str, X: Any) -> np.ndarray:

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.special import softmax
 from scipy.stats import t as student
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -30,7 +31,7 @@ from .factor import mean_square
 from .many_classes import by_likelihood
 from .ridge import LeaveOneOut, RidgePath
 from .rules import by_leave_one_out, by_structure, interval, margins, separation, structure
-from .source import Starts, read_starts, split_pipeline
+from .source import REMEDY, Starts, read_starts, split_pipeline
 
 RULES = ("auto", "loo")
 PENALTIES = 25  # values of γ that "loo" looks at
@@ -68,7 +69,11 @@ class _AlphaRidge(BaseEstimator):
             ), False
         if hasattr(X, "shape"):
             validate_data(self, X, reset=reset, skip_check_array=True)
-        return check_array(transform.transform(X), dtype=np.float64, accept_sparse="csr"), True
+        try:
+            rows = transform.transform(X)
+        except NotFittedError as error:
+            raise ValueError(f"source={self.source!r} is a Pipeline that is not fitted. {REMEDY}") from error
+        return check_array(rows, dtype=np.float64, accept_sparse="csr"), True
 
     def _weights(self, sample_weight: Any, X: Any) -> np.ndarray:
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)

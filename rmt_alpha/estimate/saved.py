@@ -37,6 +37,11 @@ class SavedClassifier:
         return self.coef
 
     @property
+    def feature_names_in_(self) -> np.ndarray | None:
+        """As scikit-learn has them: a source is held against the target's columns."""
+        return None if self.features is None else np.asarray(self.features, dtype=object)
+
+    @property
     def intercept_(self) -> np.ndarray:
         return self.intercept
 
@@ -45,7 +50,15 @@ class SavedClassifier:
         return self.classes
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Scores (n,), or (n, K)."""
+        """Scores (n,), or (n, K). Of a DataFrame the columns in `features` are taken, in that order."""
+        if self.features is not None and hasattr(X, "columns"):
+            missing = [name for name in self.features if name not in X.columns]
+            if missing:
+                raise ValueError(
+                    f"X lacks {len(missing)} of the {len(self.features)} columns that the classifier was fitted on: "
+                    f"{', '.join(missing[:5])}. Add them, under these names."
+                )
+            X = X[self.features]
         scores = np.asarray(X, dtype=float) @ self.coef.T + self.intercept
         return scores[:, 0] if len(self.coef) == 1 else scores
 

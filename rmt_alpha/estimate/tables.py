@@ -27,16 +27,14 @@ def read_rows(
     labels = None
     if label is not None:
         if label not in frame:
-            raise ValueError(
-                f"{path} has no column {label!r}; its columns are {_some(frame.columns)}. Name it with --label."
-            )
+            raise ValueError(f"{path} has no column {label!r}. {_what_there_is(frame)}")
         if frame[label].isna().any():
             line = int(np.argmax(frame[label].isna())) + 1
             raise ValueError(f"{path} has no label in row {line}. Drop the row, or give it as unlabelled.")
         labels = frame.pop(label).to_numpy()
     if text is not None:
         if text not in frame:
-            raise ValueError(f"{path} has no column {text!r} of texts; its columns are {_some(frame.columns)}.")
+            raise ValueError(f"{path} has no column {text!r} of texts; its columns are {some(frame.columns)}.")
         if frame[text].isna().any():
             row = int(np.argmax(frame[text].isna())) + 1
             raise ValueError(f"{path} has no text in row {row} of column {text!r}. Drop the row.")
@@ -49,17 +47,28 @@ def read_rows(
     frame = frame.drop(columns=numbering)
     if frame.shape[1] == 0:
         raise ValueError(f"{path} has no features: columns other than the label. Add at least one numeric column.")
-    for column in frame:
-        numbers = pd.to_numeric(frame[column], errors="coerce")
-        bad = ~np.isfinite(numbers.to_numpy(dtype=float))
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise ValueError(
-                f"{path}: column {column!r} is not a finite number in row {row + 1} ({str(frame[column].iloc[row])[:40]!r}). Fill or "
-                "drop missing values, encode words as numbers, and name a column of texts with --text."
-            )
-        frame[column] = numbers.astype(float)
-    return frame, labels, numbering
+    return _as_numbers(path, frame), labels, numbering
+
+
+def _as_numbers(path: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame as finite floats; ValueError that names every column that has words or gaps."""
+    numbers = frame.apply(pd.to_numeric, errors="coerce").astype(float)
+    bad = ~np.isfinite(numbers)
+    words = [c for c in frame if (bad[c] & frame[c].notna()).any()]
+    gaps = [c for c in frame if bad[c].any() and c not in words]
+    if words:
+        row = int(np.argmax(bad[words[0]] & frame[words[0]].notna()))
+        raise ValueError(
+            f"{path}: not a finite number in row {row + 1} of column {words[0]!r}: {str(frame[words[0]].iloc[row])[:40]!r}. "
+            f"Encode as numbers, or drop: {some(words)}. A column of texts to embed is named with --text."
+        )
+    if gaps:
+        row, rows = int(np.argmax(bad[gaps[0]])), int(bad.any(axis=1).sum())
+        raise ValueError(
+            f"{path}: no value in row {row + 1} of column {gaps[0]!r}; {rows} of {len(frame)} rows have gaps. "
+            f"Fill them, in source and target alike, or drop those rows, or the columns {some(gaps)}."
+        )
+    return numbers
 
 
 def _frame(path: str, label: str | None) -> pd.DataFrame:
@@ -123,6 +132,17 @@ def _numbers_rows(name: Any, column: pd.Series) -> bool:
     return bool(column.is_unique and column.max() - column.min() == len(column) - 1)
 
 
-def _some(names: Any) -> str:
+def _what_there_is(frame: pd.DataFrame) -> str:
+    """What a file without the wanted label has, and what to do."""
+    names = [str(name) for name in frame.columns]
+    if len(names) == 1 and ";" in names[0]:
+        return "It is separated by semicolons: save it with commas, or with tabs as .tsv."
+    if pd.to_numeric(pd.Series(names), errors="coerce").notna().mean() > 0.5:  # pandas makes 1.5 of a second 1.5.1
+        return f"Its first line holds no names but numbers ({some(names)}): add a line of column names."
+    return f"Its columns are {some(names)}. Name the labels' column, the same in every file, with --label."
+
+
+def some(names: Any) -> str:
+    """The first and the last few: labels tend to stand at an end."""
     names = [str(name) for name in names]
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return ", ".join(names if len(names) <= 8 else [*names[:5], "…", *names[-2:]])

@@ -333,6 +333,7 @@ def test_right_data(answer, shelf, monkeypatch):
         ("predict --beta x", "Error parsing --beta: could not convert string to float: 'x'. See rmt-alpha --help"),
         ("predict --betta 1", "Unrecognized options: --betta, 1. Did you mean --beta?"),
         ("predict --gamma-sorce 1", "Did you mean --gamma-source?"),
+        ("predict --n 40", "Did you mean --n-source or --n-target?"),
         ("predict --dim", "Missing value for argument '--dim'"),
         ("predict --alpha", "--alpha must be one number or more"),
         ("predict --alpha nan", "--alpha must lie in"),

@@ -20,6 +20,7 @@ from rmt_alpha.estimate.choose import Estimate, _verdict
 from rmt_alpha.estimate.tables import read_rows
 
 MU = np.full(60, 1.4 / np.sqrt(60))
+NAMED = pd.DataFrame(np.eye(4, 2), columns=["a", "b"])
 
 
 def sample(rng, n, mean=MU, scale=1.0, offset=0.0):
@@ -124,6 +125,11 @@ def test_scaling_and_offsets_come_out_right_in_the_saved_classifier(tmp_path):
         ((np.zeros((4, 2)), [0, 1, 0]), (np.zeros((4, 3)), [0, 1, 0, 1]), "source has 2 features, target 3"),
         ((np.full((4, 3), np.nan), [0, 1, 0, 1]), (np.zeros((4, 3)), [0, 1, 0, 1]), "source holds nan in row 0"),
         ((np.eye(4, 3), [0, 2, 0, 2]), (np.eye(4, 3), [0, 1, 0, 1]), "source has the labels .*must be equal"),
+        ((np.eye(4, 3), [0, 1, 0, 1]), "t.csv", r"target must be a pair \(rows, labels\), got a str"),
+        ((np.eye(4, 3),), (np.eye(4, 3), [0, 1, 0, 1]), "source must be a pair .*weights, got 1 items"),
+        ((np.eye(4, 3), [0, 1, 0, 1]), (np.eye(4, 3), [0.1, 1.2, 0, 1]), "labels of target must be classes, got cont"),
+        ((NAMED, [0, 1, 0, 1]), (NAMED[["b", "a"]], [0, 1, 0, 1]), "same order: the order differs. Select"),
+        ((NAMED, [0, 1, 0, 1]), (NAMED[["a"]], [0, 1, 0, 1]), "same order: target lacks b."),
     ],
 )
 def test_what_does_not_fit_together_is_said(source, target, message):
@@ -156,6 +162,22 @@ def test_the_command_writes_picture_and_classifier(files, capsys):
     assert found["left_out"] == ["Unnamed: 0"] and found["take"] in (found["alpha"], 0, 1)
 
 
+def test_the_command_says_how_to_use_what_it_wrote(files, capsys):
+    """The line that it prints runs, on a table with other columns in another order."""
+    assert main(["choose", "s.csv", "t.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "60 features: f0, f1, f2, f3, f4, …, f58, f59." in said
+    assert f"alpha.json, the classifier at α = {load_classifier('alpha.json').about['alpha']:.3g}." in said
+    call = re.search(r"^For new rows: rmt_alpha\.estimate\.(.+), X a DataFrame", said, re.MULTILINE)[1]
+    table = pd.read_csv("t.csv")
+    turned = eval(call, {"load_classifier": load_classifier, "X": table[table.columns[::-1]]})
+    plain = load_classifier("alpha.json").predict(table.drop(columns=["Unnamed: 0", "label"]).to_numpy())
+    np.testing.assert_array_equal(turned, plain)
+    assert np.mean(turned == table.label) > 0.8
+    with pytest.raises(ValueError, match="X lacks 2 of the 60 columns .*: f3, f4. Add them"):
+        load_classifier("alpha.json").predict(table.drop(columns=["f3", "f4"]))
+
+
 def test_all_kinds_of_files_say_the_same(files, capsys):
     found = []
     for source, target in (("s.npz", "t.npz"), ("sX.npy,sy.npy", "tX.npy,ty.npy")):
@@ -185,12 +207,27 @@ def test_columns_that_number_the_rows_are_no_features(tmp_path):
         (["s.csv", "t.txt"], "there is no file t.txt"),
         (["sX.npy,nothing.npy", "t.csv"], "there is no file nothing.npy"),
         (["bad.json", "t.csv"], "is truncated, altered, or of another version. Choose the file again"),
-        (["s.csv", "words.csv"], "column 'f1' is not a finite number in row 3 ('red')"),
+        (["s.csv", "t.csv", "--label", "y"], "f0, f1, f2, f3, …, f59, label. Name the labels' column"),
+        (["s.csv", "words.csv"], "in row 3 of column 'f1': 'red'. Encode as numbers, or drop: f1."),
+        (["s.csv", "gaps.csv"], "no value in row 2 of column 'f1'; 2 of 3 rows have gaps. Fill them"),
+        (["s.csv", "gaps.csv"], "or the columns f1, f2."),
+        (["s.csv", "semicolons.csv"], "It is separated by semicolons"),
+        (["s.csv", "bare.csv"], "holds no names but numbers (1, 2.5, 1.1)"),
+        (["s.csv", "amounts.csv"], "the labels of target must be classes, got continuous values"),
+        (["s.json", "turned.csv"], "made for other features than X: at place 0 X has 'f59', the source 'f0'"),
     ],
 )
 def test_bad_files_are_one_line_and_status_2(files, arguments, message, capsys):
     (files / "bad.json").write_text("[]")
-    pd.DataFrame({"f1": [1, 2, "red"], "label": [0, 1, 0]}).to_csv("words.csv", index=False)
+    pd.DataFrame({"f1": [1, None, "red"], "f2": [None, 1, 2], "label": [0, 1, 0]}).to_csv("words.csv", index=False)
+    gaps = pd.DataFrame({"f1": [1, None, 2], "f2": [1, 2, None], "f3": [0.5, 1, 2], "label": [0, 1, 0]})
+    gaps.to_csv("gaps.csv", index=False)
+    gaps.to_csv("semicolons.csv", index=False, sep=";")
+    gaps.assign(f1=0.0, f2=0.0, label=[0.1, 0.2, 0.3]).to_csv("amounts.csv", index=False)
+    (files / "bare.csv").write_text("1,2.5,1\n2,3.5,0\n")
+    rows = pd.read_csv("t.csv", index_col=0)
+    choose_alpha(np.ones(60), (rows.drop(columns="label"), rows.label)).saved().save("s.json")
+    rows[rows.columns[::-1]].to_csv("turned.csv", index=False)
     assert main(["choose", *arguments]) == 2
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1

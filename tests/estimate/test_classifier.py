@@ -267,6 +267,10 @@ def test_regression_finds_the_scale_and_covers_it():
         ({"source": np.zeros(90)}, r"source must be finite and not all 0"),
         ({"source": np.full(90, np.inf)}, r"source must be finite"),
         ({"source": RidgeClassifier()}, r"has no coef_.*FrozenEstimator"),
+        (
+            {"source": make_pipeline(StandardScaler(), RidgeClassifier())},
+            "a Pipeline that is not fitted.*FrozenEstimator",
+        ),
     ],
 )
 def test_bad_inputs_say_what_to_do(parameters, message):

@@ -357,7 +357,7 @@ def test_uploaded_files_of_three_classes(frames):
         ({"source": None}, "label", "source", "source must be a CSV file with a header, got none"),
         ({"target": None}, "label", "target", "target must be a CSV file"),
         ({}, "class", "label", "source.csv has no column 'class'"),
-        ({"target": Upload("mine.csv", b"label,x\n1,a\n0,b\n")}, "label", "target", "mine.csv: column 'x' is not a finite number"),
+        ({"target": Upload("mine.csv", b"label,x\n1,a\n0,b\n")}, "label", "target", "mine.csv: not a finite number in row 1 of column 'x': 'a'"),
         ({"target": Upload("mine.csv", b"label,x\n1,1\n0,2\n1,3\n0,5\n")}, "label", "source", "must have the same columns"),
         ({"target": Upload("mine.csv", b"\xff\xfe\x00")}, "label", "target", "mine.csv cannot be read"),
         ({"target": Upload("mine.exe", b"label,x\n1,1\n")}, "label", "target", "mine.exe must end in"),
