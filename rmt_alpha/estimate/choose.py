@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from .. import _checks as check
 from .classifier import AlphaRidgeClassifier
 from .curve import DIFFERENCE_INFLATION, LEVEL_INFLATION, SMOOTHING, AccuracyCurve, _margins, curve_of, with_theory
 from .saved import SavedClassifier
@@ -111,12 +112,13 @@ def choose_alpha(
     The source helps: 17.6 [2.0, 33.2] points over the target alone. α = 0.18 [0.03, 4.34] cannot be told from 1 by 40 rows: take 1.
     """
     X, y = target
+    check.unmasked("target", y)
     names = [str(c) for c in X.columns] if hasattr(X, "columns") else None
     scaling = None
     if isinstance(source, tuple):
         if len(source) != 2:
             raise ValueError(f"source must be (rows, labels), a fitted classifier or weights, got {len(source)} items.")
-        source_X, source_y = (_numbers("source", source[0]), np.asarray(source[1]))
+        source_X, source_y = (_numbers("source", source[0]), np.asarray(check.unmasked("source", source[1])))
         if hasattr(source[0], "columns") and names is not None and names != [str(c) for c in source[0].columns]:
             missing = sorted(set(names) ^ {str(c) for c in source[0].columns})
             raise ValueError(
@@ -212,6 +214,7 @@ def _smooth(margin: np.ndarray) -> np.ndarray:
 
 
 def _numbers(name: str, X: Any) -> np.ndarray:
+    check.unmasked(name, X)
     try:
         X = np.asarray(X, dtype=float)
     except (TypeError, ValueError) as error:

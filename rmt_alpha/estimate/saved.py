@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from .. import _checks as check
 from ..files import DamagedFileError, read_record, write_record
 
 FORMAT = "rmt_alpha linear classifier 2"
@@ -46,7 +47,7 @@ class SavedClassifier:
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores (n,), or (n, K)."""
-        scores = np.asarray(X, dtype=float) @ self.coef.T + self.intercept
+        scores = check.matrix("X", X, columns=self.coef.shape[1]) @ self.coef.T + self.intercept
         return scores[:, 0] if len(self.coef) == 1 else scores
 
     def predict(self, X: Any) -> np.ndarray:
