@@ -1,5 +1,7 @@
 """Checks of what the user hands in; every message names parameter, value, permitted range and remedy."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -157,3 +159,10 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {_show(value)}.")
     return bool(value)
+
+
+def path(name: str, value: Any) -> Path:
+    """A path, `~` expanded."""
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise TypeError(f"{name} must be a path, got {_show(value)}.")
+    return Path(value).expanduser()

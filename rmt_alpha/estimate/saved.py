@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -65,12 +64,12 @@ class SavedClassifier:
     def save(self, path: str | Path) -> None:
         """Write it, whole or not at all."""
         plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
-        write_record(os.path.expanduser(path), {"format": FORMAT, **plain})
+        write_record(check.path("path", path), {"format": FORMAT, **plain})
 
 
 def load_classifier(path: str | Path) -> SavedClassifier:
     """What `SavedClassifier.save` wrote. DamagedFileError, a ValueError, where a byte of it differs or it holds something else."""
-    path = os.path.expanduser(path)
+    path = check.path("path", path)
     data = read_record(path, REMEDY)
     if data.pop("format", None) != FORMAT:
         raise DamagedFileError(f"{path} is not a classifier that this version of rmt_alpha saved. {REMEDY}")
