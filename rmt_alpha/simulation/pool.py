@@ -57,9 +57,8 @@ def executor(workers: int) -> Iterator[Executor]:
 
     # loky starts fresh processes: a fork would copy locks that JAX's and BLAS's threads hold. It takes 300 MB more than after
     # the first task for a leak and starts the worker anew; big matrices and language models are no leak.
-    with (
-        _blocked_signals()
-    ):  # inherited by what is started here: loky's tracker of semaphores, and with the first task all workers
+    # Whatever is started inherits the block: here the tracker of semaphores, with the first task all workers.
+    with _blocked_signals():
         processes = loky.ProcessPoolExecutor(
             workers, initializer=_begin, initargs=(os.getpid(),), env={"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
         )
