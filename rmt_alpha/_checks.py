@@ -1,5 +1,7 @@
 """Checks of what the user hands in; every message names parameter, value, permitted range and remedy."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,15 @@ def _first(array: np.ndarray, bad: np.ndarray) -> str:
     return f"{value:g}" + (f" (at index {tuple(map(int, where))})" if array.ndim else "")
 
 
+def unmasked(name: str, value: Any) -> Any:
+    """The value, whatever it is, with nothing in it masked: NumPy and scikit-learn would take what lies under the mask."""
+    if np.ma.is_masked(value):
+        raise TypeError(
+            f"{name} must not be masked, got {int(np.ma.count_masked(value))} masked entries. Fill or drop them."
+        )
+    return value
+
+
 def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, remedy: str = "") -> Any:
     """A real number or array within [low, high], as float64; JAX arrays stay what they are, and tracers pass unread."""
     if is_tracer(value):
@@ -30,10 +41,7 @@ def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, re
     if is_jax(value):
         real(name, np.asarray(value), low, high, remedy)
         return value
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise TypeError(
-            f"{name} must not be masked, got {int(np.ma.count_masked(value))} masked entries. Fill or drop them."
-        )
+    unmasked(name, value)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
@@ -101,7 +109,7 @@ def vector(name: str, value: Any, dim: int | None = None) -> Any:
 def labels(name: str, value: Any, length: int | None, below: int | None = None) -> np.ndarray:
     """Whole numbers 0 … G−1, (length,), each of them used; `below` is G, where it is known."""
     try:
-        array = np.asarray(value)
+        array = np.asarray(unmasked(name, value))
     except ValueError:
         raise TypeError(f"{name} must be a vector of whole numbers, got {_show(value)}.") from None
     length = array.size if length is None else length
@@ -144,3 +152,17 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
         words = ", ".join(repr(a) for a in allowed)
         raise ValueError(f"{name} must be one of {words}, got {_show(value)}.")
     return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False, NumPy's too; 1 and "no" are neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {_show(value)}.")
+    return bool(value)
+
+
+def path(name: str, value: Any) -> Path:
+    """A path, `~` expanded."""
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise TypeError(f"{name} must be a path, got {_show(value)}.")
+    return Path(value).expanduser()

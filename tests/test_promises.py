@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rmt_alpha.cli import main
-from rmt_alpha.data import DataUnavailableError, files
+from rmt_alpha.data import DataUnavailableError, files, load_glue
 from rmt_alpha.data import embed as embed_module
 from rmt_alpha.estimate.tables import read_rows
 from rmt_alpha.files import DamagedFileError, seal
@@ -159,6 +159,10 @@ def test_nothing_calls_out_unless_asked(calls, tmp_path, monkeypatch, capsys):
     with pytest.raises(DataUnavailableError, match="the model hub does not give it"):
         before = len(calls)
         embed_module.embed(["a"], "nobody/nothing", tmp_path / "embeddings")
+    assert len(calls) > before
+    with pytest.raises(DataUnavailableError, match="fetching it from its public home failed"):
+        before = len(calls)
+        load_glue("rte", "dev")
     assert len(calls) > before
 
 

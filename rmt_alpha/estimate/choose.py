@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 from sklearn.utils.multiclass import type_of_target
 
+from .. import _checks as check
 from .classifier import AlphaRidgeClassifier
 from .curve import DIFFERENCE_INFLATION, LEVEL_INFLATION, SMOOTHING, AccuracyCurve, _margins, curve_of, with_theory
 from .saved import SavedClassifier
@@ -216,6 +217,7 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
         raise ValueError(
             f"{name} must be a pair (rows, labels){also}, got {what}. Write choose_alpha((X_source, y_source), (X, y))."
         )
+    check.unmasked(name, given[1])
     kind = type_of_target(given[1], input_name=f"the labels of {name}")
     if kind not in ("binary", "multiclass"):
         raise ValueError(
@@ -237,6 +239,7 @@ def _same_columns(target: list[str], source: list[str]) -> None:
 
 
 def _numbers(name: str, X: Any) -> np.ndarray:
+    check.unmasked(name, X)
     try:
         X = np.asarray(X, dtype=float)
     except (TypeError, ValueError) as error:

@@ -26,6 +26,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .. import _checks as check
 from .calibration import calibrate, left_out_logits, log_loss, luck
 from .factor import mean_square
 from .many_classes import by_likelihood
@@ -61,6 +62,7 @@ class _AlphaRidge(BaseEstimator):
 
     def _rows(self, X: Any, reset: bool) -> tuple[Any, bool]:
         """X as float64 (CSR if sparse), through the source Pipeline's transform if there is one; and whether there is."""
+        check.unmasked("X", X)
         transform, _ = split_pipeline(self.source)
         if transform is None:
             least = 2 if reset else 1
@@ -76,7 +78,7 @@ class _AlphaRidge(BaseEstimator):
         return check_array(rows, dtype=np.float64, accept_sparse="csr"), True
 
     def _weights(self, sample_weight: Any, X: Any) -> np.ndarray:
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weights = _check_sample_weight(check.unmasked("sample_weight", sample_weight), X, dtype=np.float64)
         if weights.min() < 0 or not weights.any():
             raise ValueError("sample_weight must be non-negative and contain at least one non-zero number.")
         return weights / weights.max()
@@ -107,7 +109,7 @@ class _AlphaRidge(BaseEstimator):
             n, p = shape
             if self.gammas is None:
                 return mean_square * np.geomspace(1e-3, 30 * max(1, p / n), PENALTIES)
-            grid, name = np.atleast_1d(np.asarray(self.gammas, dtype=float)), "gammas"
+            grid, name = np.atleast_1d(np.asarray(check.unmasked("gammas", self.gammas), dtype=float)), "gammas"
         elif not isinstance(self.gamma, Real) or isinstance(self.gamma, bool):
             raise ValueError(f"gamma={self.gamma!r} must be a positive number or 'loo'.")
         else:
@@ -128,7 +130,7 @@ class _AlphaRidge(BaseEstimator):
             if self.alpha not in RULES:
                 raise ValueError(f"alpha={self.alpha!r} is unknown; use one of {sorted(RULES)} or a finite number.")
             return None
-        alpha = np.asarray(self.alpha, dtype=np.float64)
+        alpha = np.asarray(check.unmasked("alpha", self.alpha), dtype=np.float64)
         shapes = {(), (1,), (J,), (J, d)} | ({(d,)} if J == 1 else set())
         if J == 0 and alpha.size == 1 and np.isfinite(alpha).all():
             return np.zeros((0, d))
@@ -396,7 +398,7 @@ class AlphaRidge(RegressorMixin, _AlphaRidge):
         X, transformed = self._rows(X, reset=True)
         if y is None:
             raise ValueError("AlphaRidge requires y to be passed, but the target y is None.")
-        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        y = check_array(check.unmasked("y", y), dtype=np.float64, ensure_2d=False, input_name="y")
         if len(y) != X.shape[0]:
             raise ValueError(f"Found input variables with inconsistent numbers of samples: {[X.shape[0], len(y)]}")
         omega = self._weights(sample_weight, X)
@@ -477,7 +479,7 @@ def _least_squares_bounds(
 
 
 def _labels(y: Any, n: int) -> np.ndarray:
-    y = column_or_1d(y, warn=True)
+    y = column_or_1d(check.unmasked("y", y), warn=True)
     if y.dtype.kind == "f":
         assert_all_finite(y, input_name="y")
     check_classification_targets(y)

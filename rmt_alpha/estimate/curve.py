@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from .. import _checks as check
 from ..problem import Fit
 from ..theory.predict import predict
 from .classifier import AlphaRidgeClassifier, LeftOut
@@ -88,7 +89,7 @@ def curve_of(
         alpha = np.unique(
             np.append(np.linspace(min(0.0, chosen) - 0.4 * reach, max(0.0, chosen) + reach, 40), reference)
         )
-    alpha = np.asarray(alpha, dtype=float)
+    alpha = np.asarray(check.unmasked("alpha", alpha), dtype=float)
     if alpha.ndim != 1 or alpha.size == 0 or not np.isfinite(alpha).all():
         raise ValueError(f"alpha must be a list of finite numbers, got {alpha!r}.")
     margin = _margins(left_out, np.append(alpha, reference))
@@ -156,8 +157,9 @@ def learning_curve(
     X, _ = model._rows(X, reset=False)
     signs = np.where(np.asarray(y) == model.classes_[1], 1.0, -1.0)
     w = _single_start(model, X.shape[1])
-    alpha = curve_of(model).alpha if alpha is None else np.asarray(alpha, dtype=float)
-    curves = np.array([theory_accuracy(X, signs, w, n, model.gamma_, alpha, n_strata) for n in np.atleast_1d(sizes)])
+    alpha = curve_of(model).alpha if alpha is None else np.atleast_1d(check.real("alpha", alpha))
+    sizes = np.atleast_1d(check.size("sizes", sizes, low=2))
+    curves = np.array([theory_accuracy(X, signs, w, n, model.gamma_, alpha, n_strata) for n in sizes])
     best = curves.argmax(axis=1)
     return alpha[best], curves.max(axis=1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from .. import _checks as check
 from ..files import DamagedFileError, read_record, write_record
 
 FORMAT = "rmt_alpha linear classifier 2"
@@ -59,7 +59,7 @@ class SavedClassifier:
                     f"{', '.join(missing[:5])}. Add them, under these names."
                 )
             X = X[self.features]
-        scores = np.asarray(X, dtype=float) @ self.coef.T + self.intercept
+        scores = check.matrix("X", X, columns=self.coef.shape[1]) @ self.coef.T + self.intercept
         return scores[:, 0] if len(self.coef) == 1 else scores
 
     def predict(self, X: Any) -> np.ndarray:
@@ -77,12 +77,12 @@ class SavedClassifier:
     def save(self, path: str | Path) -> None:
         """Write it, whole or not at all."""
         plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
-        write_record(os.path.expanduser(path), {"format": FORMAT, **plain})
+        write_record(check.path("path", path), {"format": FORMAT, **plain})
 
 
 def load_classifier(path: str | Path) -> SavedClassifier:
     """What `SavedClassifier.save` wrote. DamagedFileError, a ValueError, where a byte of it differs or it holds something else."""
-    path = os.path.expanduser(path)
+    path = check.path("path", path)
     data = read_record(path, REMEDY)
     if data.pop("format", None) != FORMAT:
         raise DamagedFileError(f"{path} is not a classifier that this version of rmt_alpha saved. {REMEDY}")

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import _checks as check
+
 PRIOR_ROWS = 50  # what the source's deviations count for beside the target's own rows
 NULL = 1e-9  # a deviation below this share of the largest is a constant feature
 
@@ -20,7 +22,7 @@ class Scaling:
     origin: str
 
     def __call__(self, X: Any) -> np.ndarray:
-        return (np.asarray(X, dtype=float) - self.mean) / self.deviation
+        return (check.matrix("X", X, columns=len(self.mean)) - self.mean) / self.deviation
 
 
 def scaling_rows(target: Any, source: Any = None, unlabelled: Any = None) -> Scaling:
@@ -34,14 +36,14 @@ def scaling_rows(target: Any, source: Any = None, unlabelled: Any = None) -> Sca
     >>> scaling_rows([[0.0, 1.0], [2.0, 1.0]], source=[[0.0, 3.0], [2.0, 5.0]]).origin
     'the target and the source'
     """
-    target = np.asarray(target, dtype=float)
+    target = check.matrix("target", target)
     if unlabelled is not None:
-        rows = np.vstack([np.asarray(unlabelled, dtype=float), target])
+        rows = np.vstack([check.matrix("unlabelled", unlabelled, columns=target.shape[1]), target])
         return Scaling(rows.mean(axis=0), _positive(rows.var(axis=0)), "unlabelled rows of the target")
     mean, variance, n = target.mean(axis=0), target.var(axis=0), len(target)
     if source is None:
         return Scaling(mean, _positive(variance), "the target's own rows")
-    other = np.asarray(source, dtype=float).var(axis=0)
+    other = check.matrix("source", source, columns=target.shape[1]).var(axis=0)
     return Scaling(mean, _positive((n * variance + PRIOR_ROWS * other) / (n + PRIOR_ROWS)), "the target and the source")
 
 

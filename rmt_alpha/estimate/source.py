@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from .. import _checks as check
+
 REMEDY = "Fit it first; where it gets cloned (a search, a pipeline), wrap it in sklearn.frozen.FrozenEstimator."
 
 
@@ -45,7 +47,9 @@ def read_starts(
     if isinstance(source, list | tuple) and len(source) and not np.isscalar(source[0]):
         parts = [_one(split_pipeline(one), outputs, p, classes, names, transformed) for one in source]
         return Starts(np.stack([w for w, _ in parts]), np.stack([b for _, b in parts]), True)
-    array = None if hasattr(source, "coef_") or hasattr(source, "predict") else np.asarray(source)
+    array = (
+        None if hasattr(source, "coef_") or hasattr(source, "predict") else np.asarray(check.unmasked("source", source))
+    )
     if array is not None and array.ndim == (2 if outputs == 1 else 3):
         parts = [_one((None, one), outputs, p, classes, names, transformed) for one in array]
         if not parts:
@@ -72,7 +76,7 @@ def _one(
     else:
         theirs = np.asarray(model.index) if hasattr(model, "index") and hasattr(model, "to_numpy") else None
         theirs = theirs if theirs is not None and all(isinstance(name, str) for name in theirs) else None
-        w, b, what = np.asarray(model, dtype=np.float64), np.zeros(d), "source"
+        w, b, what = np.asarray(check.unmasked("source", model), dtype=np.float64), np.zeros(d), "source"
     if names is not None and theirs is not None and not transformed and not np.array_equal(names, theirs):
         first = next((i for i, (a, c) in enumerate(zip(names, theirs, strict=False)) if a != c), len(theirs))
         mine, other = (x[first] if first < len(x) else "nothing" for x in (names, theirs))

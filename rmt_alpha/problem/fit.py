@@ -79,7 +79,7 @@ class Group(Meaning):
     def __post_init__(self) -> None:
         if isinstance(self.start, Group):
             raise TypeError("start of a Group must be a Fit or weights, got a Group. Intersect the masks.")
-        mask = np.asarray(self.mask)
+        mask = np.asarray(check.unmasked("mask", self.mask))
         if mask.dtype != bool or mask.ndim != 1 or not mask.any():
             raise ValueError(
                 f"mask must be a vector of booleans, one per coordinate, not all False, got {self.mask!r:.60}."
@@ -147,8 +147,7 @@ class Fit(Cells):
         set_("gamma", check.real("gamma", self.gamma, low=0))
         set_("loss", as_loss("loss", self.loss))
         check.choice("per", self.per, PER)
-        if not isinstance(self.intercept, bool | np.bool_):
-            raise TypeError(f"intercept must be True or False, got {self.intercept!r}.")
+        set_("intercept", check.flag("intercept", self.intercept))
         if self.rank is not None:
             set_(
                 "rank",

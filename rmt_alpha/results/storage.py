@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _checks as check
 from ..files import DamagedFileError, read_record, write_record
 from ..problem import Covariance, Fit, Group, Loss, Population, TransferProblem
 from ..problem.losses import LOSSES
@@ -39,14 +40,14 @@ def save(path: str | os.PathLike[str], thing: Storable) -> None:
     """
     if type(thing).__name__ not in KINDS:
         raise TypeError(f"thing must be a problem or a result of this library, got {type(thing).__name__}.")
-    write_record(os.path.expanduser(path), {"format": FORMAT, "content": _encoded(thing)})
+    write_record(check.path("path", path), {"format": FORMAT, "content": _encoded(thing)})
 
 
 def load(path: str | os.PathLike[str]) -> Any:
     """What `save` wrote. Raises DamagedFileError, naming the file, where a byte of it differs or it is of another
     kind.
     """
-    path = os.path.expanduser(path)
+    path = check.path("path", path)
     record = read_record(path, "Write it again with save.")
     if record.get("format") != FORMAT:
         raise DamagedFileError(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import cache
+from multiprocessing import resource_tracker
 from typing import Any
 
 from threadpoolctl import OpenBLASController, ThreadpoolController
@@ -56,12 +57,14 @@ def executor(workers: int) -> Iterator[Executor]:
 
     # loky starts fresh processes: a fork would copy locks that JAX's and BLAS's threads hold. It takes 300 MB more than after
     # the first task for a leak and starts the worker anew; big matrices and language models are no leak.
-    processes = loky.ProcessPoolExecutor(
-        workers, initializer=_begin, initargs=(os.getpid(),), env={"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
-    )
+    # Whatever is started inherits the block: here the tracker of semaphores, with the first task all workers.
+    with _blocked_signals():
+        processes = loky.ProcessPoolExecutor(
+            workers, initializer=_begin, initargs=(os.getpid(),), env={"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
+        )
     finished = False
     try:
-        with _blocked_interrupts():  # the first task starts all workers, which inherit this
+        with _blocked_signals():
             processes.submit(int)
         yield processes
         finished = True
@@ -83,12 +86,13 @@ def _begin(parent: int) -> None:
 
 
 @contextmanager
-def _blocked_interrupts() -> Iterator[None]:
-    """The terminal sends Ctrl-C to all processes; one answers."""
+def _blocked_signals() -> Iterator[None]:
+    """The terminal sends Ctrl-C, and its end, to all processes; one answers, and the tracker lives on to clean up."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    resource_tracker.ensure_running()  # with the first worker it would lift the block (before Python 3.12)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

@@ -112,6 +112,8 @@ def simulate(
     (array([0.67, 0.73]), 'chain')
     """
     alpha = _alpha(problem, alpha)
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress must be a function of (done, total) or None, got {progress!r:.60}.")
     conditions = Conditions(noise, labels, backend, threshold, test_points)
     n_trials, workers, setting = prepare(
         problem, n_trials, seed, method, conditions, workers, common=common_random_numbers
@@ -283,8 +285,7 @@ def prepare(
         raise ValueError(
             "threshold must be 'zero' with test_points='drawn', got 'best': the best one is a property of a whole law."
         )
-    if not isinstance(common, bool):
-        raise TypeError(f"common_random_numbers must be True or False, got {common!r}.")
+    common = check.flag("common_random_numbers", common)
     conditions = dataclasses.replace(conditions, rotated=isinstance(problem, TransferProblem))
     method, name = pick_method(problem, method, conditions), noise.name(conditions.noise, workers)
     return n_trials, workers, Setting(seed, method, name, conditions, common)

@@ -175,7 +175,7 @@ def _from_mapping(given: Mapping[str, Any]) -> tuple[TransferProblem, tuple[str,
             extents[dim] = extent
     dims = tuple(extents)
     plain: dict[str, Any] = {
-        name: array.along(dims) if array.dims else array.values.item() for name, array in named.items()
+        name: array.along(dims) if array.dims else array.values[()] for name, array in named.items()
     }
     return TransferProblem(**plain, **{name: given[name] for name in LOSSES if name in given}), dims, coords
 
@@ -211,7 +211,7 @@ def _named(name: str, value: Any) -> Named:
         labels = {str(d): np.asarray(value.coords[d].values) for d in value.dims if d in value.coords}
         return Named(tuple(map(str, value.dims)), np.asarray(value.values), labels)
     try:
-        array = np.asarray(value)
+        array = np.asarray(check.unmasked(name, value))
     except ValueError:
         raise TypeError(f"{name} must be a number or a vector, got {value!r}. Give equal kinds of values.") from None
     if array.ndim > 1:
@@ -227,7 +227,7 @@ def _vectors(value: Any, n_alpha: int) -> Named:
     if hasattr(value, "dims"):
         named = _named("alpha", value)
     else:
-        array = np.asarray(value)
+        array = np.asarray(check.unmasked("alpha", value))
         named = Named(((), (START,), (POINT, START))[array.ndim] if array.ndim < 3 else ("?",) * array.ndim, array, {})
     if START not in named.dims or "?" in named.dims or named.values.shape[named.dims.index(START)] != n_alpha:
         raise ValueError(

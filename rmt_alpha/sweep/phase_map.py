@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _checks as check
 from ..problem import Fit
 from ..theory.optimum import optimal_alpha
 from ..theory.predict import predict
@@ -69,7 +70,7 @@ def _two(problem: Problem, axes: dict[str, Any]) -> list[tuple[str, np.ndarray]]
         raise ValueError(
             f"problem must have no arrays in it, got shape {problem.shape}. Give its values along x and y by name."
         )
-    values = [(name, np.asarray(value)) for name, value in axes.items()]
+    values = [(name, np.asarray(check.unmasked(name, value))) for name, value in axes.items()]
     for name, value in values:
         if value.ndim != 1 or not value.size:
             raise ValueError(f"{name} must be a vector of values, got shape {value.shape}.")

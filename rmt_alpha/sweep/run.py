@@ -144,7 +144,7 @@ def sweep(
 def _settings(n_trials: Any, seed: Any, method: Any, noise: Any, labels: Any, common: Any) -> dict[str, Any]:
     n_trials = int(check.number("n_trials", check.size("n_trials", n_trials, low=2)))
     seed = int(check.number("seed", check.size("seed", seed, low=0)))
-    shared = {"common_random_numbers": common} if common else {}
+    shared = {"common_random_numbers": True} if check.flag("common_random_numbers", common) else {}
     return {"n_trials": n_trials, "seed": seed, "method": method, "noise": noise, "labels": labels, **shared}
 
 

@@ -64,8 +64,7 @@ def convex_path(
         anchors = check.matrix("anchors", anchors[:, None] if anchors.ndim == 1 else anchors, rows=p)
     if anchors.shape[1] or np.ndim(alphas) != 2:
         alphas = np.asarray(check.real("alphas", alphas, -LARGEST_ALPHA, LARGEST_ALPHA))
-    if not isinstance(intercept, bool | np.bool_):
-        raise TypeError(f"intercept must be True or False, got {intercept!r:.60}.")
+    intercept = check.flag("intercept", intercept)
     alphas = alphas[:, None] if alphas.ndim == 1 and anchors.shape[1] == 1 else alphas
     if alphas.ndim != 2 or alphas.shape[1] != anchors.shape[1]:
         raise ValueError(f"alphas must have shape (A, {anchors.shape[1]}), one column per anchor, got {alphas.shape}.")

@@ -553,7 +553,8 @@ def faults(function: Callable[..., Any], arguments: dict[str, Any]) -> str | Non
             return misleading(str(error), arguments)
         except Exception as error:
             return f"{type(error).__name__}: {error}"
-    return not_a_number(result)
+    taken = [key for key, value in made.items() if np.ma.is_masked(value)]
+    return f"masked {taken[0]} taken" if taken else not_a_number(result)
 
 
 # How errors of Python, NumPy and SciPy begin that no check of ours has seen coming.

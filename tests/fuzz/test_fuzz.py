@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
@@ -37,6 +38,7 @@ def test_every_call_is_answered(name):
         (lambda x: [1.0, float("nan")], {"x": 1}, "NaN in result"),
         (lambda x: x.shape, {"x": 1}, "AttributeError"),
         (lambda x: len(x), {"x": 1}, "in other words"),
+        (lambda x: 1.0, {"x": np.ma.array([1.0, 2.0], mask=[0, 1])}, "masked x taken"),
     ],
 )
 def test_the_judge_sees_faults(function, arguments, fault):

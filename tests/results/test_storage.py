@@ -6,6 +6,7 @@ import pytest
 
 import rmt_alpha as rmt
 from rmt_alpha import Fit, Group, Population, TransferProblem, load, optimal_alpha, predict, save, simulate
+from rmt_alpha.estimate import load_classifier
 from rmt_alpha.problem.losses import HuberHinge
 
 A = np.random.default_rng(0).standard_normal((20, 60))
@@ -93,3 +94,10 @@ def test_numbers_of_jax_stay_numbers(tmp_path):
     fit = Fit(Population.two_classes(np.ones(3), -np.ones(3)), n=5, gamma=jnp.array(0.5))
     save(tmp_path / "fit", fit)
     assert load(tmp_path / "fit") == fit and load(tmp_path / "fit").shape == ()
+
+
+@pytest.mark.parametrize("path", [None, 5, b"a.json", ""])
+@pytest.mark.parametrize("call", [load, load_classifier, lambda path: save(path, Population.classes(np.eye(3)))])
+def test_a_path_that_is_none_is_named(call, path):
+    with pytest.raises(TypeError, match="path must be a path, got "):
+        call(path)

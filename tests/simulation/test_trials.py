@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +103,12 @@ def test_common_random_numbers_sharpen_differences(method):
 def test_common_random_numbers_are_said_yes_or_no_to():
     with pytest.raises(TypeError, match="common_random_numbers must be True or False, got 1"):
         simulate(PROBLEM, 1.0, common_random_numbers=1)
+    simulate(PROBLEM, 1.0, n_trials=2, common_random_numbers=np.True_)
+
+
+def test_progress_is_told_to_a_function(tmp_path):
+    with pytest.raises(TypeError, match="progress must be a function of \\(done, total\\) or None, got 1"):
+        simulate(PROBLEM, 1.0, progress=1)
 
 
 @pytest.mark.parametrize(("method", "n_trials"), [("chain", 2 * chain.TRIALS + 5), ("dense", 40)])
@@ -277,6 +284,40 @@ def test_blas_threads_are_restored_by_the_last_one_out():
         thread.join()
         assert set(count()) == {1}
     assert count() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no signals that processes inherit")
+def test_workers_hear_no_signal_of_the_terminal_even_while_they_start(tmp_path):
+    """Neither Ctrl-C, which their parent answers, nor the terminal's end; the tracker that cleans up outlives that."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+import signal, sys, time
+from rmt_alpha.simulation import pool
+if __name__ == "__main__":
+    with pool.executor(2) as processes:
+        print(*sorted(map(int, processes.submit(signal.pthread_sigmask, signal.SIG_BLOCK, []).result())), flush=True)
+        time.sleep(600)
+"""
+    )
+    semaphores = Path("/dev/shm")
+    process = subprocess.Popen(
+        [sys.executable, script],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with process:
+        inherited = process.stdout.readline().split()
+        mine = lambda: list(semaphores.glob(f"sem.loky-{process.pid}-*"))  # noqa: E731
+        assert mine() or not semaphores.is_dir()
+        os.killpg(process.pid, signal.SIGHUP)
+    assert {str(int(signal.SIGINT)), str(int(signal.SIGHUP))} <= {word.decode() for word in inherited}
+    for _ in range(200):
+        if not mine():
+            break
+        time.sleep(0.1)
+    assert not mine()
 
 
 def test_cores_follow_the_scheduler(monkeypatch):

@@ -242,6 +242,19 @@ def test_common_random_numbers(tmp_path):
     assert shared.attrs["common_random_numbers"] == 1 and "common_random_numbers" not in alone.attrs
 
 
+@pytest.mark.parametrize("value", [0, None, "", [], np.array([True, False])])
+def test_common_random_numbers_are_said_yes_or_no_to(tmp_path, value):
+    with pytest.raises(TypeError, match="common_random_numbers must be True or False, got "):
+        sweep(problems(2), ALPHA, n_trials=8, store=tmp_path / "store", common_random_numbers=value)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("value", [np.timedelta64(3), np.datetime64("2020-01-01")])
+def test_a_time_is_no_number(tmp_path, value):
+    with pytest.raises(TypeError, match="mu must be a real number"):
+        sweep({**problems(2), "mu": value}, ALPHA, n_trials=8, store=tmp_path)
+
+
 def test_order_and_workers_change_no_bit(tmp_path):
     both = {**problems(2), "gamma_target": [0.0, 1.0]}  # a dense cell and a chain cell for each β
 
