@@ -185,12 +185,14 @@ def test_columns_that_number_the_rows_are_no_features(tmp_path):
         (["s.csv", "t.txt"], "there is no file t.txt"),
         (["sX.npy,nothing.npy", "t.csv"], "there is no file nothing.npy"),
         (["bad.json", "t.csv"], "is truncated, altered, or of another version. Choose the file again"),
+        (["values.csv", "t.csv"], "values.csv: column 'label' must hold classes, got real numbers such as 1.5"),
         (["s.csv", "words.csv"], "column 'f1' is not a finite number in row 3 ('red')"),
     ],
 )
 def test_bad_files_are_one_line_and_status_2(files, arguments, message, capsys):
     (files / "bad.json").write_text("[]")
     pd.DataFrame({"f1": [1, 2, "red"], "label": [0, 1, 0]}).to_csv("words.csv", index=False)
+    pd.DataFrame({"f1": [1, 2, 3], "label": [1, 1.5, 2]}).to_csv("values.csv", index=False)
     assert main(["choose", *arguments]) == 2
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1
