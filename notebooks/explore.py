@@ -101,9 +101,12 @@ def answer(curve, decided, escape, get, mo, page, pictures, pins, replace, resul
                 errors["simulate"] = str(error)
     pinned = {name: results.curve(other) for name, other in pins().items()} if now.tab != state.DATA else {}
     curve.draw(errors=errors, query=now.query(), **(pictures.curve(shown, pinned, now) if shown else {"spec": {}}))
+    _wanted = "Choose two CSV files with a header: the same numeric columns, and a label column in both. They stay on this machine."
     mo.Html(
         "".join(f'<p role="alert" class="alert">{escape(text)}</p>' for text in errors.values())
-        + "".join(f'<p class="words" aria-live="polite">{escape(text)}</p>' for text in (shown.words if shown else ()))
+        + "".join(
+            f'<p class="words" aria-live="polite">{escape(text)}</p>' for text in (shown.words if shown else (_wanted,))
+        )
     )
     return now, pinned, shown
 
@@ -191,7 +194,8 @@ def details(escape, mo, now, pictures, pinned, plane, scores, shown, state):
 
 
 @app.cell
-def take(curve, mo, plane, scores, state, tabs):
+def take(curve, decided, mo, plane, scores, state, tabs):
+    mo.stop(tabs.value == state.DATA and decided()[0] is None)  # nothing yet
     # Each file is made when its button is pressed, from what is on the screen.
     _kinds = {"pdf": "application/pdf", "png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
     _pictures = {"curve": curve}

@@ -137,7 +137,7 @@ def decide(files: dict[str, Any], label: str) -> tuple[Any, dict[str, str]]:
             try:
                 rows[name] = read_rows(str(path), label)[:2]
             except (OSError, *IMPOSSIBLE) as error:
-                said = str(error).replace(folder + os.sep, "").replace("--label", "the field label")
+                said = str(error).replace(folder + os.sep, "").replace("--label", "the field “label column”")
                 field = "label" if f"column {label!r}" in said else name
                 return None, {field: f"{field} cannot be used: {said}"}
     try:

@@ -329,6 +329,8 @@ def upload(visit, tables):
 
 def test_one_s_own_data(visit, tables):
     page = visit.open(tab=DATA).page
+    page.get_by_text("Choose two CSV files with a header").wait_for()
+    assert page.get_by_text("curve (CSV)").count() == 0  # nothing to take yet
     page.get_by_text("Choose α", exact=True).click()
     page.wait_for_selector("[role=alert]")
     assert "source must be a CSV file with a header, got none" in page.inner_text("[role=alert]")
