@@ -44,9 +44,13 @@ def begin(Picture, mo, replace, state):
             )
         )
 
+    def click(event):  # what was clicked on; rank 0 is to be seen, but is no correction
+        if event["new"].get("rank") != 0:
+            move(event)
+
     curve, scores, plane = Picture(signals={"alpha": 3}, query=""), Picture(), Picture()
     curve.observe(move, "picked")
-    plane.observe(move, "picked")
+    plane.observe(click, "picked")
     return change, curve, decided, get, page, pins, plane, put, put_decided, put_pins, scores, start
 
 
@@ -58,7 +62,7 @@ def heading(escape, metadata, mo):
         "<p>Fine-tune <i>w = α·w̃ + a</i> on little target data: which α is best, and what does α = 1 cost?</p>"
         "<details class='help'><summary>Help</summary><ul>"
         "<li>Drag on the curve, or move the slider, to set your α; point at it to read values.</li>"
-        "<li>Click on the map to move the problem there (the ring is where it is), on the ranks to take one.</li>"
+        "<li>Click on the map to move the problem there (the ring is where it is), on the ranks from 1 up to take one.</li>"
         "<li>Number fields take any number (also 1e6). What is impossible is said and marked; the picture keeps the last possible value.</li>"
         "<li>Pin a curve to compare it with what you change next. The address always is the link to what you see.</li>"
         "<li>α* has the largest accuracy, ᾱ is no better than chance. Sizes N, n, p; norms in standard deviations of the noise.</li>"
@@ -97,9 +101,12 @@ def answer(curve, decided, escape, get, mo, page, pictures, pins, replace, resul
                 errors["simulate"] = str(error)
     pinned = {name: results.curve(other) for name, other in pins().items()} if now.tab != state.DATA else {}
     curve.draw(errors=errors, query=now.query(), **(pictures.curve(shown, pinned, now) if shown else {"spec": {}}))
+    _wanted = "Choose two CSV files with a header: the same numeric columns, and a label column in both. They stay on this machine."
     mo.Html(
         "".join(f'<p role="alert" class="alert">{escape(text)}</p>' for text in errors.values())
-        + "".join(f'<p class="words" aria-live="polite">{escape(text)}</p>' for text in (shown.words if shown else ()))
+        + "".join(
+            f'<p class="words" aria-live="polite">{escape(text)}</p>' for text in (shown.words if shown else (_wanted,))
+        )
     )
     return now, pinned, shown
 
@@ -168,19 +175,27 @@ def more(mo, plane, scores, state, tabs):
 
 
 @app.cell
-def details(mo, now, pictures, pinned, plane, scores, shown, state):
+def details(escape, mo, now, pictures, pinned, plane, scores, shown, state):
     mo.stop(not shown)
-    if now.tab == state.TWO:
-        scores.draw(**pictures.scores(now, shown))
-        plane.draw(**pictures.phase_map(now))
-    elif now.tab == state.MANY:
-        plane.draw(**pictures.ranks(now, shown))
-    mo.Html("<h2>In numbers</h2>" + pictures.table(shown, pinned))
+    _said = ""
+    try:
+        if now.tab == state.TWO:
+            scores.draw(**pictures.scores(now, shown))
+            plane.draw(**pictures.phase_map(now))
+        elif now.tab == state.MANY:
+            plane.draw(**pictures.ranks(now, shown))
+    except state.IMPOSSIBLE as error:  # the map's range has problems that cannot be, though this one can
+        plane.draw(spec={})
+        _said = (
+            f'<p role="alert" class="alert">No {"map" if now.tab == state.TWO else "ranks"}: {escape(str(error))}</p>'
+        )
+    mo.Html(_said + "<h2>In numbers</h2>" + pictures.table(shown, pinned))
     return
 
 
 @app.cell
-def take(curve, mo, plane, scores, state, tabs):
+def take(curve, decided, mo, plane, scores, state, tabs):
+    mo.stop(tabs.value == state.DATA and decided()[0] is None)  # nothing yet
     # Each file is made when its button is pressed, from what is on the screen.
     _kinds = {"pdf": "application/pdf", "png": "image/png", "svg": "image/svg+xml", "csv": "text/csv"}
     _pictures = {"curve": curve}

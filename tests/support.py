@@ -16,6 +16,7 @@ import numpy as np
 
 import rmt_alpha as rmt
 from rmt_alpha import Fit, Group, Population, TransferProblem
+from rmt_alpha.problem import losses
 
 P = 60
 RNG = np.random.default_rng(12)
@@ -193,6 +194,7 @@ NO_ACCURACY = "regression has no accuracy, so no threshold"
 MANY = "more than two classes are told apart by the nearest code, so there is no threshold"
 GAUSSIAN_ONLY = "the accuracy on other noise is known for two opposite classes of one covariance (simulation takes any)"
 
+LOSSES = {name: f"loss: {name.replace('_', ' ')}" for name in losses.LOSSES if name != "squared"}  # each has its row
 ROWS: dict[str, Callable[[Any], Any]] = {
     "predict": lambda p: finite(rmt.predict(p, alpha(p)).risk),
     "best α": best_is_best,
@@ -208,9 +210,7 @@ ROWS: dict[str, Callable[[Any], Any]] = {
     "sweep": sweep,
     "plot": plot,
     "arrays in the problem": arrays,
-    "loss: logistic": with_loss("logistic"),
-    "loss: squared hinge": with_loss("squared_hinge"),
-    "loss: huber": with_loss("huber"),
+    **{row: with_loss(loss) for loss, row in LOSSES.items()},
     "noise law, simulated": lambda p: finite(rmt.simulate(p, alpha(p), n_trials=4, noise="student").risk),
     "noise law, theory": lambda p: finite(rmt.predict(p, alpha(p), noise="student").accuracy),
     "labels at random": lambda p: agree(p, labels="random"),
@@ -248,7 +248,6 @@ TWO = (
     "pooled data",
     "two unlike classes",
 )
-LOSSES = ("loss: logistic", "loss: squared hinge", "loss: huber")
 
 # The cells without an answer, each with its reason: (row, column) → (sentence, what the error says).
 REASONS: dict[tuple[str, str], tuple[str, str]] = {
@@ -259,7 +258,7 @@ REASONS: dict[tuple[str, str], tuple[str, str]] = {
     },
     **{
         (row, c): (LOSS, "loss must be 'squared' unless there are two classes")
-        for row in LOSSES
+        for row in LOSSES.values()
         for c in ("K classes", "regression")
     },
     ("best threshold", "K classes"): (MANY, "threshold must be 'zero'"),

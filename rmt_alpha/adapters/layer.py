@@ -49,6 +49,7 @@ class AlphaLoraLinear(Linear):
 
     adapter_layer_names: tuple[str, ...] = (*Linear.adapter_layer_names, "lora_row_delta")
     other_param_names: tuple[str, ...] = (*Linear.other_param_names, "scale_bias", "row_delta_owner")
+    merged_adapters: list[str]  # peft's; said again for a type checker that has no peft
 
     @property
     def lora_variants(self) -> dict[tuple[str, ...], Any]:

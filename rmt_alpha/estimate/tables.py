@@ -32,6 +32,11 @@ def read_rows(
             line = int(np.argmax(frame[label].isna())) + 1
             raise ValueError(f"{path} has no label in row {line}. Drop the row, or give it as unlabelled.")
         labels = frame.pop(label).to_numpy()
+        if labels.dtype.kind == "f" and (fractional := labels % 1 != 0).any():
+            raise ValueError(
+                f"{path}: column {label!r} must hold classes, got real numbers such as {labels[fractional][0]:g}. "
+                "Name another with --label."
+            )
     if text is not None:
         if text not in frame:
             raise ValueError(f"{path} has no column {text!r} of texts; its columns are {some(frame.columns)}.")

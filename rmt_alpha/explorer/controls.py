@@ -14,7 +14,13 @@ from .pictures import meaning
 from .state import DATA, FIELDS, MANY, MAPS, TWO, WHOLE, State, write
 
 Change = Callable[[str], Callable[[Any], None]]  # name → what takes its new value
-WORDS = {"map_x": "map across", "map_y": "map up", "map_shows": "map shows", "simulate": "simulation"}
+WORDS = {
+    "map_x": "map across",
+    "map_y": "map up",
+    "map_shows": "map shows",
+    "simulate": "simulation",
+    "label": "label column",
+}
 
 
 def form(elements: dict[str, Any], kind: str = "") -> Any:

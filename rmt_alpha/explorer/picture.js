@@ -22,7 +22,7 @@ async function render({ model, el }) {
     }, 50);
   };
   let pending = false; // one message changes several traits, each with an event of its own
-  let drawn = null, drawing = Promise.resolve();
+  let drawn = null, filled = {}, drawing = Promise.resolve();
   const update = () => {
     if (!pending) drawing = drawing.then(step);
     pending = true;
@@ -33,8 +33,10 @@ async function render({ model, el }) {
     if (!spec.layer) return view?.finalize(), box.replaceChildren(), (drawn = view = null);
     box.setAttribute("aria-label", model.get("label"));
     const datasets = Object.fromEntries(Object.keys(spec.datasets).map((name) => [name, rows(tables[name])]));
+    const texts = Object.fromEntries(Object.keys(datasets).map((name) => [name, JSON.stringify(tables[name])]));
     if (spec !== drawn) await embed({ ...(drawn = spec), datasets });
-    else for (const name in datasets) view.data(name, datasets[name]);
+    else for (const name in datasets) if (texts[name] !== filled[name]) view.data(name, datasets[name]); // a map is slow to draw
+    filled = texts;
     for (const [name, value] of Object.entries(model.get("signals"))) view.signal(name, value);
     await view.runAsync();
     box.setAttribute("data-drawn", JSON.stringify(model.get("signals")));

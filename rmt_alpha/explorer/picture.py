@@ -39,10 +39,11 @@ class Picture(anywidget.AnyWidget):
         super().__init__(**traits)
 
     def draw(self, **traits: Any) -> None:
-        """All of it at once: one message."""
+        """All of it at once: one message, without tables that are as they were (a map while only α moves)."""
         with self.hold_sync():
             for name, value in traits.items():
-                setattr(self, name, value)
+                if name != "tables" or not _equal(value, self.tables):
+                    setattr(self, name, value)
 
     def file(self, kind: str) -> bytes:
         """What is on the screen, as "svg", "pdf", "png", or its rows as "csv"."""
@@ -54,3 +55,7 @@ class Picture(anywidget.AnyWidget):
         more = {"scale": 2} if kind == "png" else {}
         made: Any = getattr(vl_convert, f"vegalite_to_{kind}")(spec, vl_version=VEGA_LITE, **more)
         return made.encode() if isinstance(made, str) else made
+
+
+def _equal(tables: dict[str, pd.DataFrame], others: dict[str, pd.DataFrame]) -> bool:
+    return tables.keys() == others.keys() and all(table.equals(others[name]) for name, table in tables.items())

@@ -12,7 +12,7 @@ import pandas as pd
 from ..problem.numbers import PARAMETERS, SYMBOLS, is_log_axis
 from ..theory.predict import predict
 from .results import CURVE, NEARLY_INFINITE, Curve, number, plane, rank_table
-from .state import FIELDS, MAPS, State
+from .state import FIELDS, MANY, MAPS, State
 
 Tables = dict[str, pd.DataFrame]
 COLORS = ["#2b83c6", "#e0701a", "#0a9b76", "#c26aa0", "#8a8f98", "#b8860b"]  # for colour-blind readers, light and dark
@@ -88,7 +88,7 @@ def curve_spec(shown: Curve) -> dict[str, Any]:
         _layer("curve", {"type": "line", "strokeWidth": 2.5}, {**xy, "color": color, "strokeDash": dash}),
         _layer("points", {"type": "rule", "color": INK}, between),
         _layer("points", {"type": "point", "color": INK, "size": 30}, xy),
-        _layer("marks", {"type": "point", "color": INK, "size": 110}, {**xy, "shape": _n("said", SHAPES)}),
+        _layer("marks", {"type": "point", "color": INK, "size": 110}, {**xy, "shape": {**_n("said", SHAPES), "sort": {"field": "order"}}}),
         *pointer("alpha", ORANGE, f"datum.row > 1 ? '' : 'your α = ' + format(alpha, '.4~g') + ': ' + {value}", dy=-14),
         *pointer("hover", "#8a8f98", f"'α = ' + format(datum.alpha, '.3~f') + ', ' + datum.series + ': ' + {value}",
                  dy={"expr": "-14 - 17 * datum.row"}),
@@ -102,13 +102,14 @@ def curve_tables(shown: Curve, pinned: dict[str, Curve]) -> Tables:
         name: np.interp(shown.alpha, other.alpha, next(iter(other.lines.values()))) for name, other in pinned.items()
     }
     curves = [pd.DataFrame({"alpha": shown.alpha, "accuracy": y, "series": name}) for name, y in lines.items()]
-    low, high, main, rows = shown.alpha[0], shown.alpha[-1], next(iter(shown.lines.values())), []
+    low, high, main = shown.alpha[0], shown.alpha[-1], next(iter(shown.lines.values()))
+    rows: list[tuple[Any, ...]] = []
     for mark in (m for m in shown.marks if m.key in ("best", "one", "zero", "worst")):
         said = mark.name if "=" in mark.name else f"{mark.name} = {number(mark.alpha)}"
         a = min(max(mark.alpha, low), high)
         at = mark.accuracy if a == mark.alpha else main[-1 if a == high else 0]
-        rows.append((a, at, said if a == mark.alpha else f"{said} →" if a == high else f"← {said}"))
-    marks = pd.DataFrame(rows, columns=["alpha", "accuracy", "said"])
+        rows.append((a, at, said if a == mark.alpha else f"{said} →" if a == high else f"← {said}", len(rows)))
+    marks = pd.DataFrame(rows, columns=["alpha", "accuracy", "said", "order"])
     return {"curve": pd.concat(curves), "marks": marks, "points": shown.points, "band": shown.band}
 
 
@@ -147,7 +148,7 @@ def scores(state: State, shown: Curve) -> dict[str, Any]:
 
 def ranks(state: State, shown: Curve) -> dict[str, Any]:
     """Accuracy against the rank of the correction; a click takes the rank."""
-    x = {"field": "rank", "type": "ordinal", "title": "rank of the correction", "axis": {"labelAngle": 0}}
+    x = {"field": "rank", "type": "ordinal", "title": "rank of the correction (0: none)", "axis": {"labelAngle": 0}}
     y = _q("accuracy", "accuracy", scale={"zero": False}, axis={"format": ".1%", "tickCount": 5})
     tip = [{"field": "series", "title": "at"}, {"field": "rank"}, _q("accuracy", "accuracy", format=".2%")]
     encoding = {"x": x, "y": y, "color": _n("series", COLORS, symbolType="circle"), "tooltip": tip}
@@ -172,7 +173,7 @@ def phase_map(state: State) -> dict[str, Any]:
     here: dict[str, Any] = {}
     x, y, z = plane(state)
     for name, values, place in zip(names, (x, y), np.meshgrid(np.arange(len(x)), np.arange(len(y))), strict=True):
-        scale = {"type": "log" if is_log_axis(name) else "linear", "nice": False, "zero": False}
+        scale = {"nice": False, **({"type": "log"} if is_log_axis(name) else {"type": "linear", "zero": False})}
         axis = {"grid": False, "tickCount": 5, "format": "~s" if PARAMETERS[name].is_size else "~g"}
         axes.append(_q(name, f"{SYMBOLS[name]} ({meaning(name)})", scale=scale, axis=axis))
         between = np.sqrt(values[1:] * values[:-1]) if is_log_axis(name) else (values[1:] + values[:-1]) / 2
@@ -217,6 +218,7 @@ def meaning(name: str) -> str:
 
 def pin_name(state: State, count: int) -> str:
     """A pinned curve's name: its number, and what is not as in the example."""
-    names = [name for name in (*SYMBOLS, "classes", "rank") if getattr(state, name) != getattr(State(), name)]
+    many = ("classes",) if state.tab == MANY else ()  # its curves have another chance level
+    names = [n for n in (*SYMBOLS, "classes", "rank") if n in many or getattr(state, n) != getattr(State(), n)]
     other = ", ".join(f"{FIELDS[name].symbol} = {number(getattr(state, name))}" for name in names)
     return f"pin {count + 1}: {other or 'the example'}"

@@ -137,8 +137,8 @@ def decide(files: dict[str, Any], label: str) -> tuple[Any, dict[str, str]]:
             try:
                 rows[name] = read_rows(str(path), label)[:2]
             except (OSError, *IMPOSSIBLE) as error:
-                said = str(error).replace(folder + os.sep, "").replace("--label", "the field label")
-                field = "label" if "no column" in said else name
+                said = str(error).replace(folder + os.sep, "").replace("--label", "the field “label column”")
+                field = "label" if f"column {label!r}" in said else name
                 return None, {field: f"{field} cannot be used: {said}"}
     try:
         return choose_alpha(rows["source"], rows["target"]), {}

@@ -74,13 +74,18 @@ class State(Numbers):
 
     def check(self) -> None:
         """Raise what the library raises on the first value that cannot be."""
+        for name in FIELDS:
+            if isinstance(value := getattr(self, name), str):
+                raise ValueError(f"{name} must be a real number, such as 0.5 or 1e6, got {value!r}.")
         self.problem()
         for name, allowed in CHOICES.items():
             check.choice(name, getattr(self, name), allowed)
         check.choice("simulate", write(self.simulate), ("true", "false"))
         for name in FIELDS.keys() - PARAMETERS.keys():
-            value = check.size(name, getattr(self, name)) if name in WHOLE else getattr(self, name)
-            check.number(name, value, FIELDS[name].low, FIELDS[name].high, "More belong to Python." * (name in WHOLE))
+            remedy = "Python takes more." * (name in WHOLE)
+            value = check.number(name, getattr(self, name), FIELDS[name].low, FIELDS[name].high, remedy)
+            if name in WHOLE:
+                check.size(name, value)
         if not self.alpha_low < self.alpha_high:
             raise ValueError(f"alpha_high must be larger than alpha_low, {self.alpha_low:g}, got {self.alpha_high:g}.")
         if self.map_x == self.map_y:

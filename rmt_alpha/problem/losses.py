@@ -5,7 +5,7 @@ Theory and simulation need of a loss its value, slope and curvature, and a loss 
 
 >>> class SmoothMargin(Loss):
 ...     "ℓ(t) = √(1 + (1−t)²) + (1−t): a hyperbola instead of the hinge."
-...     name = "smooth margin"
+...     name = "smooth_margin"
 ...
 ...     def value(self, t):
 ...         return np.hypot(1, 1 - t) + 1 - t

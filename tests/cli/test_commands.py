@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import termios
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ from rmt_alpha.problem import NUMBERS
 from rmt_alpha.problem.losses import LOSSES
 from rmt_alpha.results import ZScores
 from rmt_alpha.results.moments import moments
+from rmt_alpha.simulation.noise import NOISE
+from rmt_alpha.theory.localised import CHARACTERISTIC
 from rmt_alpha.theory.published import published_form
 
 NUMBERS_GIVEN = dict(
@@ -66,6 +69,8 @@ def text(capsys):
 def test_options_are_the_library_s_own():
     assert tuple(f.name for f in dataclasses.fields(EXAMPLE)) == (*NUMBERS, "loss", "source_loss")
     assert set(LossName.__args__) == set(LOSSES)
+    noise = typing.get_args(typing.get_type_hints(one_problem.simulate)["noise"])
+    assert set(noise) == set(NOISE) == set(CHARACTERISTIC)
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])

@@ -213,7 +213,7 @@ def test_columns_that_number_the_rows_are_no_features(tmp_path):
         (["s.csv", "gaps.csv"], "or the columns f1, f2."),
         (["s.csv", "semicolons.csv"], "It is separated by semicolons"),
         (["s.csv", "bare.csv"], "holds no names but numbers (1, 2.5, 1.1)"),
-        (["s.csv", "amounts.csv"], "the labels of target must be classes, got continuous values"),
+        (["s.csv", "amounts.csv"], "amounts.csv: column 'label' must hold classes, got real numbers such as 0.1"),
         (["s.json", "turned.csv"], "made for other features than X: at place 0 X has 'f59', the source 'f0'"),
     ],
 )

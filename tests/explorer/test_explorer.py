@@ -79,7 +79,8 @@ def test_what_is_typed_is_read(text, value):
         ({"tab": "Mine"}, "tab must be one of"),
         ({"classes": 7}, r"classes must lie in \[2, 6\]"),
         ({"classes": 2.5}, "classes must be a whole number"),
-        ({"rank": 0}, "rank must lie in"),
+        ({"beta": "0,5"}, "beta must be a real number, such as 0.5 or 1e6, got '0,5'"),
+        ({"rank": 0}, r"rank must lie in \[1, 6\], got 0"),
         ({"tab": MANY, "dim": 5.0}, "dim must be at least 2K = 6, got 5"),
         ({"gamma_target": 0.0, "n_target": 1000.0}, "gamma_target must be positive where"),
     ],
@@ -358,6 +359,7 @@ def test_uploaded_files_of_three_classes(frames):
         ({"target": None}, "label", "target", "target must be a CSV file"),
         ({}, "class", "label", "source.csv has no column 'class'"),
         ({"target": Upload("mine.csv", b"label,x\n1,a\n0,b\n")}, "label", "target", "mine.csv: not a finite number in row 1 of column 'x': 'a'"),
+        ({}, "x0", "label", "source.csv: column 'x0' must hold classes, got real numbers"),
         ({"target": Upload("mine.csv", b"label,x\n1,1\n0,2\n1,3\n0,5\n")}, "label", "source", "must have the same columns"),
         ({"target": Upload("mine.csv", b"\xff\xfe\x00")}, "label", "target", "mine.csv cannot be read"),
         ({"target": Upload("mine.exe", b"label,x\n1,1\n")}, "label", "target", "mine.exe must end in"),
@@ -454,3 +456,29 @@ def test_the_command_line_is_not_needed():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_tables_that_are_as_they_were_are_not_sent(plain):
+    shown, drawn = picture.Picture(), []
+    shown.observe(lambda event: drawn.append(event["name"]))
+    table = pd.DataFrame({"x": [1.0, 2.0]})
+    shown.draw(tables={"map": table}, label="a")
+    shown.draw(tables={"map": table.copy()}, label="b")
+    assert drawn == ["tables", "label", "label"]
+    for tables in ({"map": table + 1}, {"other": table + 1}):
+        shown.draw(tables=tables)
+    assert drawn[3:] == ["tables", "tables"]
+
+
+def test_a_mark_keeps_its_shape_when_its_value_changes():
+    spec = pictures.curve_spec(results.curve(State()))
+    shape = next(layer for layer in spec["layer"] if layer["data"]["name"] == "marks")["encoding"]["shape"]
+    assert shape["sort"] == {"field": "order"}  # not that of appearance, which a picture that stays remembers
+    for state in (State(), State(beta=0.2)):
+        marks = pictures.curve_tables(results.curve(state), {})["marks"].sort_values("order")
+        assert [said.split(" = ")[0].strip("← ") for said in marks["said"]] == ["α*", "α", "α", "ᾱ"]
+
+
+def test_a_pin_of_many_classes_says_how_many():
+    assert pictures.pin_name(State(tab=MANY), 0) == "pin 1: K = 3"
+    assert pictures.pin_name(State(), 0) == "pin 1: the example"

@@ -282,6 +282,23 @@ def test_classes_and_their_ranks(visit):
     visit.picture("ranks").locator(".mark-symbol path").nth(1).click()
     visit.shows("best", optimal_alpha(replace(state, classes=4.0, rank=1.0).fit()).alpha, tolerance=1e-6)
     assert visit.state() == replace(state, classes=4.0, rank=1.0)
+    visit.picture("ranks").locator(".mark-symbol path").nth(0).click(
+        force=True
+    )  # under others; no correction at all: nothing to take
+    assert visit.state() == replace(state, classes=4.0, rank=1.0) and page.locator("[role=alert]").count() == 0
+
+
+def test_a_map_with_impossible_problems_is_explained_beside_a_standing_curve(visit):
+    page = visit.open().page
+    visit.field("gamma_target").fill("0")  # on the map's way from n = 1 to 1000 lies n = p
+    visit.shows("best", best(gamma_target=0.0))
+    page.wait_for_selector("[data-cell-name=details] [role=alert]")
+    assert "No map: gamma_target must be positive where" in page.inner_text("[role=alert]")
+    assert visit.picture("curve").count() == 1
+    visit.field("gamma_target").fill("0.5")
+    visit.shows("best", best(gamma_target=0.5))
+    page.wait_for_selector("[role=alert]", state="detached")
+    assert visit.picture("map").locator("path").count() > 100
 
 
 def test_a_tab_is_part_of_the_link_and_keeps_the_numbers(visit):
@@ -312,6 +329,8 @@ def upload(visit, tables):
 
 def test_one_s_own_data(visit, tables):
     page = visit.open(tab=DATA).page
+    page.get_by_text("Choose two CSV files with a header").wait_for()
+    assert page.get_by_text("curve (CSV)").count() == 0  # nothing to take yet
     page.get_by_text("Choose α", exact=True).click()
     page.wait_for_selector("[role=alert]")
     assert "source must be a CSV file with a header, got none" in page.inner_text("[role=alert]")
