@@ -19,6 +19,9 @@ from ..results.search import at_the_end, best
 from . import convex_search, finite_size, low_rank
 from .predict import Problem, batched, checked_problem, predict, score_form
 
+SEARCHED = (
+    "problem must hold NumPy numbers where the best α is found by a search, got JAX arrays. Optimise predict instead."
+)
 FARTHEST, FORM_SPACING = 20.0, 0.25  # of y, where forms can be evaluated at infinity too
 FAR = 10.0  # of y, where they can't: 10⁴ units
 
@@ -69,6 +72,8 @@ def _optimal(problem: Problem, threshold: str) -> Optimum:
             return _at_threshold(optimum(form), form, threshold)
     if problem.shape:
         return _of_cells(problem, threshold)
+    if not closed and problem.uses_jax:
+        raise TypeError(SEARCHED)
     if not is_squared(problem.loss) and threshold == "zero":
         return convex_search.optimum(problem)
     if not is_squared(problem.loss):
@@ -231,10 +236,7 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
     if form.population is not None and form.population.is_regression:
         return Optimum(plain(pick(risky)), None, None, False, plain(pick(risky)), risk, plain(pick(0 * risky)))
     if is_jax(form.c, form.M):
-        raise TypeError(
-            "problem must hold NumPy numbers for the best α of several classes, got JAX arrays: "
-            "it is found by a search. Optimise predict instead."
-        )
+        raise TypeError(SEARCHED)
     units = form.units
 
     def at(y: np.ndarray) -> Moments:

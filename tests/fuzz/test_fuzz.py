@@ -1,7 +1,9 @@
 """Every public function answers bad and extreme input honestly. Many more cases by `RMT_ALPHA_FUZZ=10000 pytest tests/fuzz`."""
 
+import itertools
 import os
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -9,11 +11,16 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from . import cases
 
 TOTAL = int(os.environ.get("RMT_ALPHA_FUZZ", "0"))
+FORGET = (
+    100  # cases after which what JAX has compiled is forgotten: of ten thousand cases it does not fit the memory maps
+)
 EACH = -(-TOTAL // len(cases.CALLS)) if TOTAL else 12
 
 
 @pytest.mark.parametrize("name", cases.CALLS)
 def test_every_call_is_answered(name):
+    count = itertools.count(1)
+
     @seed(TOTAL)
     @settings(
         max_examples=EACH,
@@ -24,6 +31,8 @@ def test_every_call_is_answered(name):
     )
     @given(cases.CALLS[name])
     def answered(case):
+        if next(count) % FORGET == 0:
+            jax.clear_caches()
         function, arguments = case
         fault = cases.faults(function, arguments)
         assert fault is None, f"{name}({arguments!r}): {fault}"

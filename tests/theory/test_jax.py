@@ -199,3 +199,11 @@ def test_without_jax_all_else_works(tmp_path):
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import rmt_alpha; print(rmt_alpha.predict(rmt_alpha.TransferProblem(200, 20, 40, 1, 1, .5, 1, 1), 1.0).accuracy)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 0.5 < float(done.stdout) < 1
+
+
+@pytest.mark.parametrize("threshold", ["zero", "best"])
+def test_a_search_for_the_best_alpha_refuses_jax_by_name(threshold):
+    numbers = {"n_source": 60, "n_target": 20, "dim": 40, "mu": 1.0, "mu_orth": 1.0, "beta": 0.8, "gamma_source": 0.5}
+    problem = TransferProblem(**numbers, gamma_target=jnp.asarray(0.5), loss="logistic")
+    with pytest.raises(TypeError, match="must hold NumPy numbers where the best α is found by a search"):
+        optimal_alpha(problem, threshold=threshold)
