@@ -153,7 +153,11 @@ class Fit(Cells):
                 "rank",
                 int(
                     check.number(
-                        "rank", check.size("rank", self.rank), high=self.population.outputs, remedy="That is full rank."
+                        "rank",
+                        check.size("rank", self.rank),
+                        low=1,
+                        high=self.population.outputs,
+                        remedy="Leave it out for full rank.",
                     )
                 ),
             )

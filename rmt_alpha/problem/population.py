@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_jax, namespace, pytree
+from .._arrays import is_jax, is_tracer, namespace, pytree
 from .covariance import Covariance
 from .identity import Meaning
 
@@ -136,10 +136,12 @@ class Population(Meaning):
         """
         means = check.matrix("means", means)
         K = np.shape(means)[0]
+        if K < 2:
+            raise ValueError(f"means must have a row for each of at least 2 classes, got shape {np.shape(means)}.")
         if isinstance(codes, str):
             targets = _codes(check.choice("codes", codes, CODES), K)
         else:
-            targets = np.asarray(check.matrix("codes", codes, rows=K))
+            targets = _distinct("codes", check.matrix("codes", codes, rows=K))
         return cls.mixture(
             means, list(range(K)), targets,
             priors=priors, confusion=confusion, covariance=covariance, covariances=covariances, dim=dim,
@@ -165,19 +167,19 @@ class Population(Meaning):
         """
         means = check.matrix("means", means)
         K, d = np.shape(means)
-        targets = np.asarray(check.matrix("targets", targets))
+        targets = _distinct("targets", check.matrix("targets", targets))
         L = len(targets)
         of = tuple(int(c) for c in check.labels("classes", classes, K, below=L))
         priors = np.full(K, 1 / K) if priors is None else check.vector("priors", priors, K)
-        if not is_jax(priors) and (priors.min() <= 0 or abs(priors.sum() - 1) > SUM_TO_ONE):
+        if not is_tracer(priors) and (priors.min() <= 0 or abs(priors.sum() - 1) > _rounding(priors)):
             raise ValueError(
                 f"priors must be positive and sum to 1, got {priors.tolist()} (sum {priors.sum():g}). "
                 f"Leave out components that do not occur and divide by the sum."
             )
         F = np.eye(L) if confusion is None else check.matrix("confusion", confusion, rows=L, columns=L)
-        if not is_jax(F):
-            F = np.asarray(check.real("confusion", F, low=0, high=1, remedy="It is a table of probabilities."))
-            if np.abs(F.sum(1) - 1).max() > SUM_TO_ONE:
+        if not is_tracer(F):
+            F = check.real("confusion", F, low=0, high=1, remedy="It is a table of probabilities.")
+            if abs(F.sum(1) - 1).max() > _rounding(F):
                 raise ValueError(
                     f"confusion must have rows that sum to 1, got sums {F.sum(1).tolist()}. Divide each by its sum."
                 )
@@ -312,6 +314,23 @@ class Population(Meaning):
             return f"Population(two classes, dim={self.dim}, priors={np.round(self.priors, 6).tolist()})"
         inside = "" if self.components == L else f" in {self.components} components"
         return f"Population({L} classes{inside}, dim={self.dim}, outputs={self.outputs})"
+
+
+def _distinct(name: str, targets: Any) -> np.ndarray:
+    """The labels of classes, if they tell them apart."""
+    targets = np.asarray(targets)
+    L = len(np.unique(targets, axis=0))
+    if L < len(targets) or L < 2:
+        raise ValueError(
+            f"{name} must differ from class to class, at least 2 of them, got {L} different of {len(targets)}. "
+            f"Give classes with one code as components of one class: Population.mixture."
+        )
+    return targets
+
+
+def _rounding(x: Any) -> float:
+    """What rounding may leave of a sum of probabilities, in their precision."""
+    return SUM_TO_ONE if x.dtype == np.float64 else 4 * float(np.finfo(x.dtype).eps) * np.shape(x)[-1]
 
 
 def _codes(kind: str, K: int) -> np.ndarray:

@@ -41,7 +41,8 @@ def positive_orthant(mean: Any, cov: Any) -> Any:
     d = mean.shape[-1]
     if d > 1:
         size = xp.trace(cov, axis1=-2, axis2=-1)[..., None, None] / d
-        cov = cov + JITTER * xp.where(size > 0, size, 1.0) * xp.eye(d)  # no weights at all: no variance
+        # That of noise of its own in the score of each class, so that equal scores are told apart by a fair die.
+        cov = cov + JITTER * xp.where(size > 0, size, 1.0) * (xp.eye(d) + 1)  # no weights at all: no variance
     sd = xp.sqrt(xp.maximum(xp.diagonal(cov, axis1=-2, axis2=-1), 1e-300))
     h = mean / sd
     correlation = cov / (sd[..., :, None] * sd[..., None, :])

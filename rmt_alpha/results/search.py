@@ -20,6 +20,7 @@ SMOOTH = 1e-7  # of the spread between nodes: by how much an interpolation may m
 ROUNDING = 1e-9
 STARTS = np.array([-8.0, -5.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0])
 CLIMBS = 2  # from the best of the starts
+FINE = 41  # points of a window with kinks
 STEP = 1e-4  # of a difference quotient in y
 NEARLY = 3.0  # as far from its end y is as good as there
 
@@ -51,6 +52,7 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tup
     table = at(grid)
     finite = grid[np.isfinite(grid)]
     values = [goal(table) for goal in goals]
+    flat = [is_flat(v) for v in values]
     middle = [float(np.clip(grid[np.argmax(v)], finite[0], finite[-1])) for v in values]
     crossing = None if root is None else sign_change(root(table), grid)
     functions, kinds = list(goals), [False] * len(goals)
@@ -60,6 +62,7 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tup
     near = np.clip(np.searchsorted(finite, middle), 1, len(finite) - 2)
     half = np.maximum(finite[near] - finite[near - 1], finite[near + 1] - finite[near])
     y, expected, spread = np.array(middle), np.zeros(len(middle)), np.ones(len(middle))
+    at_edge = np.zeros(len(middle), dtype=bool)
     for count, width in ROUNDS:
         reach = np.minimum(half * width, (finite[-1] - finite[0]) / 2)
         centre = np.clip(y, finite[0] + reach, finite[-1] - reach)
@@ -68,17 +71,26 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tup
         for k, function in enumerate(functions):
             part = function(found).reshape(len(y), count)[k]
             place, expected[k] = interpolated(nodes, part, kinds[k])
-            y[k], spread[k] = centre[k] + reach[k] * place, np.ptp(part)
+            y[k], spread[k], at_edge[k] = centre[k] + reach[k] * place, np.ptp(part), abs(place) >= 1
     last = at(y)
     rough = False
     for k, goal in enumerate(goals):
         reached, ends = goal(last)[k], values[k][[0, -1]]
         missed = max(abs(reached - expected[k]), np.max(values[k][1:-1]) - reached)
-        if missed > SMOOTH * spread[k] + ROUNDING * abs(reached):
+        if flat[k]:
+            y[k], rough = 0.0, True
+            continue
+        # A maximum at the edge of the last window is none: the first window was too wide for its polynomial.
+        if missed > SMOOTH * spread[k] + ROUNDING * abs(reached) or at_edge[k]:
             y[k], reached, rough = *_bisected(at, goal, middle[k], half[k]), True
         if ends.max() >= reached:
             y[k], rough = grid[[0, -1]][np.argmax(ends)], True
     return y, table, at(y) if rough else last
+
+
+def is_flat(values: np.ndarray) -> bool:
+    """Is each y as good as any other? Then 0 is the one to take."""
+    return bool(np.ptp(values) <= ROUNDING * np.abs(values).max())
 
 
 def sign_change(values: np.ndarray, grid: np.ndarray) -> float | None:
@@ -116,14 +128,17 @@ def interpolated(nodes: np.ndarray, values: np.ndarray, is_root: bool) -> tuple[
 
 
 def _bisected(at: At, goal: Goal, middle: float, half: float) -> tuple[float, float]:
-    """The same where there are kinks."""
+    """The same where there are kinks, or several maxima: by a finer grid, then beside its best."""
     from scipy import optimize
 
+    fine = np.linspace(middle - half, middle + half, FINE)
+    heights = goal(at(fine))
+    best = int(np.argmax(heights))
     run = optimize.minimize_scalar(
         lambda y: -float(goal(at(np.array([y])))[0]),
-        bounds=(middle - half, middle + half), method="bounded", options={"xatol": 1e-9},
+        bounds=(fine[max(best - 1, 0)], fine[min(best + 1, FINE - 1)]), method="bounded", options={"xatol": 1e-9},
     )  # fmt: skip
-    return float(run.x), -float(run.fun)
+    return (float(run.x), -float(run.fun)) if -run.fun >= heights[best] else (float(fine[best]), float(heights[best]))
 
 
 def climb(at: At, goal: Goal, ends: np.ndarray) -> np.ndarray:
@@ -133,6 +148,8 @@ def climb(at: At, goal: Goal, ends: np.ndarray) -> np.ndarray:
     J = len(ends)
     rows = np.eye(J)[:, None] * np.minimum(np.abs(STARTS), ends[:, None])[..., None] * np.sign(STARTS)[:, None]
     along = goal(at(rows.reshape(-1, J))).reshape(J, -1)
+    if is_flat(along):
+        return np.zeros(J)
     singles = rows[np.arange(J), np.argmax(along, 1)]
     starts = np.array([*singles, singles.sum(0), np.zeros(J)])
 

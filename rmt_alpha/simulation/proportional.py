@@ -51,8 +51,13 @@ class ManyOutputDraws:
 def draw_many_outputs(task: Task, delta: Any, ranks: int, *, n_trials: int = 16, seed: int = 0) -> ManyOutputDraws:
     """Train on drawn data towards Δ = W_t − αW_s (p, q), or its singular values in coordinate directions, at ranks 0 … `ranks`."""
     p, n, q = task.dim, task.n, task.outputs
+    ranks = int(
+        check.number("ranks", check.size("ranks", ranks, low=0), low=0, high=q, remedy="There are no more outputs.")
+    )
     delta = np.asarray(check.real("delta", delta))
     if delta.ndim == 1:
+        if len(delta) > min(p, q):
+            raise ValueError(f"delta must have at most {min(p, q)} singular values, got {len(delta)}. Drop some.")
         delta = np.pad(np.diag(delta), ((0, p - len(delta)), (0, q - len(delta))))
     check.matrix("delta", delta, p, q)
     right = np.linalg.svd(delta, full_matrices=False)[2][: min(ranks, np.linalg.matrix_rank(delta))]

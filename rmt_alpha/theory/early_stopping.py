@@ -42,6 +42,7 @@ from .spectrum import spectrum
 from .stage import anchors
 
 DIGITS = 36.0  # −log of the rule's error
+FULL = 2_000_000  # nodes that fit into memory
 MOST_NODES = 4000  # of a double integral
 GROWTH = 2.0  # e^{GROWTH} is the largest value of e^{−tz} on the contour
 
@@ -54,7 +55,8 @@ def stopped_form(problem: TransferProblem | Fit, t: Any) -> ScoreForm:
     | `problem` | a scalar `TransferProblem` with squared losses, or a `Fit` of two opposite classes from one start; γ = 0 is welcome |
     | `t` | ≥ 0, one number or an array, along which the form's trailing axis goes |
 
-    `.moments(alpha)` gives accuracy and risk, `theory.optimum.optimum` the best α. Cost grows as √t (of a `Fit`, as t).
+    `.moments(alpha)` gives accuracy and risk, `theory.optimum.optimum` the best α.
+    Cost grows as √t (of a `Fit`, as t) until training has settled.
     Raises ValueError or TypeError, naming the parameter.
 
     >>> problem = TransferProblem(5000, 200, 400, mu=1, mu_orth=1, beta=0.8, gamma_source=1, gamma_target=0)
@@ -92,9 +94,11 @@ class _Filter:
         self.omega = np.broadcast_to(0.0 if noise is None else noise[0, 0], fit.dim)
         self.lam, self.n = np.broadcast_to(np.asarray(R.lam, dtype=float), fit.dim), float(fit.n)
         self.gamma, found = float(fit.gamma), spectrum(fit)
-        self.top = max([found.edges[-1, 1], *(s.eigenvalue or 0.0 for s in found.spikes)])
+        places = [*found.edges.ravel(), *(s.eigenvalue for s in found.spikes if s.eigenvalue is not None)]
+        self.bottom, self.top = min(places), max(places)
 
     def form(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+        t = min(t, settled(self.bottom + self.gamma))
         z, dz = _ellipse(self.top, min(GROWTH / t if t > 0 else 1.0, 1.0) * min(self.top, 1.0))
         if len(z) > MOST_NODES:
             raise ValueError(f"t must be smaller for a Fit, got {t:g}: by then it is ridge regression; see predict.")
@@ -136,6 +140,7 @@ def _form(problem: TransferProblem, t: float) -> tuple[np.ndarray, np.ndarray]:
     s, q = (float(x) for x in source_moments(problem))
     low, high = (1 - np.sqrt(eta)) ** 2, (1 + np.sqrt(eta)) ** 2
     top = max(high, (1 + b2) * (1 + eta / b2) if b2 > np.sqrt(eta) else 0.0)
+    t = min(t, settled(low + gamma))
     z, dz = _ellipse(top, min(GROWTH / t if t > 0 else 1.0, 1.0))
     # The branch that decays: √(z − z₋)√(z − z₊) ~ z.
     kappa = -((1 - eta + z) + np.sqrt(z - low) * np.sqrt(z - high)) / 2
@@ -151,12 +156,25 @@ def _form(problem: TransferProblem, t: float) -> tuple[np.ndarray, np.ndarray]:
     return c, np.array([[integral(g * g * b_b), crossed], [crossed, integral(f * f * source_source)]])
 
 
+def settled(rate: float) -> float:
+    """By when the slowest rate of the flow has done its work, to rounding: later is ridge regression, and costs no more.
+
+    An eigenvalue 0 of the sample has no part in b and keeps its part of the start at any t.
+    """
+    return DIGITS / rate if rate > 0 else np.inf
+
+
 def _ellipse(top: float, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """Nodes on the ellipse with foci 0 and `top` that passes −`margin`, and dz/(2πi) at each."""
     half = top / 2
     wide = half + margin
     tall = np.sqrt(wide**2 - half**2)
     nodes = int(np.ceil(2 * DIGITS / np.log((wide + tall) / half))) + 16
+    if nodes > FULL:
+        raise ValueError(
+            f"t must be smaller where the sample's largest eigenvalue is {top:.3g}: the flow has too many rates at once. "
+            f"Rescale the problem, or see predict for training to the end."
+        )
     angle = (np.arange(nodes) + 0.5) * 2 * np.pi / nodes
     return half + wide * np.cos(angle) + 1j * tall * np.sin(angle), (
         tall * np.cos(angle) + 1j * wide * np.sin(angle)

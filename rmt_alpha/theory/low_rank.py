@@ -161,7 +161,8 @@ def solved(fit: Fit) -> LowRank:
     """The low-rank theory of a scalar fit."""
     if fit.uses_jax:
         raise TypeError(
-            "rank must be None where JAX arrays are given: the leading eigenvectors of G are found in NumPy. Pass NumPy numbers."
+            "fit must hold NumPy numbers for low ranks and the spectrum of G, got JAX arrays: its leading eigenvectors are found in "
+            "NumPy. Pass NumPy numbers, or leave rank out."
         )
     # Both classes, mirror images or not: the start's residuals are counted in each.
     return LowRank(train(dataclasses.replace(fit, population=dataclasses.replace(fit.population, is_opposite=False))))
@@ -245,9 +246,9 @@ def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moment
     """
     from .predict import checked_alpha
 
-    alpha = checked_alpha(fit, alpha)
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be a Fit, got {type(fit).__name__}. Take problem.fit.")
+    alpha = checked_alpha(fit, alpha)
     if fit.shape:
         raise ValueError(f"fit must be scalar, got shape {fit.shape}. Iterate over fit.cells().")
     if not is_squared(fit.loss):
@@ -273,4 +274,4 @@ def optimum_at(low: LowRank, rank: int, threshold: str) -> Optimum:
         spacing = (
             FINE if low.stage.fit.population.outputs <= EXACT or low.stage.fit.population.is_regression else COARSE
         )
-        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), low.stage.form.units, spacing)
+        return optimum_by_search(lambda alpha: low.moments(alpha, rank, threshold), low.stage.form, spacing)

@@ -78,7 +78,7 @@ def _optimal(problem: Problem, threshold: str) -> Optimum:
         return convex_search.optimum(problem)
     if not is_squared(problem.loss):
         form = score_form(dataclasses.replace(problem, loss="squared"))
-        return optimum_by_search(lambda alpha: predict(problem, alpha, threshold=threshold), form.units)
+        return optimum_by_search(lambda alpha: predict(problem, alpha, threshold=threshold), form)
     if not closed:
         return low_rank.optimum(problem, threshold)
     return search(form, threshold)
@@ -250,10 +250,16 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
     return Optimum(pick(alpha), float(last.accuracy[0]), None, infinite, pick(risky), risk, pick(direction))
 
 
-def optimum_by_search(moments: Callable[[Any], Moments], units: np.ndarray, spacing: float = 0.5) -> Optimum:
-    """`Optimum` where nothing is a form in α; `spacing`, of the grid in y, at most the width of a peak."""
+def optimum_by_search(moments: Callable[[Any], Moments], form: ScoreForm, spacing: float = 0.5) -> Optimum:
+    """`Optimum` where nothing is a form in α.
+
+    `form`, one near it, says in which range to look; `spacing`, of the grid in y, is at most the width of a peak.
+    """
+    units = form.units
     pick = (lambda v: float(v[0])) if len(units) == 1 else (lambda v: v)
-    ends = np.full(len(units), FAR)
+    # Least risk lies far beyond the units where training adds next to nothing to a start.
+    risky = optimum(form).least_risk if form.population is None else least_risk(form)
+    ends = np.maximum(FAR, np.arcsinh(10 * np.abs(np.atleast_1d(risky)) / units))
 
     def at(y: np.ndarray) -> Moments:
         alpha = units * np.sinh(y)

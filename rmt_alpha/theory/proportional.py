@@ -45,6 +45,7 @@ from scipy import optimize
 from .. import _checks as check
 
 NODES = 2000  # of the average over eigenvalues: its error falls exponentially while γ > 0
+MOST = 1e4  # outputs per dimension
 WITHIN = 1e-9  # relative to the largest τ: x is never closer to it
 
 
@@ -78,6 +79,11 @@ class ManyOutputs:
         for name in ("gamma", "sigma"):
             check.number(name, getattr(self, name), low=1e-12, remedy="It must be positive.")
         check.number("bulk", self.bulk, low=0)
+        if self.outputs > MOST * self.dim:
+            raise ValueError(
+                f"outputs must be at most {MOST:g} × dim, got {self.outputs} with dim = {self.dim}: beyond it the edge of the bulk "
+                f"is not resolved. Fewer outputs have the same limit."
+            )
 
     @property
     def eta(self) -> float:
@@ -150,12 +156,13 @@ class ManyOutputs:
 
     def spike(self, s: float) -> tuple[float, float, float] | None:
         """Outlier z of G, overlap a², and how much keeping it changes the risk, of one spike; None below the threshold."""
-        if s <= self.threshold:
+        if abs(check.number("s", s)) <= self.threshold:
             return None
+        s = abs(s)
         c, eta, mean = self.c, self.eta, self._mean
         lam, tau, d, F = self._eigenvalues[0], self._tau, self._noise, self._cost
-        reach = self._edge + (2 + 4 * s**2 / c) * (1 + eta) ** 2 * max(1.0, self._largest)
-        y = optimize.brentq(lambda y: self._strength(y) - s, self._edge, reach, xtol=1e-14, rtol=1e-13)
+        reach = self._largest + 1.01 * s**2 / c * mean(lam * tau)  # y − d is nowhere smaller than y less the largest d
+        y = optimize.brentq(lambda y: self._strength(y) - s, self._edge, reach, xtol=1e-15 * reach, rtol=1e-13)
         one, two = 1 / (y - d), 1 / (y - d) ** 2
         wide, rest = self._width(y), c - eta * mean(d**2 * two)
         z = y * wide
@@ -177,11 +184,23 @@ class ManyOutputs:
         values beside its bulk.
         """
         spikes = np.sort(np.abs(check.vector("spikes", spikes)))[::-1]
-        ranks = len(spikes) + 1 if ranks is None else check.size("ranks", ranks, low=0)
+        ranks = min(len(spikes) + 1, self.outputs) if ranks is None else self._ranks(ranks)
         found = [self.spike(float(s)) for s in spikes]
         steps = [self.wasted if f is None else f[2] for f in found] + [self.wasted] * max(ranks - len(found), 0)
         start = self.outputs * (self.sigma**2 + self.bulk**2) + np.sum(spikes**2)
         return start + np.concatenate([[0.0], np.cumsum(steps[:ranks])])
+
+    def _ranks(self, ranks: Any) -> int:
+        """A rank that q outputs can have."""
+        return int(
+            check.number(
+                "ranks",
+                check.size("ranks", ranks, low=0),
+                low=0,
+                high=self.outputs,
+                remedy="There are no more outputs.",
+            )
+        )
 
     def full_risk(self, spikes: Any) -> float:
         """The risk at full rank, r = q: κ²‖Δ‖²/((1+κ)² − η) + σ²q (1+κ)²/((1+κ)² − η)."""
@@ -189,7 +208,7 @@ class ManyOutputs:
 
         kappa = float(isotropic(self.eta, self.gamma)[0])
         left = (1 + kappa) ** 2
-        square = np.sum(np.square(spikes)) + self.outputs * self.bulk**2
+        square = np.sum(np.square(check.vector("spikes", spikes))) + self.outputs * self.bulk**2
         return float((kappa**2 * square + self.sigma**2 * self.outputs * left) / (left - self.eta))
 
     def optimal_alpha(self, W_source: Any, W_target: Any, ranks: int) -> tuple[np.ndarray, np.ndarray]:
@@ -204,6 +223,7 @@ class ManyOutputs:
         Ws, Wt = check.matrix("W_source", W_source), check.matrix("W_target", W_target)
         if Ws.shape != Wt.shape or not np.any(Ws):
             raise ValueError(f"W_source must have the shape {Wt.shape} of W_target and not be 0, got shape {Ws.shape}.")
+        ranks = self._ranks(ranks)
         path = lambda alpha: self.risk_path(np.linalg.svd(Wt - alpha * Ws, compute_uv=False), ranks)  # noqa: E731
         reach = 2 * np.linalg.norm(Wt) / np.linalg.norm(Ws)  # beyond it αW_s alone is worse than no start
         grid = np.linspace(-reach, reach, 161)

@@ -65,6 +65,7 @@ from ..problem import Fit, TransferProblem
 from ..results import LARGEST_ALPHA
 from . import equivalents
 
+LARGEST = 1e6  # a penalty, whose square multiplies rounding
 ENTRIES = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
 
 
@@ -188,6 +189,11 @@ def spread_form(problem: Fit | TransferProblem, asked: str = "spread") -> Spread
 def _require_positive(asked: str, name: str, value: float) -> None:
     if not value > 0:
         raise ValueError(f"{name} must be positive for {asked}=True, got {value:g}. simulate(…) answers it.")
+    if value > LARGEST:
+        raise ValueError(
+            f"{name} must be at most {LARGEST:g} for {asked}=True, got {value:g}: beyond it rounding outgrows the correction. "
+            f"simulate(…) answers it."
+        )
 
 
 def _stage(p: int, n: int, gamma: float, b: float, s: float = 0.0, q: float = 0.0) -> SpreadForm:

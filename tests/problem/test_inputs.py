@@ -234,3 +234,26 @@ def test_other_units_and_signs_of_codes():
     np.testing.assert_allclose(
         np.asarray(Population.classes(np.eye(4, 9), codes="centred").targets).sum(1), 0, atol=1e-15
     )
+
+
+def test_codes_tell_classes_apart():
+    means = np.eye(3, 20)
+    for codes in (np.ones((3, 2)), [[1.0], [1.0], [2.0]], np.zeros((3, 1))):
+        with pytest.raises(ValueError, match="codes must differ from class to class"):
+            Population.classes(means, codes=codes)
+    with pytest.raises(ValueError, match="targets must differ from class to class"):
+        Population.mixture(means, [0, 1, 1], [[1.0], [1.0]])
+    with pytest.raises(ValueError, match="means must have a row for each of at least 2 classes"):
+        Population.classes(means[:1])
+    with pytest.raises(ValueError, match=r"rank must lie in \[1, 3\], got 4. Leave it out for full rank"):
+        Fit(Population.classes(means), n=10, gamma=1.0, rank=4)
+
+
+def test_probabilities_of_jax_sum_to_one_too():
+    jnp = pytest.importorskip("jax.numpy")
+    means = np.eye(3, 20)
+    with pytest.raises(ValueError, match="confusion must have rows that sum to 1"):
+        Population.classes(means, confusion=0.5 * jnp.eye(3))
+    with pytest.raises(ValueError, match="priors must be positive and sum to 1"):
+        Population.classes(means, priors=jnp.array([0.2, 0.3, 0.6]))
+    Population.classes(means, priors=jnp.array([0.2, 0.3, 0.5]), confusion=jnp.full((3, 3), 1 / 3))

@@ -98,3 +98,32 @@ def test_bad_input():
         calibrating_scale(predict(PROBLEM, [0.0, 1.0]))
     with pytest.raises(ValueError, match="without their problem"):
         log_loss(dataclasses.replace(predict(many()), problem=None))
+
+
+@pytest.mark.parametrize("alpha", [-1e6, -3.0, 0.0, 1.0, 1e6])
+def test_the_calibrating_scale_is_the_least_of_a_convex_loss_at_any_size_of_the_scores(alpha):
+    means = np.random.default_rng(3).standard_normal((3, 40)) / np.sqrt(40) * 2
+    fit = Fit(Population.classes(means), n=30, gamma=0.5, starts=[Fit(Population.classes(means), n=100, gamma=0.5)])
+    found = predict(fit, alpha)
+    scale = calibrating_scale(found)
+    least = log_loss(found, scale)
+    assert np.sign(scale) == (1 if alpha >= 0 else -1)
+    assert least < np.log(3) and all(log_loss(found, scale * x) > least for x in (0.9, 1.1))
+
+
+def test_two_classes_worse_than_chance_have_a_negative_scale_however_they_are_coded():
+    mu = np.full((1, 50), 0.2) * np.array([[1.0], [-1.0]])
+    two, simplex = Population.two_classes(*mu), Population.classes(mu, codes="simplex")
+    a, b = (predict(Fit(x, n=40, gamma=0.5, starts=[Fit(x, n=90, gamma=0.5)]), -20.0) for x in (two, simplex))
+    assert calibrating_scale(a) == pytest.approx(calibrating_scale(b), rel=1e-3) and calibrating_scale(a) < 0
+
+
+def test_a_scale_that_is_none():
+    with pytest.raises(TypeError, match="moments must be a Moments, got int"):
+        calibrating_scale(3)
+    with pytest.raises(ValueError, match="moments must be those of classes"):
+        calibrating_scale(predict(Fit(Population.linear(np.ones(9)), n=20, gamma=1.0)))
+    nothing = predict(Fit(Population.classes(np.zeros((3, 9))), n=20, gamma=1.0))
+    assert abs(calibrating_scale(nothing)) < 0.1
+    with pytest.raises(FloatingPointError, match="no scale is large enough"):
+        calibrating_scale(predict(Fit(Population.classes(1e12 * np.eye(3, 9)), n=20, gamma=1.0)))

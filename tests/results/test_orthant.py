@@ -82,3 +82,9 @@ def test_codes_of_unequal_length_meet_at_their_bisector():
     targets = np.array([[1.0], [3.0]])
     accuracy = nearest_code_accuracy(targets, np.array([0, 1]), np.array([[1.5], [2.5]]), np.array([[[1.0]], [[4.0]]]))
     np.testing.assert_allclose(accuracy, stats.norm.cdf([0.5, 0.25]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("K", [2, 3, 4, 7])
+def test_equal_scores_are_told_apart_by_a_fair_die(K):
+    accuracy = nearest_code_accuracy(np.eye(K), np.arange(K), np.full((K, K), 0.3), np.zeros((K, K, K)))
+    np.testing.assert_allclose(accuracy, 1 / K, atol=1e-4)

@@ -152,7 +152,27 @@ def test_bad_input():
     fit = Fit(Population.two_classes(np.ones(20), -np.ones(20), covariance=matrix), n=30, gamma=1.0, starts=[group])
     with pytest.raises(ValueError, match="problem must start from all coordinates"):
         stopped_form(fit, 1.0)
-    with pytest.raises(ValueError, match=r"t must be smaller for a Fit, got 1e\+09"):
-        stopped_form(BASE.fit, 1e9)
+    slow = dataclasses.replace(BASE.fit, gamma=1e-7, n=BASE.dim)
+    with pytest.raises(ValueError, match="t must be smaller for a Fit, got 3.6e"):
+        stopped_form(slow, 1e9)
+    with pytest.raises(ValueError, match="t must be smaller where the sample's largest eigenvalue is"):
+        stopped_form(dataclasses.replace(BASE, mu=1e6), 1.0)
     with pytest.raises(ValueError, match="problem must be scalar with squared losses"):
         stopped_form(dataclasses.replace(BASE, beta=np.array([0.1, 0.2])), 1.0)
+
+
+@pytest.mark.parametrize("change", [{"gamma_target": 0}, {"gamma_target": 0.1}, {"dim": 10**6}])
+def test_what_has_settled_is_ridge_regression_at_any_time(change):
+    problem = TransferProblem(
+        **{
+            **dict(
+                n_source=5000, n_target=40, dim=1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1
+            ),
+            **change,
+        }
+    )
+    ridge = predict(problem, 2.0)
+    for t in (1e3, 1e10):
+        found = stopped_form(problem, t).moments(2.0)
+        assert (found.mean, found.variance) == (pytest.approx(ridge.mean), pytest.approx(ridge.variance))
+    assert stopped_form(BASE.fit, 1e9).moments(2.0).mean == pytest.approx(predict(BASE.fit, 2.0).mean)

@@ -138,3 +138,9 @@ def test_what_has_no_formula():
     fit = Fit(Population.two_classes(mean, -mean, covariance=np.linspace(1, 2, 9)), n=9, gamma=1.0, starts=[mean])
     with pytest.raises(ValueError, match="finite must be False unless there are identity covariances"):
         optimal_alpha(fit, finite=True)
+
+
+def test_a_penalty_beyond_rounding_is_named():
+    problem = TransferProblem(500, 40, 100, mu=1, mu_orth=1, beta=0.8, gamma_source=1, gamma_target=1e9)
+    with pytest.raises(ValueError, match=r"gamma_target must be at most 1e\+06 for finite=True, got 1e\+09"):
+        predict(problem, 1.0, finite=True)

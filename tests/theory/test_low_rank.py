@@ -125,3 +125,41 @@ def test_bad_ranks():
         Fit(Population.classes(np.eye(3, 10)), n=5, gamma=1.0, rank=4)
     with pytest.raises(ValueError, match=r"rank must lie in \[1"):
         Fit(Population.classes(np.eye(3, 10)), n=5, gamma=1.0, rank=0)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.01, 1e4, 1e12])
+def test_least_risk_at_a_rank_is_that_of_a_grid(gamma):
+    """Where a start is short beside the rest of w, or all of it, the search must look in more than one range."""
+    rng = np.random.default_rng(0)
+    means = rng.standard_normal((3, 40)) / np.sqrt(40) * 2
+    source = Fit(Population.classes(means), n=100, gamma=0.5)
+    target = Population.classes(means + 0.2 * rng.standard_normal((3, 40)) / np.sqrt(40))
+    alpha = np.linspace(-1, 4, 501)
+    for rank in (1, 2):
+        fit = Fit(target, n=30, gamma=gamma, starts=[source], rank=rank)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TieWarning)
+            risk = predict(fit, alpha).risk
+        best = optimal_alpha(fit)
+        assert best.risk <= risk.min() + 1e-9
+        assert best.least_risk == pytest.approx(alpha[risk.argmin()], abs=0.011)
+
+
+def test_where_nothing_can_be_told_the_best_alpha_is_zero():
+    nothing = Population.classes(np.zeros((3, 20)))
+    fit = Fit(nothing, n=30, gamma=0.5, starts=[Fit(nothing, n=30, gamma=0.5)])
+    for case in (fit, dataclasses.replace(fit, per="output")):
+        best = optimal_alpha(case)
+        assert best.accuracy == pytest.approx(1 / 3) and not np.any(best.alpha) and not best.at_infinity
+
+
+def test_a_correction_of_no_rank_from_nothing_is_right_one_time_in_k():
+    means = np.random.default_rng(2).standard_normal((4, 30)) / 4
+    path = rank_path(Fit(Population.classes(means), n=40, gamma=0.5))
+    assert path.accuracy[0] == pytest.approx(0.25, abs=1e-4) and path.accuracy[-1] > 0.27
+
+
+def test_jax_numbers_are_named():
+    jnp = pytest.importorskip("jax.numpy")
+    with pytest.raises(TypeError, match="fit must hold NumPy numbers"):
+        rank_path(Fit(Population.classes(np.eye(3, 30)), n=40, gamma=jnp.array(0.5)))

@@ -135,3 +135,36 @@ def test_units_of_a_bulk():
     np.testing.assert_allclose(little.risk_path([2.0]), none.risk_path([2.0]), rtol=1e-9)
     with pytest.raises(ValueError, match="bulk must"):
         ManyOutputs(300, 400, 200, 0.3, 0.5, -1.0)
+
+
+def test_units_of_noise_and_penalty_however_small():
+    """Solved for in units of its own: σ and s times 1e-12 or 1e9 give the same overlap; γ → ∞ has a limit."""
+    one = ManyOutputs(400, 600, 300, 0.1, 0.5)
+    overlap = one.spike(3 * one.threshold)[1]
+    for unit in (2e-12, 1e9):
+        other = ManyOutputs(400, 600, 300, 0.1, 0.5 * unit)
+        assert other.spike(3 * unit * one.threshold)[1] == pytest.approx(overlap, rel=1e-9)
+    far, farther = (ManyOutputs(400, 600, 300, gamma, 0.5) for gamma in (1e6, 1e25))
+    assert farther.spike(1.0)[1] == pytest.approx(far.spike(1.0)[1], rel=1e-5)
+    assert one.spike(-2.0) == one.spike(2.0)
+
+
+def test_what_is_no_rank_or_spike():
+    task = ManyOutputs(20, 30, 10, 0.1, 0.5)
+    with pytest.raises(ValueError, match=r"ranks must lie in \[0, 10\], got 11"):
+        task.risk_path([2.0], 11)
+    with pytest.raises(ValueError, match=r"ranks must lie in \[0, 10\], got 11"):
+        task.optimal_alpha(np.eye(2), np.eye(2), 11)
+    with pytest.raises(ValueError, match=r"ranks must lie in \[0, 10\], got 11"):
+        draw_many_outputs(task, [2.0], 11)
+    with pytest.raises(ValueError, match="ranks must lie in"):
+        draw_many_outputs(task, [2.0], -1)
+    with pytest.raises(ValueError, match="delta must have at most 10 singular values, got 11"):
+        draw_many_outputs(task, np.ones(11), 1)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="s must lie in"):
+            task.spike(bad)
+        with pytest.raises(ValueError, match="spikes must lie in"):
+            task.full_risk([bad])
+    with pytest.raises(ValueError, match="outputs must be at most 10000 × dim"):
+        ManyOutputs(20, 30, 10**9, 0.1, 0.5)
