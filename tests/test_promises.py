@@ -1,7 +1,7 @@
 """What SECURITY.md and the FAQ promise: the tests that they name exist, and here are those that have no other place."""
 
-import importlib.util
 import ast
+import importlib.util
 import io
 import os
 import pickle
