@@ -319,15 +319,6 @@ def varying(problem: TransferProblem) -> tuple[str, str]:
     return across[0], up[0]
 
 
-def _one_alpha(problem: Problem) -> None:
-    checked_problem(problem)
-    n_alpha = problem.n_alpha if isinstance(problem, Fit) else 1
-    if problem.shape or n_alpha != 1:
-        raise ValueError(
-            f"problem must be scalar with one α, got shape {problem.shape} and {n_alpha} numbers α. Draw its cells one by one."
-        )
-
-
 def _range(alpha: Any, best: float) -> tuple[float, float]:
     """From what to what α goes."""
     if alpha is not None:

@@ -9,3 +9,4 @@ from .losses import is_squared as is_squared
 from .population import Population as Population
 from .transfer import NUMBERS as NUMBERS
 from .transfer import TransferProblem as TransferProblem
+from .transfer import as_fit as as_fit

@@ -98,10 +98,6 @@ class Covariance:
         return self.dim if self.is_identity else 1
 
     @property
-    def is_singular(self) -> bool:
-        return not is_jax(self.eigenvalues) and bool(self.eigenvalues.min() == 0.0)
-
-    @property
     def matrix(self) -> Any:
         """C (p, p)."""
         if self.is_matrix:
@@ -115,9 +111,6 @@ class Covariance:
     def from_eigenbasis(self, v: Any) -> Any:
         """Uv for coordinates (..., p)."""
         return v if self.basis is None else v @ self.basis.T
-
-    def shares_eigenbasis(self, other: Covariance) -> bool:
-        return self is other or (self.basis is None and other.basis is None) or self.is_identity or other.is_identity
 
     def overlap(self, other: Covariance) -> np.ndarray:
         """O_ij = ⟨u_i, ũ_j⟩², so that tr f(C) g(C̃) = f(λ)ᵀ O g(λ̃)."""

@@ -213,6 +213,14 @@ class TransferProblem(Cells):
         return f"TransferProblem({', '.join([*(f'{n}={show(getattr(self, n))}' for n in NUMBERS), *losses])})"
 
 
+def as_fit(fit: Any) -> Fit:
+    """The fit of a problem; TypeError for what is none."""
+    fit = fit.fit if isinstance(fit, TransferProblem) else fit
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit must be a Fit or a TransferProblem, got {type(fit).__name__}.")
+    return fit
+
+
 def _opposite(mean: Any, covariance: Any, name: str, dim: int | None = None) -> Population:
     from .covariance import Covariance
 

@@ -107,7 +107,7 @@ def _scores(moments: Moments) -> Iterator[tuple[float, int, np.ndarray]]:
 
 def _normal_points(q: int) -> np.ndarray:
     """Standard normal points (POINTS, q) on Korobov's lattice by the golden sequence of dimension q, and their mirror
-    images.
+    images. (The lattice of `orthant` misses a log-loss of two outputs by 4e-4 with as many.)
     """
     root = 2.0
     for _ in range(60):

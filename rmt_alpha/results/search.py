@@ -166,6 +166,13 @@ def climb(at: At, goal: Goal, ends: np.ndarray) -> np.ndarray:
     return min(runs, key=lambda run: run.fun).x
 
 
+def directions(y: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """(1, α) at y (Y, J), each divided by its largest α in units: (1+J, Y), and finite at infinity too."""
+    longest = np.cosh(np.abs(y).max(1))
+    a = np.where(np.isinf(y), np.sign(y), np.sinh(y) / longest[:, None])
+    return np.concatenate([[1 / longest], (a * units).T])
+
+
 def at_the_end(y: np.ndarray, ends: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, bool, np.ndarray]:
     """α (J,), whether it is infinite, and the direction in which."""
     if not np.any((np.abs(y) >= ends * (1 - 1e-9)) & (ends > 0)):

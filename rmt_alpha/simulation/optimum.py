@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from .._arrays import plain
-from ..problem import Fit, TransferProblem, as_loss
+from ..problem import Fit, TransferProblem, as_fit, as_loss
 from ..results import Moments, Optimum
 from ..results.search import at_the_end, best
 from . import dense
 from .pool import pool
-from .simulate import Setting, as_fit, form_of, need_memory, piece, pieces, prepare
+from .simulate import Setting, form_of, need_memory, piece, pieces, prepare
 
 END = float(np.arcsinh(1e4))  # of y: further out no accuracy changes by what a simulation could see
 STEP = 1e-3  # of a difference quotient, in y

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import plain
-from ..problem import Fit, TransferProblem
+from ..problem import Fit, TransferProblem, as_fit
 from ..results import LARGEST_ALPHA, QUANTITIES, Moments, ScoreForm
 from ..results.moments import THRESHOLDS
 from . import chain, dense, frames, noise, samples
@@ -251,10 +251,6 @@ def pick_method(problem: Fit | TransferProblem, method: str, conditions: Conditi
     if method == "chain" and reasons:
         raise ValueError(f"method 'chain' needs {' and '.join(reasons)}, which this problem lacks. Use method='dense'.")
     return "dense" if reasons else "chain"
-
-
-def as_fit(problem: Fit | TransferProblem) -> Fit:
-    return problem.fit if isinstance(problem, TransferProblem) else problem
 
 
 def prepare(

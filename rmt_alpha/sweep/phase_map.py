@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks as check
-from ..problem import Fit
 from ..theory.optimum import optimal_alpha
 from ..theory.predict import predict
 from .fields import Problem, check_names, numbers_of, with_numbers
@@ -26,7 +25,7 @@ def columns(problem: Problem, **axes: Any) -> dict[str, np.ndarray]:
     (x, at_x), (y, at_y) = _two(problem, axes)
     made = with_numbers(problem, {x: at_x, y: at_y[:, None]})
     best = optimal_alpha(made)
-    entries = (made.n_alpha,) if isinstance(made, Fit) and made.n_alpha > 1 else ()
+    entries = (made.n_alpha,) if made.n_alpha > 1 else ()
     zero, one = (predict(made, np.full(entries, a) if entries else a) for a in (0.0, 1.0))
     if best.accuracy is None:  # regression: the less, the better
         values = {"risk": best.risk, "risk_at_1": one.risk, "risk_at_0": zero.risk}

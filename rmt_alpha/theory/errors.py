@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from .._arrays import plain
-from ..problem import Fit, TransferProblem
+from ..problem import Fit, TransferProblem, as_fit
 from .low_rank import _weights
 from .resolvent import Spectral
 from .stage import Stage, train
@@ -102,9 +102,7 @@ def _degrees(stage: Stage) -> tuple[float, float]:
 
 
 def _stage(fit: Fit | TransferProblem) -> Stage:
-    fit = fit.fit if isinstance(fit, TransferProblem) else fit
-    if not isinstance(fit, Fit):
-        raise TypeError(f"fit must be a Fit or a TransferProblem, got {type(fit).__name__}.")
+    fit = as_fit(fit)
     if fit.shape:
         raise ValueError(f"fit must be scalar, got shape {fit.shape}. Iterate over cells().")
     if not fit.is_squared or (fit.rank is not None and fit.rank < fit.population.outputs):

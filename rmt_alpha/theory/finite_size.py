@@ -55,10 +55,7 @@ def best(problem: Fit | TransferProblem) -> Optimum:
     ends, units = np.array([FARTHEST]), np.array([np.sqrt(form.limit[2] / form.limit[4])])
 
     def at(y: np.ndarray) -> Moments:
-        longest = np.cosh(y[:, 0])
-        return expected(
-            form, 1 / longest, units * np.where(np.isinf(y[:, 0]), np.sign(y[:, 0]), np.sinh(y[:, 0]) / longest)
-        )
+        return expected(form, *search.directions(y, units))
 
     y, last, _ = search.best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=True)
     alpha, infinite, direction = search.at_the_end(y[0], ends, units)

@@ -12,10 +12,10 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
-from ..problem import TransferProblem, is_squared
+from ..problem import TransferProblem, as_fit, is_squared
 from ..results import Moments, Optimum, ScoreForm
 from ..results.moments import THRESHOLDS
-from ..results.search import at_the_end, best
+from ..results.search import at_the_end, best, directions
 from . import convex_search, finite_size, low_rank
 from .predict import Problem, batched, checked_problem, predict, score_form
 
@@ -100,9 +100,7 @@ def _at_threshold(found: Optimum, form: ScoreForm, threshold: str) -> Optimum:
 
 def _of_cells(problem: Problem, threshold: str) -> Optimum:
     """Cell by cell, stacked to the problem's shape."""
-    found = [
-        optimal_alpha(c.fit if isinstance(c, TransferProblem) else c, threshold=threshold) for c in problem.cells()
-    ]
+    found = [optimal_alpha(as_fit(c), threshold=threshold) for c in problem.cells()]
     if not problem.shape:
         return found[0]
 
@@ -240,9 +238,7 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
     units = form.units
 
     def at(y: np.ndarray) -> Moments:
-        longest = np.cosh(np.abs(y).max(1))
-        a = np.where(np.isinf(y), np.sign(y), np.sinh(y) / longest[:, None])
-        return form.along(form.spread(np.concatenate([[1 / longest], (a * units).T])), threshold)
+        return form.along(form.spread(directions(y, units)), threshold)
 
     ends = np.full(len(units), FARTHEST)
     y, last, _ = best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=len(units) == 1)

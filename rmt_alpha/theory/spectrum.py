@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problem import Fit, TransferProblem, is_squared
+from ..problem import Fit, TransferProblem, as_fit, is_squared
 from . import low_rank
 from .mixture_spectrum import MixtureBulk
 from .predict import checked_alpha
@@ -156,9 +156,7 @@ def spectrum(fit: Fit | TransferProblem, alpha: Any = None) -> Spectrum:
     >>> found.edges.round(3), round(found.spikes[0].eigenvalue, 3), round(found.spikes[0].overlap, 3)
     (array([[0.086, 2.914]]), 6.111, 0.878)
     """
-    fit = fit.fit if isinstance(fit, TransferProblem) else fit
-    if not isinstance(fit, Fit):
-        raise TypeError(f"fit must be a Fit or a TransferProblem, got {type(fit).__name__}.")
+    fit = as_fit(fit)
     if np.ndim(fit.n):
         raise ValueError(f"fit must have one number n, got shape {np.shape(fit.n)}. Iterate over cells().")
     n = float(fit.n - fit.intercept)
