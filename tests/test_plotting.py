@@ -127,13 +127,18 @@ def test_spectrum(ax, intercept):
     found, drawn = spectrum(fit), draw_eigenvalues(fit, n_trials=3, seed=2)
     places = [s.eigenvalue for s in found.spikes if s.eigenvalue is not None]
     assert len(found.edges) == 2 and len(places) == (1 if intercept else 2)
-    bands, rules = ax.lines[:2], ax.lines[2:-1]
+    (points, caps, (bars,)) = ax.containers[-1]
+    lines = [line for line in ax.lines if line not in (points, *caps)]
+    bands, rules = lines[:2], lines[2:]
     for line, (low, high) in zip(bands, found.edges, strict=True):
         assert low < line.get_xdata().min() and line.get_xdata().max() < high
         np.testing.assert_allclose(line.get_ydata()[::20], found.density(line.get_xdata()[::20]), rtol=1e-6)
     assert [line.get_xdata()[0] for line in rules] == places
-    np.testing.assert_allclose(ax.lines[-1].get_xdata(), places, rtol=0.1)
-    assert ax.lines[-1].get_xdata()[0] == pytest.approx(drawn[:, -1].mean() if not intercept else places[0], rel=0.05)
+    np.testing.assert_allclose(points.get_xdata(), places, rtol=0.1)
+    assert points.get_xdata()[0] == pytest.approx(drawn[:, -1].mean() if not intercept else places[0], rel=0.05)
+    if not intercept:
+        assert np.ptp(bars.get_segments()[0][:, 0]) == pytest.approx(2 * drawn[:, -1].std(ddof=1) / np.sqrt(3))
+    assert labels(ax) == ["theory", "theory, outliers", "simulation", "simulation, outliers"]
     area = sum(bar.get_height() * bar.get_width() for bar in ax.patches)
     assert area == pytest.approx(1 - len(places) / 120)
 

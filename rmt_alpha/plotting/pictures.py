@@ -195,7 +195,7 @@ def plot_spectrum(
     | parameter | meaning |
     |---|---|
     | `fit` | a scalar `Fit` or `TransferProblem` |
-    | `simulate` | sample covariances drawn, 0 for none; each costs O(p³). Their outliers are points on the axis |
+    | `simulate` | sample covariances drawn, 0 for none; each costs O(p³). Their outliers are points on the axis, with standard errors |
     | `bins` | of the histogram |
 
     A mass at 0 is not drawn. Returns the axes. Raises ValueError or TypeError, naming the parameter.
@@ -213,17 +213,36 @@ def plot_spectrum(
             seen, rest = _outliers(drawn, places)
             count, ends = np.histogram(rest[rest > 1e-9 * rest.max()], bins)
             width = np.diff(ends)
-            ax.bar(ends[:-1], count / (len(drawn) * found.dim * width), width, align="edge", color="0.8", label="drawn")
+            ax.bar(
+                ends[:-1],
+                count / (len(drawn) * found.dim * width),
+                width,
+                align="edge",
+                color="0.8",
+                label="simulation",
+            )
         for low, high in found.edges:  # a line per band
             inside = (x >= low) & (x <= high)
-            theory_line(ax, x[inside], density[inside], label="bulk" if low == found.edges[0, 0] else None)
+            theory_line(ax, x[inside], density[inside], label="theory" if low == found.edges[0, 0] else None)
         for i, place in enumerate(places):
             ax.axvline(
-                place, color=look.COLORS[1], linestyle=look.DASHES[1], linewidth=0.8, label=None if i else "outliers"
+                place,
+                color=look.COLORS[1],
+                linestyle=look.DASHES[1],
+                linewidth=0.8,
+                label=None if i else "theory, outliers",
             )
         if drawn is not None and places:
-            points = seen.mean(0)
-            ax.plot(points, 0 * points, "o", color=look.COLORS[1], clip_on=False, label="drawn outliers")
+            points, scatter = seen.mean(0), seen.std(0, ddof=1) if len(seen) > 1 else None
+            ax.errorbar(
+                points,
+                0 * points,
+                xerr=None if scatter is None else scatter / np.sqrt(len(seen)),
+                fmt="o",
+                color=look.COLORS[1],
+                clip_on=False,
+                label="simulation, outliers",
+            )
         ax.set(xlabel=r"eigenvalue of $XX^\top/n$", ylabel="density", ylim=(0, 1.3 * np.median(np.sort(density)[-20:])))
         if legend:
             ax.legend()
