@@ -35,7 +35,7 @@ from .stage import Stage, _blocks, own_scales, train
 TIE = 1e-7  # of the largest eigenvalue
 # Between crossings of eigenvalues accuracy and risk have peaks of their own. Where many classes make a point of the search
 # dear (an integral over orthants), it looks for broad ones only.
-FINE, COARSE = 0.04, 0.25
+FINE, COARSE = 0.02, 0.25
 EXACT = 3  # classes, up to which the orthants are in closed form
 
 

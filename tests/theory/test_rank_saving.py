@@ -97,15 +97,16 @@ def test_the_first_rank_that_is_as_good(by, sign):
     assert (saving.rank, saving.rank_at_one, saving.closed) == (1, 2, (2,))
 
 
-def test_narrow_peaks_between_crossings_are_found():
+@pytest.mark.parametrize("seed", [3, 10, 37])  # of forty, those whose peaks steps of .25 or .04 pass over
+def test_narrow_peaks_between_crossings_are_found(seed):
     """Where eigenvalues cross, risk has peaks of their own, which a coarse search misses: against a fine grid."""
-    rng = np.random.default_rng([0, 6])
-    W = rng.standard_normal((120, 6)) / np.sqrt(120)
-    new = rng.standard_normal((120, 2)) / np.sqrt(120) @ np.random.default_rng(0).standard_normal((2, 6))
-    fit = Fit(Population.linear(W * np.linspace(0, 1.2, 6) + new, 0.5), 180, 0.05, starts=[W])
+    rng = np.random.default_rng(seed)
+    W = rng.standard_normal((60, 6)) / np.sqrt(60) * rng.uniform(0.5, 2, 6)
+    new = rng.standard_normal((60, 2)) / np.sqrt(60) @ rng.standard_normal((2, 6))
+    fit = Fit(Population.linear(W * rng.uniform(-0.5, 1.5, 6) + new, 0.5), 90, 0.05, starts=[W])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TieWarning)
-        grid = rank_path(fit, np.linspace(-3, 4, 7001)).risk
+        grid = rank_path(fit, np.linspace(-3, 4, 7001)).risk.min(-1)
         best = rank_saving(fit).best
-    np.testing.assert_allclose(best, grid.min(-1), rtol=1e-6)
-    assert np.all(best <= grid.min(-1) + 1e-12)
+    assert np.all(best <= grid * (1 + 1e-9))
+    np.testing.assert_allclose(best, grid, rtol=1e-4)
