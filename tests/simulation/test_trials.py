@@ -295,6 +295,7 @@ def test_workers_hear_no_signal_of_the_terminal_even_while_they_start(tmp_path):
 import signal, sys, time
 from rmt_alpha.simulation import pool
 if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     with pool.executor(2) as processes:
         print(*sorted(map(int, processes.submit(signal.pthread_sigmask, signal.SIG_BLOCK, []).result())), flush=True)
         time.sleep(600)
@@ -312,6 +313,10 @@ if __name__ == "__main__":
         mine = lambda: list(semaphores.glob(f"sem.loky-{process.pid}-*"))  # noqa: E731
         assert mine() or not semaphores.is_dir()
         os.killpg(process.pid, signal.SIGHUP)
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
     assert {str(int(signal.SIGINT)), str(int(signal.SIGHUP))} <= {word.decode() for word in inherited}
     for _ in range(200):
         if not mine():
@@ -351,9 +356,11 @@ def test_cores_follow_the_container(monkeypatch, quota, cores):
 
 
 SIMULATE = """
+import signal
 from rmt_alpha.problem import TransferProblem
 from rmt_alpha.simulation import simulate
 if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     print("begun", flush=True)
     simulate(TransferProblem(900, 900, 600, 1, 1, .5, 1, 1), 1.0, n_trials=10**7, method="dense", workers=2)
 """
