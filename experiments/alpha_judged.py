@@ -55,19 +55,25 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
     kinds = list(dict.fromkeys(data.kind))
     fig, axes = plotting.figure(columns=len(kinds), height=2.8)
     for ax, kind in zip(axes[0], kinds, strict=True):
-        mean = data[data.kind == kind].groupby("n_target")[list(METHODS)].mean()
+        part = data[data.kind == kind]
         for i, name in enumerate(list(METHODS)[1:]):
-            gain = 100 * (mean["auto"] - mean[name])
-            ax.plot(
-                gain.index,
-                gain,
+            gain = (100 * (part["auto"] - part[name])).groupby(part.n_target).agg(["mean", "sem"])
+            ax.errorbar(
+                gain.index * (1 + 0.03 * (i - 2.5)),  # side by side, so that no bar hides another
+                gain["mean"],
+                gain["sem"],
                 color=plotting.COLORS[i],
                 marker=plotting.MARKERS[i],
                 ls=plotting.DASHES[i],
                 label=name.replace("α", r"$\alpha$"),
             )
         ax.axhline(0, color="black", lw=0.6)
-        ax.set(xscale="log", xlabel="$n$ target rows", title=kind, ylabel="gain of auto (points)")
+        ax.set(
+            xscale="log",
+            xlabel="$n$ target rows",
+            title=f"{kind}, ± s.e. over transfers",
+            ylabel="gain of auto (points)",
+        )
         ax.set_yscale("symlog", linthresh=1)
         ax.set_yticks([-0.5, 0, 0.5, 1, 2, 5, 10], ["−.5", "0", ".5", "1", "2", "5", "10"])
         ax.set_xticks(SIZES, [str(n) for n in SIZES])

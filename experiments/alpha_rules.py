@@ -86,7 +86,7 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
         plotting.simulation_points(
             ax, part.problem + 0.15 * (i - 1.5), part.shortfall, part.shortfall_se, i, label=name
         )
-    ax.set(xlabel="problem", ylabel="accuracy below that of the best α", xticks=range(1, 7))
+    ax.set(xlabel="problem", ylabel="accuracy below that of the best α", xticks=range(1, 7), ylim=(-0.01, 0.3))
     ax.set_yscale("symlog", linthresh=0.01)
     ax.legend(ncols=2)
     lab.picture(fig)

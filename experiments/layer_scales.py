@@ -91,15 +91,18 @@ def rescaled(W0: np.ndarray, W: np.ndarray) -> dict[str, float]:
 def draw(lab: Lab, table: pd.DataFrame) -> None:
     fig, axes = plotting.figure(columns=3, height=2.8)
     for i, module in enumerate(MODULES):
-        here = table[table.module == module].groupby("layer").mean(numeric_only=True)
-        style: dict[str, Any] = dict(color=plotting.COLORS[i], marker=plotting.MARKERS[i], markersize=4)
-        axes[0, 0].plot(here.index, 1000 * (here.alpha - 1), label=module, **style)
-        axes[0, 1].plot(here.index, here.explained_rows / here.chance, **style)
-        axes[0, 2].plot(here.index, here.rank_rows - here.rank_one, **style)
+        here = table[table.module == module]
+        style: dict[str, Any] = dict(color=plotting.COLORS[i], marker=plotting.MARKERS[i], markersize=4, label=module)
+        shown = 1000 * (here.alpha - 1), here.explained_rows / here.chance, here.rank_rows - here.rank_one
+        for ax, values in zip(axes[0], shown, strict=True):
+            runs = values.groupby(here.layer).agg(["mean", "sem"])
+            ax.errorbar(runs.index + 0.06 * (i - 2.5), runs["mean"], runs["sem"], elinewidth=0.8, **style)
     axes[0, 0].set_ylabel("1000 (α − 1)")
     axes[0, 1].set_ylabel("explained / chance")
     axes[0, 2].set_ylabel("rank, α per row − α = 1")
-    for ax, at, title in zip(axes[0], (0, 1, 0), ("one α per layer", "one α per row", "rank needed"), strict=True):
+    for ax, at, title in zip(
+        axes[0], (0, 1, 0), ("one α per layer", "one α per row", "rank needed (± s.e.)"), strict=True
+    ):
         ax.set_title(title)
         ax.axhline(at, color="black", linewidth=0.8, linestyle=":")
         ax.set_xlabel("layer")
