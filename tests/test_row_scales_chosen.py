@@ -11,7 +11,7 @@ from rmt_alpha.training import ridge_path
 
 @pytest.fixture
 def two_tasks(monkeypatch):
-    monkeypatch.setattr(experiment, "SIZES", (20, 200))
+    monkeypatch.setattr(experiment, "SIZES", (20, 50))
     scales = {"equal": np.ones(experiment.CLASSES), "unequal": np.array(experiment.SPREAD)}
     monkeypatch.setattr(experiment, "tasks", lambda seed: {k: experiment.gaussian(v, seed) for k, v in scales.items()})
 
