@@ -71,7 +71,8 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tup
         for k, function in enumerate(functions):
             part = function(found).reshape(len(y), count)[k]
             place, expected[k] = interpolated(nodes, part, kinds[k])
-            y[k], spread[k], at_edge[k] = centre[k] + reach[k] * place, np.ptp(part), abs(place) >= 1
+            y[k], spread[k] = centre[k] + reach[k] * place, np.ptp(part)
+            at_edge[k] = abs(place) >= 1 and finite[0] < y[k] < finite[-1]
     last = at(y)
     rough = False
     for k, goal in enumerate(goals):
@@ -80,7 +81,7 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tup
         if flat[k]:
             y[k], rough = 0.0, True
             continue
-        # A maximum at the edge of the last window is none: the first window was too wide for its polynomial.
+        # A maximum at the edge of the last window, but not of all, is none: the first window was too wide for its polynomial.
         if missed > SMOOTH * spread[k] + ROUNDING * abs(reached) or at_edge[k]:
             y[k], reached, rough = *_bisected(at, goal, middle[k], half[k]), True
         if ends.max() >= reached:
