@@ -44,3 +44,7 @@ else:
         trainer.step(share(i), lambda k: share(100 + k))
 if rank == 0:
     torch.save({n: p.detach() for n, p in model.named_parameters() if "lora_" in n or "modules_to_save" in n}, out)
+if world > 1:
+    # Both leave together: where one hangs up while gloo's threads of the other are still at work, that one aborts.
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
