@@ -34,6 +34,12 @@ def test_more_are_within_the_stated_error(d):
         assert positive_orthant(mean, cov) == pytest.approx(exact, abs=1e-4)
 
 
+def test_many_laws_at_once_are_each_their_own():
+    mean, cov = RNG.standard_normal((5, 8, 4)), np.array([covariance(4) for _ in range(40)]).reshape(5, 8, 4, 4)
+    one_by_one = [[positive_orthant(m, C) for m, C in zip(*row, strict=True)] for row in zip(mean, cov, strict=True)]
+    np.testing.assert_allclose(positive_orthant(mean, cov), one_by_one, rtol=1e-12)
+
+
 @pytest.mark.parametrize("K", [2, 3, 4, 7])
 def test_scores_that_say_nothing_are_right_one_time_in_k(K):
     accuracy = nearest_code_accuracy(np.eye(K), np.arange(K), np.zeros((K, K)), np.broadcast_to(np.eye(K), (K, K, K)))
