@@ -34,6 +34,15 @@ def unmasked(name: str, value: Any) -> Any:
     return value
 
 
+def concrete(name: str, value: Any) -> Any:
+    """The value, which somebody can read: NumPy computes with it."""
+    if is_tracer(value):
+        raise TypeError(
+            f"{name} must be known here, got a JAX tracer: this is computed in NumPy. Call it outside of jit, grad and vmap."
+        )
+    return value
+
+
 def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, remedy: str = "") -> Any:
     """A real number or array within [low, high], as float64; JAX arrays stay what they are, and tracers pass unread."""
     if is_tracer(value):

@@ -127,6 +127,8 @@ def moments(mean: Any, variance: Any, prior: Any = None) -> Moments:
             t, sd = optimal_threshold(mean, -mean, variance, variance, prior), xp.sqrt(variance)
             accuracy = prior * normal_cdf((mean - t) / sd) + (1 - prior) * normal_cdf((mean + t) / sd)
     if xp is np and not np.isfinite(np.sum(accuracy)):
+        accuracy = np.where((mean == 0) & (variance == 0), 0.5, accuracy)  # no weights at all decide by a coin
+    if xp is np and not np.isfinite(np.sum(accuracy)):
         raise FloatingPointError(
             "the score's law left the range of double precision (variance "
             f"{np.min(variance):g} … {np.max(variance):g}). Rescale the problem: norms, penalties and α nearer to one."

@@ -17,9 +17,6 @@ from scipy.stats import qmc
 
 from .._arrays import jax, namespace, normal_cdf
 
-NUMBERS = (
-    2**14
-)  # of the Sobol sequence for one law: an accuracy is then within 1e-4 of the truth as a rule, see tests/results
 JITTER = 1e-12  # of the mean variance: makes degenerate laws (low rank) proper, and moves the probability by its root at most
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(128)
 
@@ -35,7 +32,7 @@ def nearest_code_accuracy(targets: np.ndarray, of: np.ndarray, mean: Any, varian
         normal = targets[own] - others  # (L−1, q)
         level = (targets[own] @ targets[own] - np.sum(others * others, axis=1)) / 2
         d = xp.moveaxis(xp.tensordot(normal, mean[k], axes=1), 0, -1) - level
-        S = xp.einsum("ai,ij...,bj->...ab", normal, variance[k], normal)
+        S = normal @ xp.moveaxis(variance[k], (0, 1), (-2, -1)) @ normal.T
         right.append(positive_orthant(d, S))
     return xp.stack(right)
 
@@ -91,7 +88,7 @@ def _one_after_the_other(xp: Any, h: Any, correlation: Any) -> Any:
     h = xp.take_along_axis(h, order, -1)
     correlation = xp.take_along_axis(xp.take_along_axis(correlation, order[..., None], -2), order[..., None, :], -1)
     L = xp.linalg.cholesky(correlation)
-    uniform = uniform_points(d - 1, math.ceil(math.log2(NUMBERS / d))).T
+    uniform = uniform_points(d - 1).T
     quantile = special.ndtri if xp is np else jax.scipy.special.ndtri
     tiny = float(xp.finfo(h.dtype).tiny)
 
@@ -100,7 +97,7 @@ def _one_after_the_other(xp: Any, h: Any, correlation: Any) -> Any:
         weight: Any = 1.0
         drawn: list[Any] = []
         for i in range(d):
-            shift = sum((L[..., i, j, None] * drawn[j] for j in range(i)), start=0.0)
+            shift = (L[..., i, None, :i] @ xp.stack(drawn, -2))[..., 0, :] if drawn else 0.0
             upper = normal_cdf((h[..., i, None] - shift) / L[..., i, i, None])
             weight = weight * upper
             if i < d - 1:
@@ -116,6 +113,9 @@ def _one_after_the_other(xp: Any, h: Any, correlation: Any) -> Any:
 
 
 @cache
-def uniform_points(d: int, m: int) -> np.ndarray:
-    """Points (2ᵐ, d) that fill the unit cube evenly: Sobol's sequence, scrambled by Owen's permutations, always the same."""
-    return qmc.Sobol(d, seed=0).random_base2(m)
+def uniform_points(d: int) -> np.ndarray:
+    """Points (…, d) that fill the unit cube evenly: Sobol's sequence, scrambled by Owen's permutations, always the same.
+
+    So many that an accuracy is, as a rule, within 1e-4 of the truth up to ten classes, and within 5e-4 up to a hundred.
+    """
+    return qmc.Sobol(d, seed=0).random_base2(math.ceil(math.log2(max(2**14 / d, 2**11, 64 * d))))

@@ -67,7 +67,7 @@ def stopped_form(problem: TransferProblem | Fit, t: Any) -> ScoreForm:
         raise TypeError(f"problem must be a TransferProblem or a Fit, got {type(problem).__name__}.")
     if problem.shape or not problem.is_squared:
         raise ValueError(f"problem must be scalar with squared losses, got {problem!r}. Iterate over cells().")
-    t = np.asarray(check.real("t", t, low=0, high=1e10, remedy="Time is steps times step size."))
+    t = np.asarray(check.real("t", check.concrete("t", t), low=0, high=1e10, remedy="Time is steps times step size."))
     one = partial(_form, problem) if isinstance(problem, TransferProblem) else _Filter(problem).form
     forms = [one(float(time)) for time in t.ravel()]
     c = np.stack([f[0] for f in forms], -1).reshape(2, *t.shape)

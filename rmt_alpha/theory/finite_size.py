@@ -1,13 +1,15 @@
 r"""Finite size: means over draws, off by O(1/p²) where the limit is off by O(1/p). For C = C̃ = 1 and Gaussian noise.
 
-m and V fluctuate by O(p^{−1/2}) and are biased by O(1/p), both known from `spread`. With r = m/√V of the limit and the
-second order of each,
+m and V fluctuate by O(p^{−1/2}) and are biased by O(1/p), both known from `spread`. With r = m/√V of the limit, to second
+order,
 
 .. math:: E\,m = m + δm, \qquad E\,V = V + δV, \qquad E\,\mathrm{risk} = V + δV + (1-m-δm)^2 + \mathrm{var}\,m, \\
-    E\,\mathrm{accuracy} = Φ(r + e), \qquad e = \frac{δm}{\sqrt V} - \frac{r\,δV}{2V} - \frac{r\,\mathrm{var}\,m}{2V}
-    + \frac{(r^2-1)\,\mathrm{cov}(m, V)}{2V^{3/2}} + \frac{r(3-r^2)\,\mathrm{var}\,V}{8V^2}.
+    E\,\mathrm{accuracy} = Φ\Big(\frac{r + δr}{\sqrt{1 + \mathrm{var}\,r}}\Big), \qquad
+    δr = \frac{δm}{\sqrt V} - \frac{r\,δV}{2V} - \frac{\mathrm{cov}(m, V)}{2V^{3/2}} + \frac{3r\,\mathrm{var}\,V}{8V^2}, \\
+    \mathrm{var}\,r = \frac{\mathrm{var}\,m}{V} - \frac{r\,\mathrm{cov}(m, V)}{V^{3/2}} + \frac{r^2\,\mathrm{var}\,V}{4V^2}:
 
-Φ(r + e), not Φ(r) + φ(r)e, which may leave [0, 1]: the two differ by O(1/p²).
+E Φ(m/√V) where m/√V is Gaussian, as it is to this order. An expansion in the fluctuations, which says nothing where V varies by
+more than itself.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import _checks as check
 from .._arrays import normal_cdf, plain
 from ..problem import Fit, TransferProblem
-from ..results import Moments, Optimum, ScoreForm, search
+from ..results import LARGEST_ALPHA, Moments, Optimum, ScoreForm, search
 from .spread import SpreadForm, spread_form
 
 
@@ -29,17 +32,29 @@ def expected(form: SpreadForm, a0: Any, a1: Any) -> Moments:
     m, V, bias_m, bias_V = dm @ form.limit, dV @ form.limit, dm @ form.bias, dV @ form.bias
     var_m, cov_mV, var_V = (np.einsum("...i,ij,...j", x, form.cov, y) for x, y in ((dm, dm), (dm, dV), (dV, dV)))
     r = m / np.sqrt(V)
-    e = (
-        bias_m / np.sqrt(V) - r * (bias_V + var_m) / (2 * V)
-        + (r * r - 1) * cov_mV / (2 * V**1.5) + r * (3 - r * r) * var_V / (8 * V * V)
-    )  # fmt: skip
+    bias_r = bias_m / np.sqrt(V) - r * bias_V / (2 * V) - cov_mV / (2 * V**1.5) + 3 * r * var_V / (8 * V * V)
+    var_r = var_m / V - r * cov_mV / V**1.5 + r * r * var_V / (4 * V * V)
     mean, variance = m + bias_m, V + bias_V
-    return Moments(*map(plain, (mean, variance, normal_cdf(r + e), variance + (1 - mean) ** 2 + var_m)))
+    accuracy = normal_cdf((r + bias_r) / np.sqrt(1 + np.maximum(var_r, 0.0)))
+    return Moments(*map(plain, (mean, variance, accuracy, variance + (1 - mean) ** 2 + var_m)))
+
+
+def require_small(form: SpreadForm, alpha: Any) -> None:
+    """ValueError where the variance's deviation over draws is no smaller than the variance."""
+    _, dV = form.gradients(1.0, alpha)
+    varies = np.max(np.sqrt(np.maximum(np.einsum("...i,ij,...j", dV, form.cov, dV), 0.0)) / (dV @ form.limit))
+    if not varies < 1:
+        raise ValueError(
+            f"finite must be False here: from draw to draw the score's variance varies by {varies:.2g} of itself (below 1 is "
+            f"permitted), which no expansion in 1/p follows. Take a larger penalty or dimension, or simulate(…)."
+        )
 
 
 def moments(problem: Fit | TransferProblem, alpha: Any) -> Moments:
     """`expected` at α."""
-    return expected(spread_form(problem, "finite"), 1.0, alpha)
+    form = spread_form(problem, "finite")
+    require_small(form, check.concrete("alpha", alpha))
+    return expected(form, 1.0, alpha)
 
 
 def best(problem: Fit | TransferProblem) -> Optimum:
@@ -59,6 +74,7 @@ def best(problem: Fit | TransferProblem) -> Optimum:
 
     y, last, _ = search.best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=True)
     alpha, infinite, direction = search.at_the_end(y[0], ends, units)
+    require_small(form, np.clip(alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
     return dataclasses.replace(
         optimum(mean_form),
         alpha=float(alpha[0]),

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _checks as check
 from ..problem import Fit, Population, is_squared
 from ..results import Moments, Optimum, describe
 from ..results.moments import checked
@@ -33,6 +34,7 @@ from .resolvent import Law, Spectral
 from .stage import Stage, _blocks, own_scales, train
 
 TIE = 1e-7  # of the largest eigenvalue
+LOST = 1e-13  # of the residuals' second moments: where G is smaller, what is left of the difference is rounding
 # Between crossings of eigenvalues accuracy and risk have peaks of their own. Where many classes make a point of the search
 # dear (an integral over orthants), it looks for broad ones only.
 FINE, COARSE = 0.02, 0.25
@@ -91,7 +93,13 @@ class LowRank:
         after = self.unshrunk**2 * pulled.sum(0)
         moved = s.W - s.start
         fresh = np.tensordot(np.reshape(R.fresh_trace(R.one, R.one, weighted=False), -1), pulled, axes=1)
-        return before - after - s.fit.gamma * (moved @ moved.T + self.traces[3][0] + fresh)
+        G = before - after - s.fit.gamma * (moved @ moved.T + self.traces[3][0] + fresh)
+        if np.trace(G) < LOST * np.trace(before):
+            raise FloatingPointError(
+                f"gamma = {s.fit.gamma:g} leaves so little of the correction that the directions which a rank keeps are lost in "
+                f"rounding. Take a smaller one, or full rank."
+            )
+        return G
 
     def gram(self, a: Any) -> np.ndarray:
         """G (…, q, q) at a."""
@@ -170,7 +178,7 @@ def solved(fit: Fit) -> LowRank:
 
 def _weights(fit: Fit, alpha: Any) -> np.ndarray:
     """a (…, A, q) for an α of any leading shape."""
-    alpha = np.asarray(alpha, dtype=float)
+    alpha = np.asarray(check.concrete("alpha", alpha), dtype=float)
     q, J = fit.population.outputs, len(fit.starts)
     leading = fit.leading_axes(alpha)
     if J == 0:

@@ -27,6 +27,8 @@ STEPS = 30  # … and at the last
 SETTLED = 1e-8  # relative, of the last of quadratically convergent steps
 REAL = 3 * HEIGHT**0.5  # of |g|: below, no density; at an edge itself Im g is of the order of √height
 SCAN = 80  # points at which bands are looked for, twice: a narrower gap is not seen
+PER_BAND = 100  # points of the integral over a band, which tells whether one was missed …
+MISSED = 1e-3  # … if the density's mass falls short by more
 BISECTIONS = 30
 INSET = 1e-6  # relative, from an edge
 
@@ -63,9 +65,29 @@ class MixtureBulk:
                 f[i] = (Q.sum() if self.is_diagonal else np.trace(Q)).imag / (np.pi * self.dim)
         return f.reshape(np.shape(x))
 
-    def edges(self) -> np.ndarray:
-        """The bands (B, 2)."""
-        x = np.sort(np.r_[self.top * np.arange(1, SCAN + 1) / SCAN, np.geomspace(1e-7, 0.99, SCAN) * self.top])
+    def edges(self, near: np.ndarray, mass: float) -> np.ndarray:
+        """The bands (B, 2), of a density of this mass; `near` (B′, 2) are those of the average covariance.
+
+        Where n is large both are narrow, and near each other. Raises ArithmeticError if one was missed.
+        """
+        shares = (1 - np.cos((np.arange(PER_BAND) + 0.5) * np.pi / PER_BAND)) / 2
+        inner = near[:, :1] + (near[:, 1:] - near[:, :1]) * shares[:: PER_BAND // 5]
+        for scan in (SCAN, 10 * SCAN):
+            wide = self.top * np.r_[np.arange(1, scan + 1) / scan, np.geomspace(1e-7, 0.99, scan)]
+            bands = self._bands(np.r_[inner[inner > 0], wide])
+            found = 0.0
+            for low, high in bands:
+                f = self.density(low + (high - low) * shares)
+                found += np.pi * (high - low) * np.mean(f * np.sqrt(shares * (1 - shares)))
+            if abs(found - mass) < MISSED:
+                return bands
+        raise ArithmeticError(
+            f"the spectrum's bands hold {found:.4f} of {mass:.4f}: one is too narrow to be found. Take a smaller n, at which it is wider."
+        )
+
+    def _bands(self, x: np.ndarray) -> np.ndarray:
+        """The bands that show at these points."""
+        x = np.sort(x)
         solved = [self.solve(x[0])]
         for at in x[1:]:
             solved.append(self.solve(at, solved[-1]))

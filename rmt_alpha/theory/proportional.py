@@ -40,11 +40,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, special
 
 from .. import _checks as check
 
-NODES = 2000  # of the average over eigenvalues: its error falls exponentially while γ > 0
+NODES = 1000  # of the average over eigenvalues: its error falls exponentially
 MOST = 1e4  # outputs per dimension
 WITHIN = 1e-9  # relative to the largest τ: x is never closer to it
 
@@ -95,10 +95,17 @@ class ManyOutputs:
 
     @cached_property
     def _eigenvalues(self) -> tuple[np.ndarray, np.ndarray]:
-        """λ and weights: λ = 1 + η + 2√η cos φ has density (2/π) sin²φ/λ in φ; the mass at 0 has τ = 0 and never counts."""
-        phi = (np.arange(NODES) + 0.5) * np.pi / NODES
-        lam = 1 + self.eta + 2 * np.sqrt(self.eta) * np.cos(phi)
-        return lam, 2 / NODES * np.sin(phi) ** 2 / lam
+        """λ and weights: λ = (1−√η)² + 4√η sin²(φ/2) has density (2/π) sin²φ/λ in φ; the mass at 0 has τ = 0 and never counts.
+
+        By Gauss and Legendre in log φ where φ is larger than the width of 1/(λ+γ): φ = width × sinh.
+        """
+        x, weights = special.roots_legendre(NODES)
+        low, root = (1 - np.sqrt(self.eta)) ** 2, np.sqrt(self.eta)
+        width = min(np.sqrt((self.gamma + low) / root), 1.0)
+        half = np.arcsinh(np.pi / width) / 2
+        phi = width * np.sinh(half * (x + 1))
+        lam = low + 4 * root * np.sin(phi / 2) ** 2
+        return lam, 2 / np.pi * np.sin(phi) ** 2 / lam * width * np.cosh(half * (x + 1)) * half * weights
 
     @cached_property
     def _tau(self) -> np.ndarray:

@@ -83,7 +83,9 @@ class Spectral:
 
     def __init__(self, population: Population, n: Any, gamma: Any, anchors: Sequence[Anchor]):
         self.cov, self.anchors, self.n = population.covariances[0], anchors, n
-        xp = namespace(n, gamma, self.cov.value, population.means, population.codes, *_numbers(anchors))
+        xp = namespace(
+            n, gamma, self.cov.value, population.means, population.codes, population.priors, *_numbers(anchors)
+        )
         n, gamma = (asarray(xp, x) for x in (n, gamma))
         # What an array of scales in a source's own starts adds to the axes.
         self.batch = np.broadcast_shapes(np.shape(n), np.shape(gamma), *(np.shape(a.law.mean)[:-2] for a in anchors))

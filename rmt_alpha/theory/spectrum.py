@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _checks as check
 from ..problem import Fit, TransferProblem, as_fit, is_squared
 from . import low_rank
 from .mixture_spectrum import MixtureBulk
@@ -73,10 +74,11 @@ class Spectrum:
 
     def density(self, x: Any) -> np.ndarray:
         """f(x), of the shape of x, without the mass at 0; 0 off the bulk."""
-        return self.bulk.density(np.asarray(x, dtype=float))
+        return self.bulk.density(np.asarray(check.real("x", x)))
 
     def curve(self, points: int = 400) -> tuple[np.ndarray, np.ndarray]:
         """x and f(x), `points` per interval of the bulk, dense at its edges."""
+        points = int(check.number("points", check.size("points", points)))
         angle = (np.arange(points) + 0.5) * np.pi / points  # not the edges: where n is the rank, f is infinite at 0
         share = (1 - np.cos(angle)) / 2
         if isinstance(self.bulk, Bulk):
@@ -147,8 +149,8 @@ def spectrum(fit: Fit | TransferProblem, alpha: Any = None) -> Spectrum:
     | `alpha` | as for `predict`; only `correction` depends on it |
 
     Components may differ in covariance: their bulk is solved point by point, in O(p) where all covariances are given
-    by their spectra, else in O(p³) (two hundred points for the edges), and a gap narrower than 1/80 of the whole range
-    may be missed. Returns a `Spectrum`. Raises ValueError or TypeError, naming the parameter.
+    by their spectra, else in O(p³) (some hundreds of points for the edges), and a gap narrower than 1/80 of the whole
+    range may be missed (never a band: ArithmeticError). Returns a `Spectrum`. Raises ValueError or TypeError, naming the parameter.
     (Silverstein & Choi 1995 for the bulk, Bai & Yao 2012 for outliers, Benaych-Georges & Couillet 2016 for mixtures.)
 
     >>> mu = np.full(200, 0.15)
@@ -161,11 +163,16 @@ def spectrum(fit: Fit | TransferProblem, alpha: Any = None) -> Spectrum:
         raise ValueError(f"fit must have one number n, got shape {np.shape(fit.n)}. Iterate over cells().")
     n = float(fit.n - fit.intercept)
     bulk, rank = _bulk(fit, n)
-    edges = bulk.edges()
+    zero = max(0.0, 1 - min(rank, n) / fit.dim)
+    if isinstance(bulk, Bulk):
+        edges = bulk.edges()
+    else:
+        average = np.tensordot(bulk.priors, bulk.C, axes=1)
+        eigenvalues = average if bulk.is_diagonal else np.linalg.eigvalsh(average)
+        edges = bulk.edges(_one_bulk(eigenvalues, 1, n, fit.dim).edges(), 1 - zero)
     spikes: tuple[Spike, ...] = ()
     if not fit.population.is_regression:
         spikes = _spikes(fit, bulk) if isinstance(bulk, Bulk) else _mixture_spikes(fit, bulk, edges)
-    zero = max(0.0, 1 - min(rank, n) / fit.dim)
     return Spectrum(edges, zero, spikes, _correction(fit, alpha), n, fit.dim, bulk)
 
 
@@ -174,10 +181,8 @@ def _bulk(fit: Fit, n: float) -> tuple[Bulk | MixtureBulk, float]:
     covariances = fit.population.covariances
     if fit.population.has_one_covariance:
         covariance = covariances[0]
-        eigenvalues = np.asarray(covariance.eigenvalues, dtype=float)
-        lam, count = _distinct(eigenvalues[eigenvalues > 0])
-        share = count * covariance.multiplicity / n
-        return Bulk(lam, share, _edges(lam, share), n, covariance.dim), share.sum() * n
+        one = _one_bulk(np.asarray(covariance.eigenvalues, dtype=float), covariance.multiplicity, n, covariance.dim)
+        return one, one.share.sum() * n
     if all(c.has_eigenbasis and c.basis is None for c in covariances):
         C = np.stack([np.broadcast_to(np.asarray(c.eigenvalues, dtype=float), fit.dim) for c in covariances])
         rank = np.count_nonzero(C.sum(0))
@@ -185,6 +190,12 @@ def _bulk(fit: Fit, n: float) -> tuple[Bulk | MixtureBulk, float]:
         C = np.stack([np.asarray(c.matrix, dtype=float) for c in covariances])
         rank = np.linalg.matrix_rank(C.sum(0), hermitian=True)
     return MixtureBulk(C, np.asarray(fit.population.priors, dtype=float), n), float(rank)
+
+
+def _one_bulk(eigenvalues: np.ndarray, multiplicity: int, n: float, dim: int) -> Bulk:
+    lam, count = _distinct(eigenvalues[eigenvalues > 0])
+    share = count * multiplicity / n
+    return Bulk(lam, share, _edges(lam, share), n, dim)
 
 
 def _mixture_spikes(fit: Fit, bulk: MixtureBulk, edges: np.ndarray) -> tuple[Spike, ...]:

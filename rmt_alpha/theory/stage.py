@@ -29,6 +29,8 @@ from ..problem import Fit, Group, Population
 from ..results import ScoreForm
 from .resolvent import Anchor, Dense, Law, Spectral, pick
 
+LOST = 1e-11  # of the mean code: scores that differ by less are its rounding
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:
@@ -40,7 +42,7 @@ class Stage:
     | `fit`, `population` | as asked; as the formula sees it: signed, or centred by χ |
     | `R` | `Spectral` or `Dense` |
     | `start` | ā as a form: (..., m, d) in the eigenbasis |
-    | `E` | mean residual per component: (..., K, m) |
+    | `E`, `mean` | mean residual and mean score per component: (..., K, m) |
     | `W` | W̄: (..., m, d) in the eigenbasis |
     | `V` | score covariance: (..., Kc, m, m), Kc = 1 where one covariance is shared |
     | `missed` | E_kE_kᵀ + Cov_k(y): (..., K, m, m) |
@@ -51,6 +53,7 @@ class Stage:
     R: Spectral | Dense
     start: Annotated[Any, "*shared m d"]
     E: Annotated[Any, "*batch K m"]
+    mean: Annotated[Any, "*batch K m"]
     W: Annotated[Any, "*batch m d"]
     V: Annotated[Any, "*batch Kc m m"]
     missed: Annotated[Any, "*batch K m m"]
@@ -89,13 +92,7 @@ class Stage:
         xp, population = self.R.xp, self.population
         A, q = len(self.fit.starts) + 1, self.outputs
         K = population.components
-        T = xp.zeros((K, A, q))
-        T = (
-            np.concatenate([np.asarray(population.codes)[:, None], np.zeros((K, A - 1, q))], 1)
-            if xp is np
-            else T.at[:, 0].set(population.codes)
-        )
-        c = T - xp.reshape(self.E, (*self.E.shape[:-1], A, q))  # (..., K, A, q)
+        c = xp.reshape(self.mean, (*self.mean.shape[:-1], A, q))  # (..., K, A, q)
         V = xp.broadcast_to(self.V, (*self.V.shape[:-3], K, *self.V.shape[-2:]))
         M = xp.reshape(V, (*V.shape[:-2], A, q, A, q))
         c = xp.moveaxis(c, (-2, -3, -1), (0, 1, 2))
@@ -105,6 +102,11 @@ class Stage:
         if self.fit.intercept and not population.is_regression:
             # b = ΣχT − W̄ᵀΣχμ: the test point is centred too, so only the mean code is to be added.
             shift = self.R.chi @ xp.asarray(self.fit.population.codes)
+            if xp is np and max(np.abs(self.mean).max(), np.sqrt(np.abs(self.V).max())) < LOST * np.abs(shift).max():
+                raise FloatingPointError(
+                    f"gamma = {np.max(self.fit.gamma):g} leaves so little of the weights that the scores are lost in the rounding of "
+                    f"the intercept. Take a smaller one, or intercept=False."
+                )
             first = xp.asarray(np.arange(A) == 0, dtype=float)
             c = c + (first[:, None, None] * shift[None, None]).reshape(A, 1, q, *(1,) * (c.ndim - 3))
         return ScoreForm(c, M, self.fit.population, self.fit.per)
@@ -134,8 +136,9 @@ def solve(fit: Fit, population: Population, R: Spectral | Dense) -> Stage:
     gram = R_mu @ mu.T  # (..., K, K)
     codes = xp.concatenate([asarray(xp, population.codes), xp.zeros((K, (A - 1) * q))], 1)
     scale = asarray(xp, R.kappa)[..., None, None]
-    right = codes - scale * (R_mu @ xp.swapaxes(start, -1, -2))  # (..., K, m)
-    E = _solve_small(xp, xp.eye(K) + gram * chi, right)
+    before = scale * (R_mu @ xp.swapaxes(start, -1, -2))  # (..., K, m)
+    E = _solve_small(xp, xp.eye(K) + gram * chi, codes - before)
+    mean = (gram * chi) @ E + before  # T − E, but without the loss of digits where a large γ leaves little of it
     W = R.resolve(xp.swapaxes(E, -1, -2) @ (chi[:, None] * mu) + scale * start)
     missed = E[..., :, None] * E[..., None, :]
     label = xp.zeros((K, A * q, A * q))
@@ -143,7 +146,7 @@ def solve(fit: Fit, population: Population, R: Spectral | Dense) -> Stage:
     label = np.pad(noise, ((0, 0), (0, (A - 1) * q), (0, (A - 1) * q))) if xp is np else label.at[:, :q, :q].set(noise)
     missed = missed + label
     within = R.quadratic(W) + _blocks(R, q, lambda omega: R.trace(omega, R.kappa_R, R.kappa_R))
-    return Stage(fit, population, R, start, E, W, R.per_component(within, missed), missed)
+    return Stage(fit, population, R, start, E, mean, W, R.per_component(within, missed), missed)
 
 
 def anchors(fit: Fit) -> list[Anchor]:

@@ -127,3 +127,17 @@ def test_a_scale_that_is_none():
     assert abs(calibrating_scale(nothing)) < 0.1
     with pytest.raises(FloatingPointError, match="no scale is large enough"):
         calibrating_scale(predict(Fit(Population.classes(1e12 * np.eye(3, 9)), n=20, gamma=1.0)))
+
+
+def test_codes_of_unequal_length_are_those_that_decide():
+    """Three classes along a line: shifted codes are the same problem, with an intercept, and have the same log-loss."""
+    mu = np.outer([-2.0, 0.0, 2.0], np.eye(1, 40)[0])
+    found = [
+        predict(Fit(Population.classes(mu, codes=codes), n=1000, gamma=0.1, intercept=True))
+        for codes in (np.array([[0.0], [1.0], [2.0]]), np.array([[-1.0], [0.0], [1.0]]))
+    ]
+    assert found[0].accuracy == pytest.approx(found[1].accuracy, abs=1e-9)
+    assert calibrating_scale(found[0]) == pytest.approx(calibrating_scale(found[1]), rel=1e-6)
+    at_best = [log_loss(m, calibrating_scale(m)) for m in found]
+    assert at_best[0] == pytest.approx(at_best[1], rel=1e-6)
+    assert at_best[0] < -np.log(found[0].accuracy) + 0.5 and at_best[0] < np.log(3) / 2

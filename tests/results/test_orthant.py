@@ -94,3 +94,10 @@ def test_codes_of_unequal_length_meet_at_their_bisector():
 def test_equal_scores_are_told_apart_by_a_fair_die(K):
     accuracy = nearest_code_accuracy(np.eye(K), np.arange(K), np.full((K, K), 0.3), np.zeros((K, K, K)))
     np.testing.assert_allclose(accuracy, 1 / K, atol=1e-4)
+
+
+@pytest.mark.parametrize(("K", "error"), [(10, 1e-4), (30, 3e-4), (100, 5e-4)])
+def test_many_classes_of_independent_scores(K, error):
+    grid, step = np.linspace(-8, 12, 4001, retstep=True)
+    expected = np.sum(stats.norm.pdf(grid - 3) * stats.norm.cdf(grid) ** (K - 1)) * step
+    assert positive_orthant(np.full(K - 1, 3.0), np.eye(K - 1) + 1) == pytest.approx(expected, abs=error)

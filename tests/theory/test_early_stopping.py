@@ -176,3 +176,9 @@ def test_what_has_settled_is_ridge_regression_at_any_time(change):
         found = stopped_form(problem, t).moments(2.0)
         assert (found.mean, found.variance) == (pytest.approx(ridge.mean), pytest.approx(ridge.variance))
     assert stopped_form(BASE.fit, 1e9).moments(2.0).mean == pytest.approx(predict(BASE.fit, 2.0).mean)
+
+
+def test_nothing_trained_and_nothing_started_from_is_a_coin():
+    problem = TransferProblem(500, 200, 400, mu=1, mu_orth=1, beta=0.8, gamma_source=1, gamma_target=0.3)
+    found = stopped_form(problem, [0.0, 1.0]).moments(0.0)
+    assert found.accuracy[0] == 0.5 and found.risk[0] == 1 and found.accuracy[1] > 0.6

@@ -144,3 +144,19 @@ def test_a_penalty_beyond_rounding_is_named():
     problem = TransferProblem(500, 40, 100, mu=1, mu_orth=1, beta=0.8, gamma_source=1, gamma_target=1e9)
     with pytest.raises(ValueError, match=r"gamma_target must be at most 1e\+06 for finite=True, got 1e\+09"):
         predict(problem, 1.0, finite=True)
+
+
+def test_far_apart_classes_stay_apart():
+    problem = TransferProblem(100, 50, 60, mu=100, mu_orth=100, beta=0.5, gamma_source=1, gamma_target=0.3)
+    assert predict(problem, 1.0, finite=True).accuracy == pytest.approx(1.0)
+
+
+def test_no_expansion_where_the_variance_varies_by_more_than_itself():
+    problem = TransferProblem(100, 60, 60, mu=1, mu_orth=1, beta=0.5, gamma_source=1, gamma_target=1e-8)
+    with pytest.raises(ValueError, match=r"finite must be False here: .* varies by 9\.1 of itself"):
+        predict(problem, 1.0, finite=True)
+    with pytest.raises(ValueError, match="finite must be False here"):
+        optimal_alpha(problem, finite=True)
+    near = make((1.67, 1, 1, 1, 0.5, 1, 1e-3), 60)
+    sim = simulate(near, 1.0, n_trials=20_000)
+    assert abs(sim.accuracy - predict(near, 1.0, finite=True).accuracy) < 4 * sim.accuracy_se + 5e-4

@@ -1,5 +1,6 @@
 """The same functions under JAX: gradients against finite differences, transformations, checks, and whose precision it is."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -8,7 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, predict
+from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, predict, rank_path
+from rmt_alpha.results.log_loss import log_loss
+from rmt_alpha.theory.early_stopping import stopped_form
+from rmt_alpha.theory.errors import errors
 
 BASE = dict(n_source=2000, n_target=200, dim=400, mu=1.2, mu_orth=0.9, beta=0.6, gamma_source=1.0, gamma_target=0.3)
 PARAMETERS = ("beta", "gamma_target", "gamma_source", "mu", "mu_orth")
@@ -207,3 +211,33 @@ def test_a_search_for_the_best_alpha_refuses_jax_by_name(threshold):
     problem = TransferProblem(**numbers, gamma_target=jnp.asarray(0.5), loss="logistic")
     with pytest.raises(TypeError, match="must hold NumPy numbers where the best α is found by a search"):
         optimal_alpha(problem, threshold=threshold)
+
+
+def test_what_numpy_computes_refuses_tracers_by_name():
+    mu = np.full(30, 0.2)
+    fit = Fit(Population.classes(np.eye(3, 30)), n=60, gamma=1.0, starts=[np.eye(30, 3)])
+    two = Fit(Population.two_classes(mu, -mu), n=60, gamma=1.0, starts=[mu])
+    for call in (
+        lambda a: predict(dataclasses.replace(fit, rank=1), a).accuracy,
+        lambda a: rank_path(fit, a).risk,
+        lambda a: errors(two, a).training,
+        lambda a: predict(two, a, finite=True).accuracy,
+    ):
+        with pytest.raises(TypeError, match="alpha must be known here, got a JAX tracer"):
+            jax.jit(call)(1.0)
+    with pytest.raises(TypeError, match="moments must be known here"):
+        jax.jit(lambda a: log_loss(predict(fit, a)))(1.0)
+    with pytest.raises(TypeError, match="t must be known here"):
+        jax.jit(lambda t: stopped_form(two, t).moments(1.0).accuracy)(1.0)
+
+
+def test_gradient_by_the_priors_of_many_classes():
+    means = 2 * np.eye(3, 30)
+
+    def risk(x):
+        priors = jnp.stack([x, 0.3 + 0 * x, 0.7 - x])
+        return predict(Fit(Population.classes(means, priors=priors), n=60, gamma=1.0)).risk
+
+    with jax.enable_x64(True):
+        slope = (risk(jnp.asarray(0.2 + 1e-5)) - risk(jnp.asarray(0.2 - 1e-5))) / 2e-5
+        assert float(jax.grad(risk)(0.2)) == pytest.approx(float(slope), rel=1e-6)

@@ -168,3 +168,14 @@ def test_what_is_no_rank_or_spike():
             task.full_risk([bad])
     with pytest.raises(ValueError, match="outputs must be at most 10000 × dim"):
         ManyOutputs(20, 30, 10**9, 0.1, 0.5)
+
+
+def test_eigenvalues_near_zero_are_averaged_over_exactly():
+    """n = p: the smallest eigenvalues lie below γ. ⟨1/(λ+γ)⟩ is known in closed form."""
+    from rmt_alpha.theory.equivalents import isotropic
+
+    for gamma in (1e-1, 1e-6, 1e-12):
+        task = ManyOutputs(dim=200, n=200, outputs=150, gamma=gamma, sigma=0.6)
+        kappa = float(isotropic(1.0, gamma)[0])
+        lam = task._eigenvalues[0]
+        assert task._mean(1 / (lam + gamma)) == pytest.approx(kappa / gamma / (1 + kappa), rel=1e-9)

@@ -368,3 +368,24 @@ def test_reference_problems_with_several_outputs(case):
     np.testing.assert_allclose(found.mean, at["score_means"], atol=1e-12)
     np.testing.assert_allclose(found.variance[0], at["score_cov"], atol=1e-12)
     np.testing.assert_allclose(rank_path(target, at["alpha"]).accuracy[at["ranks"]], at["accuracy"], atol=1e-3)
+
+
+def test_a_huge_penalty_loses_no_digits():
+    """γ → ∞: the weights are γ⁻¹ times those of the mean difference, whose accuracy does not depend on γ."""
+    mu, M = np.full(60, 0.3), 0.3 * np.random.default_rng(2).standard_normal((3, 100))
+    for population in (
+        Population.two_classes(mu, -mu),
+        Population.classes([mu, -mu]),
+        Population.two_classes(mu, -mu, covariances=[np.ones(60), np.linspace(1, 2, 60)]),
+        Population.classes(M),
+    ):
+        near, far = (predict(Fit(population, n=90, gamma=g)).accuracy for g in (1e8, 1e30))
+        assert near == pytest.approx(far, abs=1e-7)
+    with pytest.raises(FloatingPointError, match=r"gamma = 1e\+14 leaves so little .* rounding of the intercept"):
+        predict(Fit(Population.classes(M), n=90, gamma=1e14, intercept=True))
+
+
+def test_low_rank_says_when_a_penalty_leaves_nothing_to_order():
+    M = 0.3 * np.random.default_rng(2).standard_normal((3, 100))
+    with pytest.raises(FloatingPointError, match="gamma = 1e\\+15 leaves so little"):
+        predict(Fit(Population.classes(M), n=90, gamma=1e15, rank=1))
