@@ -145,10 +145,11 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
     parts = pieces(loss)
     g, dg, u, weight = (_straight if parts.lines is not None else _smooth)(xp, loss, parts, m, s, v)
     weight = weight * xp.exp(-u * u / 2)
-    factors = xp.stack([xp.ones_like(g), g, g * g, u, g * u, u * u], 1)
-    sums = xp.stack([weight, weight * dg], 1) @ xp.swapaxes(factors, 1, 2)
-    mass, g1, g2 = (sums[:, 0, i] for i in range(3))
-    d0, gd0, ggd, d1, gd1, d2 = (sums[:, 1, i] for i in range(6))
+    pull, bend, dot = weight * g, weight * dg, xp.vecdot
+    bend_u, bend_g = bend * u, bend * g
+    mass, g1, g2 = xp.sum(weight, 1), xp.sum(pull, 1), dot(pull, g)
+    d0, gd0, ggd = xp.sum(bend, 1), xp.sum(bend_g, 1), dot(bend_g, g)
+    d1, gd1, d2 = xp.sum(bend_u, 1), dot(bend_u, g), dot(bend_u, u)
     values = xp.stack([g1, g2, -d0])
     derivatives = xp.reshape(
         xp.stack([d0, d1 / (2 * s), gd0, 2 * gd0, gd1 / s, 2 * ggd, -d1 / s, (d0 - d2) / (2 * V), -gd1 / s]),
