@@ -132,6 +132,8 @@ def _direction(xp: Any, F: Any, J: Any) -> Any:
 def _best(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any, Any]:
     """Of each row the candidate with the smallest residual, its residual, and the Jacobian there."""
     found = [(x.copy(), *residual(system, labels, loss, x)[:2]) for x in candidates]
+    if len(found) == 1:
+        return found[0]
     best = np.argmin([_size(F) for _, F, _ in found], 0)
     return tuple(np.stack(part)[best, np.arange(len(best))] for part in zip(*found, strict=True))
 
