@@ -166,7 +166,7 @@ def _straight(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tup
     cuts = parts.z + v[:, None] * parts.slope
     edges = xp.sort(xp.concatenate([gaussian, xp.clip(cuts, gaussian[:, :1], gaussian[:, -1:])], 1), 1)
     a, width = edges[:, :-1], edges[:, 1:] - edges[:, :-1]
-    piece = xp.sum(((a + width / 2)[..., None] > cuts[:, None, :]) * 1, -1)  # (B, panels)
+    piece = xp.sum((a + width / 2)[..., None] > cuts[:, None, :], -1)  # (B, panels)
     with np.errstate(divide="ignore"):
         dg = -1 / (1 / c + v[:, None])  # (B, pieces)
         g0 = -s0 / (1 + v[:, None] * c)
@@ -214,7 +214,7 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
     """Panel edges in z (B, E), and the plateaus where ℓ' jumps."""
     omega = m[:, None] + s[:, None] * DEVIATIONS
     cuts = parts.z + v[:, None] * parts.slope  # (B, Q), ascending
-    below = xp.sum((cuts[:, None, :] < omega[..., None]) * 1, -1)  # (B, D)
+    below = xp.sum(cuts[:, None, :] < omega[..., None], -1)  # (B, D)
     Q = len(parts.z)
     lo, hi = xp.clip(below - 1, 0, Q - 1), xp.clip(below, 0, Q - 1)
     knots = xp.asarray(parts.z)
@@ -239,13 +239,11 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
             bracket = closer(i, bracket)
     else:
         bracket = jax.lax.fori_loop(0, TRACED_STEPS, closer, bracket)
-    z = bracket[2]
-    z = xp.sort(z, 1)
+    z = xp.sort(bracket[2], 1)
+    if xp is np:  # but for as many as lie within in any row
+        first, last = np.searchsorted(knots, z[:, 0]), np.searchsorted(knots, z[:, -1])
+        knots = knots[np.minimum(first[:, None] + np.arange(np.max(last - first, initial=0)), Q - 1)]
     edges = xp.sort(xp.concatenate([z, xp.clip(knots, z[:, :1], z[:, -1:])], 1), 1)
-    if xp is np:  # leave out what was clipped: equal edges at either end
-        first = np.sum(parts.z < z[:, :1], 1)
-        length = len(DEVIATIONS) + int(np.max(np.sum(parts.z < z[:, -1:], 1) - first, initial=0))
-        edges = np.take_along_axis(edges, np.minimum(first[:, None] + np.arange(length), edges.shape[1] - 1), 1)
     still = np.flatnonzero(np.diff(parts.z) == 0)
     if not len(still):
         return edges, None
