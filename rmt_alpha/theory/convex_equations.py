@@ -54,18 +54,19 @@ class Labels:
     def tables(self) -> tuple[Any, ...]:
         """Of each label that occurs (P,): y, its component (P, K) and its covariance (P, Kc) as one-hot rows.
 
-        Then what sums its expectations to (m̂, n q̂, χ), (3P, K + 2Kc), and their derivatives by margin, variance and leverage to
-        those of these by x, (3·3P, (K + 2Kc)D), or (3·5P, …) with an intercept; see `residual`.
+        Then what sums its expectations to (m̂, n q̂, χ), (P·3, K + 2Kc), their derivatives by margin, variance and leverage to those of
+        these by x, (P·3·3, (K + 2Kc)D), or (P·5·3, …) with an intercept, and which of (m̂, n q̂, χ) are n q̂; see `residual`.
         """
         K, Kc, known = self.components, self.covariances, namespace(self.weight) is np
         k, j = np.array([(k, j) for k in range(K) for j in (0, 1) if not known or self.weight[k, j] > 0]).T
         y, of, own = 1.0 - 2.0 * j, np.eye(K)[k], np.eye(Kc)[k * (not self.shared)]
         m, V, v, b = np.split(np.eye(K + 2 * Kc + self.intercept), [K, K + Kc, K + 2 * Kc])
-        by = np.stack([of @ m, own @ V, own @ v, *([0 * of @ m + V[0], 0 * of @ m + b] if self.intercept else [])])
+        by = np.stack([of @ m, own @ V, own @ v, *([0 * of @ m + V[0], 0 * of @ m + b] if self.intercept else [])], 1)
         hats = m.T[: K + 2 * Kc].T, V[:, : K + 2 * Kc], v[:, : K + 2 * Kc]
-        to = np.stack([of * y[:, None] @ hats[0], own @ hats[1], own @ hats[2]]) * self.weight[k, j][:, None]
-        slopes = to[:, None, :, :, None] * by[None, :, :, None, :]
-        return y, of, own, to.reshape(-1, K + 2 * Kc), slopes.reshape(slopes[..., 0, 0].size, -1)
+        to = np.stack([of * y[:, None] @ hats[0], own @ hats[1], own @ hats[2]], 1) * self.weight[k, j][:, None, None]
+        slopes = to[:, None, :, :, None] * by[:, :, None, None, :]
+        is_square = np.repeat([False, True, False], [K, Kc, Kc])
+        return y, of, own, to.reshape(-1, K + 2 * Kc), slopes.reshape(slopes[..., 0, 0].size, -1), is_square
 
     def split(self, hats: Any) -> tuple[Any, Any, Any]:
         """m̂ (..., K), q̂ and χ (..., Kc) of all of them."""
@@ -108,7 +109,7 @@ class Diagonal:
     def traces(self, *spectra: Any) -> list[tuple[Any, Any]]:
         """For functions f (B, r) of C: the vectors' products through f(C), (B, K + J, K + J), and tr C f(C), (B, 1)."""
         xp, B = self.xp, len(self.n)
-        f = xp.stack([xp.broadcast_to(s, (B, len(self.lam))) for s in spectra], -2)  # (B, spectra, r)
+        f = xp.stack(spectra, -2)  # (B, spectra, r)
         if len(self.products) == 1:
             found = xp.reshape(xp.reshape(f, (-1, len(self.lam))) @ self.products[0].T, (B, len(spectra), -1))
         else:
@@ -223,7 +224,7 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
     """
     xp, K, Kc = namespace(x), labels.components, labels.covariances
     B, D = x.shape
-    y, of, own, sums, slopes = labels.tables
+    y, of, own, sums, slopes, is_square = labels.tables
     over = (lambda k: k) if Kc == K else (lambda k: xp.broadcast_to(k, (*k.shape[:1], K, *k.shape[2:])))
     V, v = xp.exp(x[:, K : K + Kc]), xp.exp(x[:, K + Kc : K + 2 * Kc])
     s = xp.sqrt(V)
@@ -231,15 +232,14 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
     m = x[:, :K] * over(s)
     at_m, at_V, at_v = m @ of.T, V @ own.T, v @ own.T  # (B, P)
     e, de, lost = expectations(loss, *(xp.reshape(a, (-1,)) for a in ((at_m + b) * y, at_V, at_v)))
-    de = xp.reshape(de, (3, 3, B, -1))
-    by_margin = de[:, 0] * y
-    by_x = [by_margin * xp.sqrt(at_V), by_margin * at_m / 2 + de[:, 1] * at_V, de[:, 2] * at_v]
+    de, each = xp.reshape(de, (B, -1, 3, 3)), lambda x: x[..., None]
+    by_margin = de[..., 0] * y[:, None]
+    by_x = [by_margin * each(xp.sqrt(at_V)), by_margin * each(at_m / 2) + de[..., 1] * each(at_V), de[..., 2] * each(at_v)]
     if labels.intercept:
-        by_x += [by_margin * b / 2, by_margin * s[:, :1]]
-    rows = lambda z: xp.reshape(xp.moveaxis(z, -2, 0), (B, -1))  # noqa: E731
-    scale = xp.concatenate([xp.ones((B, K)), xp.broadcast_to(1 / system.n[:, None], (B, Kc)), xp.ones((B, Kc))], 1)
-    hats = (rows(xp.reshape(e, (3, B, -1))) @ sums) * scale
-    d_hats = xp.reshape(rows(xp.stack(by_x, 1)) @ slopes, (B, -1, D)) * scale[..., None]
+        by_x += [by_margin * each(b / 2), by_margin * each(s[:, :1])]
+    scale = 1 / xp.where(is_square, system.n[:, None], 1.0)
+    hats = (xp.reshape(e, (B, -1)) @ sums) * scale
+    d_hats = xp.reshape(xp.reshape(xp.stack(by_x, 2), (B, -1)) @ slopes, (B, -1, D)) * each(scale)
     m_hat, q_hat, chi = labels.split(hats)
     new, outer = system.update(m_hat, q_hat, chi)
     new_m, new_V, new_v = labels.split(new)

@@ -137,7 +137,7 @@ def _panel(loss: Loss, a: float, b: float) -> tuple[np.ndarray, float, bool]:
 
 
 def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
-    """(e₁, e₂, χ) as (3, B), their derivatives by (m, V, v) as (3, 3, B), and the probability that quadrature lost
+    """(e₁, e₂, χ) as (B, 3), their derivatives by (m, V, v) as (B, 3, 3), and the probability that quadrature lost
     (B,), at states (B,).
     """
     xp = namespace(m, V, v)
@@ -150,12 +150,9 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
     mass, g1, g2 = xp.sum(weight, 1), xp.sum(pull, 1), dot(pull, g)
     d0, gd0, ggd = xp.sum(bend, 1), xp.sum(bend_g, 1), dot(bend_g, g)
     d1, gd1, d2 = xp.sum(bend_u, 1), dot(bend_u, g), dot(bend_u, u)
-    values = xp.stack([g1, g2, -d0])
-    derivatives = xp.reshape(
-        xp.stack([d0, d1 / (2 * s), gd0, 2 * gd0, gd1 / s, 2 * ggd, -d1 / s, (d0 - d2) / (2 * V), -gd1 / s]),
-        (3, 3, *s.shape),
-    )
-    return values, derivatives, xp.abs(mass - 1)
+    values = xp.stack([g1, g2, -d0], 1)
+    derivatives = [d0, d1 / (2 * s), gd0, 2 * gd0, gd1 / s, 2 * ggd, -d1 / s, (d0 - d2) / (2 * V), -gd1 / s]
+    return values, xp.reshape(xp.stack(derivatives, 1), (-1, 3, 3)), xp.abs(mass - 1)
 
 
 def _straight(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any, Any, Any]:
