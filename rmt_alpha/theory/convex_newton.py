@@ -90,9 +90,10 @@ def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) ->
         size, scale = _size(F), np.ones(len(x))
         step = _direction(np, F, J)
         for _ in range(STEPS):
-            near = (size >= TOLERANCE) & np.isfinite(size) & (scale == 1) & (np.max(np.abs(step), 1) <= LAST_STEP)
+            unsettled = (size >= TOLERANCE) & np.isfinite(size)
+            near = unsettled & (scale == 1) & (np.max(np.abs(step), 1) <= LAST_STEP)
             x[near], size[near] = x[near] + step[near], 0.0
-            rows = np.flatnonzero((size >= TOLERANCE) & np.isfinite(size))
+            rows = np.flatnonzero(unsettled & ~near)
             if not len(rows):
                 break
             trial = x[rows] + np.abs(scale[rows, None]) * step[rows]
@@ -104,6 +105,8 @@ def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) ->
             taken, stuck = rows[better], rows[~better]
             x[taken], size[taken], scale[taken] = trial[better], new_size[better], 1.0
             F[taken], step[taken] = new_F[better], _direction(np, new_F[better], new_J[better])
+            if not len(stuck):
+                continue
             size[stuck[scale[stuck] == -1]] = np.inf  # not even that
             scale[stuck] /= 2
             plain = stuck[scale[stuck] < SHORTEST_STEP]
@@ -119,11 +122,10 @@ def _size(F: Any) -> Any:
 
 def _direction(xp: Any, F: Any, J: Any) -> Any:
     """Newton's step, no quantity by more than it has any business to jump; the plain update where there is none."""
-    fine = xp.isfinite(xp.sum(J, (1, 2))) & xp.isfinite(xp.sum(F, 1))
-    J, F = xp.where(fine[:, None, None], J, np.eye(J.shape[1])), xp.where(fine[:, None], F, 0.0)
     try:
         step = -xp.linalg.solve(J, F[..., None])[..., 0]
     except np.linalg.LinAlgError:
+        J = np.where(np.isfinite(J).all((1, 2), keepdims=True), J, np.eye(J.shape[1]))
         step = -(np.linalg.pinv(J) @ F[..., None])[..., 0]
     step = xp.where(xp.isfinite(step), step, F)
     return step * xp.minimum(1.0, LONGEST_STEP / xp.maximum(xp.max(xp.abs(step), axis=1), 1e-300))[:, None]

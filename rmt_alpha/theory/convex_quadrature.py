@@ -216,7 +216,8 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
     lo, hi = xp.clip(below - 1, 0, Q - 1), xp.clip(below, 0, Q - 1)
     knots = xp.asarray(parts.z)
     low, high = knots[lo], knots[hi]
-    w_low, w_high = xp.take_along_axis(cuts, lo, 1), xp.take_along_axis(cuts, hi, 1)
+    row = np.arange(len(m))[:, None]
+    w_low, w_high = cuts[row, lo], cuts[row, hi]
     share = (omega - w_low) / xp.where(w_high > w_low, w_high - w_low, 1.0)
     z = xp.clip(low + (high - low) * share, low, high)
 
