@@ -138,8 +138,8 @@ class Diagonal:
         ], 1)  # fmt: skip
         return xp.concatenate([times(by_S[:, :K], h), V, tr_S / n], 1), jacobian
 
-    def squared(self, labels: Labels, unit: float) -> tuple[Any, Any]:
-        """(m, V, v) and b under the squared loss unit·(1−t)²/2. The closed form of `stage`."""
+    def squared(self, labels: Labels, unit: float, target: float) -> tuple[Any, Any]:
+        """(m, V, v) and b under the squared loss unit·(target−t)²/2. The closed form of `stage`."""
         xp, K, gamma = self.xp, labels.components, self.gamma / unit
         if len(self.lam) == 1:
             lam = asarray(xp, self.lam)[0]
@@ -152,13 +152,15 @@ class Diagonal:
         priors = xp.sum(labels.weight, 1)
         codes = (labels.weight[:, 0] - labels.weight[:, 1]) / priors
         b = xp.sum(priors * codes) if labels.intercept else 0.0
-        pull = kappa[:, None] * self.alpha
+        pull = kappa[:, None] * self.alpha / target
         right = codes - b - xp.sum(by_R[:, :K, K:] * pull[:, None, :], -1)
         E = xp.linalg.solve(xp.eye(K) + by_R[:, :K, :K] * priors, right[..., None])[..., 0]
         g = xp.concatenate([E * priors, pull], 1)
         within = xp.sum(g * xp.sum(by_RCR * g[:, None, :], -1), -1)
         V = (within + rest * xp.sum(priors * (E**2 + 1 - codes**2), -1)) / h
-        return xp.concatenate([codes - b - E, V[:, None], (kappa / gamma - 1)[:, None] / unit], 1), b
+        return xp.concatenate(
+            [target * (codes - b - E), target**2 * V[:, None], (kappa / gamma - 1)[:, None] / unit], 1
+        ), target * b
 
 
 class Matrix:
@@ -234,7 +236,11 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
     e, de, lost = expectations(loss, *(xp.reshape(a, (-1,)) for a in ((at_m + b) * y, at_V, at_v)))
     de, each = xp.reshape(de, (B, -1, 3, 3)), lambda x: x[..., None]
     by_margin = de[..., 0] * y[:, None]
-    by_x = [by_margin * each(xp.sqrt(at_V)), by_margin * each(at_m / 2) + de[..., 1] * each(at_V), de[..., 2] * each(at_v)]
+    by_x = [
+        by_margin * each(xp.sqrt(at_V)),
+        by_margin * each(at_m / 2) + de[..., 1] * each(at_V),
+        de[..., 2] * each(at_v),
+    ]
     if labels.intercept:
         by_x += [by_margin * each(b / 2), by_margin * each(s[:, :1])]
     scale = 1 / xp.where(is_square, system.n[:, None], 1.0)

@@ -71,10 +71,13 @@ def extremes(system: System, labels: Labels, loss: Loss) -> list[Any]:
 
 
 def near_squared(system: System, labels: Labels, loss: Loss) -> list[Any]:
-    """That of the squared loss of the same slope at 0, where it has a closed form."""
+    """That of the squared loss of the same slope and curvature at 0, where it has a closed form."""
     if isinstance(system, Matrix):
         return extremes(system, labels, loss)
-    return [states(labels, *system.squared(labels, -float(loss.slope(np.zeros(1))[0])))]
+    zero = np.zeros(1)
+    pull, curvature = -float(loss.slope(zero)[0]), float(loss.curvature(zero)[0])
+    target = pull / curvature if curvature > 0 else 1.0
+    return [states(labels, *system.squared(labels, pull / target, target))]
 
 
 def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any]:
