@@ -93,10 +93,10 @@ def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) ->
         size, scale = _size(F), np.ones(len(x))
         step = _direction(np, F, J)
         for _ in range(STEPS):
-            unsettled = (size >= TOLERANCE) & np.isfinite(size)
-            near = unsettled & (scale == 1) & (np.max(np.abs(step), 1) <= LAST_STEP)
-            x[near], size[near] = x[near] + step[near], 0.0
-            rows = np.flatnonzero(unsettled & ~near)
+            near = (size > 0) & np.isfinite(size) & (scale == 1) & (np.max(np.abs(step), 1) <= LAST_STEP)
+            x[near] += step[near]
+            size[near | (size < TOLERANCE)] = 0.0
+            rows = np.flatnonzero((size > 0) & np.isfinite(size))
             if not len(rows):
                 break
             trial = x[rows] + np.abs(scale[rows, None]) * step[rows]
