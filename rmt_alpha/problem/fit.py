@@ -18,13 +18,12 @@ from typing import Annotated, Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_jax, is_tracer, pytree
+from .._arrays import STATIC, is_jax, is_tracer, pytree
 from .identity import Meaning
 from .losses import Loss, as_loss, is_squared
 from .population import Population
 
 PER = ("start", "output")
-STATIC = {"static": True}
 
 
 class Cells(Meaning):

@@ -13,13 +13,13 @@ Everything is for B trainings at once, B being the first axis.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .._arrays import asarray, namespace
+from .._arrays import STATIC, asarray, namespace, pytree
 from ..problem import Loss, Population
 from . import equivalents
 from .convex_quadrature import expectations
@@ -27,20 +27,26 @@ from .convex_quadrature import expectations
 LOST, LOST_ROUNDINGS = 1e-7, 64  # probability that quadrature may lose, and in units of rounding
 
 
+@pytree
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The label that training sees: y = ±1 with probability π_k (1 ± T_k)/2 in component k. `shared`: one covariance for all."""
+    """The label that training sees: y = ±1 with probability π_k (1 ± T_k)/2 in component k. `shared`: one covariance for all.
+
+    `absent` lists the labels (k, 0 for + and 1 for −) that are known not to occur.
+    """
 
     weight: Any  # (K, 2)
-    shared: bool
-    intercept: bool
+    shared: bool = field(metadata=STATIC)
+    intercept: bool = field(metadata=STATIC)
+    absent: tuple[tuple[int, int], ...] = field(default=(), metadata=STATIC)
 
     @classmethod
     def of(cls, population: Population, intercept: bool) -> Labels:
         xp = namespace(population.priors, population.codes)
         code = asarray(xp, population.codes)[:, 0]
         weight = asarray(xp, population.priors)[:, None] * xp.stack([1 + code, 1 - code], 1) / 2
-        return cls(weight, population.has_one_covariance, intercept)
+        absent = np.argwhere(weight == 0) if xp is np else []
+        return cls(weight, population.has_one_covariance, intercept, tuple((int(k), int(j)) for k, j in absent))
 
     @property
     def components(self) -> int:
@@ -57,8 +63,8 @@ class Labels:
         Then what sums its expectations to (m̂, n q̂, χ), (P·3, K + 2Kc), their derivatives by margin, variance and leverage to those of
         these by x, (P·3·3, (K + 2Kc)D), or (P·5·3, …) with an intercept, and which of (m̂, n q̂, χ) are n q̂; see `residual`.
         """
-        K, Kc, known = self.components, self.covariances, namespace(self.weight) is np
-        k, j = np.array([(k, j) for k in range(K) for j in (0, 1) if not known or self.weight[k, j] > 0]).T
+        K, Kc = self.components, self.covariances
+        k, j = np.array([(k, j) for k in range(K) for j in (0, 1) if (k, j) not in self.absent]).T
         y, of, own = 1.0 - 2.0 * j, np.eye(K)[k], np.eye(Kc)[k * (not self.shared)]
         m, V, v, b = np.split(np.eye(K + 2 * Kc + self.intercept), [K, K + Kc, K + 2 * Kc])
         by = np.stack([of @ m, own @ V, own @ v, *([0 * of @ m + V[0], 0 * of @ m + b] if self.intercept else [])], 1)
@@ -74,6 +80,8 @@ class Labels:
         return hats[..., :K], hats[..., K : K + Kc], hats[..., K + Kc :]
 
 
+@pytree
+@dataclass(eq=False)
 class Diagonal:
     """Means and starts where one covariance is shared: all that matters are their products within each eigenspace.
 
@@ -84,12 +92,17 @@ class Diagonal:
     | `alpha`, `n`, `gamma` | (B, J), (B,), (B,) | |
     """
 
-    fields = ("products", "alpha", "n", "gamma")
+    lam: Any
+    products: Any
+    alpha: Any
+    n: Any
+    gamma: Any
+
     at_once = 256  # rows whose quadrature fits into a processor's cache
 
-    def __init__(self, lam: Any, products: Any, alpha: Any, n: Any, gamma: Any):
-        self.lam, self.products, self.alpha, self.n, self.gamma = lam, products, alpha, n, gamma
-        self.xp = namespace(lam, products, alpha, n, gamma)
+    @cached_property
+    def xp(self) -> Any:
+        return namespace(self.lam, self.products, self.alpha, self.n, self.gamma)
 
     @classmethod
     def of(cls, lam: Any, multiplicity: Any, grid: Any, alpha: Any, n: Any, gamma: Any) -> Diagonal:
@@ -102,9 +115,6 @@ class Diagonal:
     def take(self, rows: Any) -> Diagonal:
         products = self.products if len(self.products) == 1 else self.products[rows]
         return Diagonal(self.lam, products, self.alpha[rows], self.n[rows], self.gamma[rows])
-
-    def with_gamma(self, gamma: Any) -> Diagonal:
-        return Diagonal(self.lam, self.products, self.alpha, self.n, gamma)
 
     def traces(self, *spectra: Any) -> list[tuple[Any, Any]]:
         """For functions f (B, r) of C: the vectors' products through f(C), (B, K + J, K + J), and tr C f(C), (B, 1)."""
@@ -163,18 +173,26 @@ class Diagonal:
         ), target * b
 
 
+@pytree
+@dataclass(eq=False)
 class Matrix:
     """The same where each component has a covariance of its own, or one that is known as a matrix only (JAX): O(K²p³) per row and step.
 
     `vectors` (K + J, p) are the means and starts, `noise` (J, J, p, p) the covariance of the starts.
     """
 
-    fields = ("C", "vectors", "noise", "alpha", "n", "gamma")
+    C: Any
+    vectors: Any
+    noise: Any
+    alpha: Any
+    n: Any
+    gamma: Any
+
     entries = 2e7  # of the matrices of all rows at once
 
-    def __init__(self, C: Any, vectors: Any, noise: Any, alpha: Any, n: Any, gamma: Any):
-        self.C, self.vectors, self.noise, self.alpha, self.n, self.gamma = C, vectors, noise, alpha, n, gamma
-        self.xp, self.lam = namespace(C, vectors, noise, alpha, n, gamma), None
+    @cached_property
+    def xp(self) -> Any:
+        return namespace(self.C, self.vectors, self.noise, self.alpha, self.n, self.gamma)
 
     @property
     def at_once(self) -> int:
@@ -182,9 +200,6 @@ class Matrix:
 
     def take(self, rows: Any) -> Matrix:
         return Matrix(self.C, self.vectors, self.noise, self.alpha[rows], self.n[rows], self.gamma[rows])
-
-    def with_gamma(self, gamma: Any) -> Matrix:
-        return Matrix(self.C, self.vectors, self.noise, self.alpha, self.n, gamma)
 
     def update(self, m_hat: Any, q_hat: Any, chi: Any) -> tuple[Any, Any]:
         xp, gamma = self.xp, self.gamma[:, None]

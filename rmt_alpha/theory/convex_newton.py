@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from typing import Any
 
 import numpy as np
 
-from .._arrays import jax, namespace
+from .._arrays import compiled, jax, namespace
 from ..problem import Loss
 from .convex_equations import Labels, Matrix, System, margin_zero, residual, states
 
@@ -49,7 +48,7 @@ def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None) -
                 break
             part, followed = system.take(failed), None
             for exponent in np.linspace(FARTHEST_PENALTY, 0, steps):
-                larger = part.with_gamma(part.gamma * 10**exponent)
+                larger = dataclasses.replace(part, gamma=part.gamma * 10**exponent)
                 first = extremes(larger, labels, loss) + near_squared(larger, labels, loss)
                 followed, size[failed] = newton(larger, labels, loss, first if followed is None else [followed])
             x[failed] = followed
@@ -87,7 +86,7 @@ def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) ->
     that cannot be evaluated loses.
     """
     if system.xp is not np:
-        return _newton_jax(system, labels, loss, candidates)
+        return _newton_jax(system, labels, loss, candidates[0])
     with np.errstate(all="ignore"):
         x, F, J = _best(system, labels, loss, candidates)
         size, scale = _size(F), np.ones(len(x))
@@ -143,14 +142,11 @@ def _best(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> 
     return tuple(np.stack(part)[best, np.arange(len(best))] for part in zip(*found, strict=True))
 
 
-def _newton_jax(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any]:
+@compiled("loss")
+def _newton_jax(system: System, labels: Labels, loss: Loss, start: Any) -> tuple[Any, Any]:
     """The same on constants; then two steps at the root carry the first and second derivatives (see `_arrays.root`)."""
-    xp, stop = system.xp, jax.lax.stop_gradient
-    frozen = copy.copy(system)
-    for name in system.fields:
-        setattr(frozen, name, stop(getattr(system, name)))
-    frozen.lam = stop(system.lam)
-    still = dataclasses.replace(labels, weight=stop(labels.weight))
+    xp, stop = jax.numpy, jax.lax.stop_gradient
+    frozen, still = jax.tree.map(stop, (system, labels))
     labels.tables, still.tables  # noqa: B018 (made out here: inside a loop they would hold its tracers)
     tolerance = max(TOLERANCE, 64 * float(xp.finfo(xp.result_type(float)).eps))
 
@@ -172,7 +168,7 @@ def _newton_jax(system: System, labels: Labels, loss: Loss, candidates: list[Any
         return keep(trial, x), keep(new_F, F), keep(new_size, size), next_step, next_scale, count + 1
 
     # Each piece of the computation is compiled once: the start in the loop's first turn, the two last steps as one scan.
-    x = stop(candidates[0])
+    x = stop(start)
     size = xp.full(len(x), xp.inf)
     x, _, size, *_ = jax.lax.while_loop(
         go_on, turn, (x, xp.zeros_like(x), size, xp.zeros_like(x), xp.ones_like(size), 0)

@@ -207,3 +207,33 @@ def test_a_search_for_the_best_alpha_refuses_jax_by_name(threshold):
     problem = TransferProblem(**numbers, gamma_target=jnp.asarray(0.5), loss="logistic")
     with pytest.raises(TypeError, match="must hold NumPy numbers where the best α is found by a search"):
         optimal_alpha(problem, threshold=threshold)
+
+
+COMPILED: list[str] = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, *_, **__: COMPILED.append(event) if "backend_compile" in event else None
+)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda gamma: predict(TransferProblem(**(BASE | {"gamma_target": gamma}), loss="logistic"), 0.7),
+        lambda gamma: predict(Fit(opposite(SPECTRUM), 15, gamma, starts=[MEANS[1]], loss="huber"), 0.7),
+        lambda gamma: predict(Fit(opposite(MATRIX), 15, gamma, starts=[Fit(opposite(MATRIX), 30, 0.4)]), 0.7),
+        lambda gamma: predict(Fit(opposite(jnp.asarray(MATRIX)), 15, gamma, starts=[MEANS[1]]), 0.7),
+    ],
+    ids=["loss", "loss and spectrum", "matrix", "JAX matrix"],
+)
+def test_arrays_are_compiled_for_once(f):
+    jax.clear_caches()
+    f(jnp.array(0.3))
+    first = len(COMPILED)
+    assert first
+    f(jnp.array(0.5))
+    assert len(COMPILED) == first
+    COMPILED.clear()
+
+
+def opposite(covariance):
+    return Population.two_classes(MEANS[0], -MEANS[0], covariance=covariance)
