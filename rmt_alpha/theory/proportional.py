@@ -43,6 +43,7 @@ import numpy as np
 from scipy import optimize
 
 from .. import _checks as check
+from ..results.search import best
 
 NODES = 2000  # of the average over eigenvalues: its error falls exponentially while γ > 0
 MOST = 1e4  # outputs per dimension
@@ -225,14 +226,12 @@ class ManyOutputs:
             raise ValueError(f"W_source must have the shape {Wt.shape} of W_target and not be 0, got shape {Ws.shape}.")
         ranks = self._ranks(ranks)
         path = lambda alpha: self.risk_path(np.linalg.svd(Wt - alpha * Ws, compute_uv=False), ranks)  # noqa: E731
-        reach = 2 * np.linalg.norm(Wt) / np.linalg.norm(Ws)  # beyond it αW_s alone is worse than no start
-        grid = np.linspace(-reach, reach, 161)
-        seen = np.stack([path(a) for a in grid])
-        best = np.empty((2, ranks + 1))
-        for r, i in enumerate(seen.argmin(0)):
-            low, high = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
-            found = optimize.minimize_scalar(
-                lambda a, r=r: path(a)[r], bounds=(low, high), method="bounded", options={"xatol": 1e-9}
-            )
-            best[:, r] = (found.x, found.fun) if found.fun <= seen[i, r] else (grid[i], seen[i, r])
-        return best[0], best[1]
+        unit = np.linalg.norm(Wt) / np.linalg.norm(Ws)  # beyond twice that αW_s alone is worse than no start
+        end = np.arcsinh(2.0)
+        y, risks, _ = best(
+            lambda y: np.stack([path(alpha) for alpha in unit * np.sinh(y[:, 0])]),
+            [lambda risks, r=r: -risks[:, r] for r in range(ranks + 1)],
+            np.array([end]),
+            end / 80,
+        )
+        return unit * np.sinh(y[:, 0]), np.diagonal(risks).copy()
