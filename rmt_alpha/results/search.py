@@ -59,7 +59,7 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tup
     crossing = None if root is None else sign_change(root(table), grid)
     functions = list(goals)
     if root is not None and crossing is not None:
-        middle.append(np.mean(crossing))
+        middle.append(float(np.mean(crossing)))
         functions.append(root)
     is_root = np.arange(len(functions)) >= len(goals)
     near = np.clip(np.searchsorted(finite, middle), 1, len(finite) - 2)

@@ -193,15 +193,7 @@ class ManyOutputs:
 
     def _ranks(self, ranks: Any) -> int:
         """A rank that q outputs can have."""
-        return int(
-            check.number(
-                "ranks",
-                check.size("ranks", ranks, low=0),
-                low=0,
-                high=self.outputs,
-                remedy="There are no more outputs.",
-            )
-        )
+        return check.whole("ranks", ranks, 0, self.outputs, remedy="There are no more outputs.")
 
     def full_risk(self, spikes: Any) -> float:
         """The risk at full rank, r = q: κ²‖Δ‖²/((1+κ)² − η) + σ²q (1+κ)²/((1+κ)² − η)."""
