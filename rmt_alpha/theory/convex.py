@@ -158,7 +158,7 @@ def law(fit: Fit) -> Law:
     pull = xp.einsum("...i,...id->...d", h, training.vectors)
     R.n = xp.reshape(system.n, shape)
     if isinstance(R, Spectral):
-        R.R = 1 / (chi * system.lam + gamma[..., None])
+        R.R = 1 / (chi * R.lam + gamma[..., None])
         R.kappa_R = gamma[..., None] * R.R
         mean = R.R * pull
     else:

@@ -45,8 +45,8 @@ class Labels:
         xp = namespace(population.priors, population.codes)
         code = asarray(xp, population.codes)[:, 0]
         weight = asarray(xp, population.priors)[:, None] * xp.stack([1 + code, 1 - code], 1) / 2
-        absent = np.argwhere(weight == 0) if xp is np else []
-        return cls(weight, population.has_one_covariance, intercept, tuple((int(k), int(j)) for k, j in absent))
+        absent = np.argwhere(weight == 0).tolist() if xp is np else []
+        return cls(weight, population.has_one_covariance, intercept, tuple((k, j) for k, j in absent))
 
     @property
     def components(self) -> int:

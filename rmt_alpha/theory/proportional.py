@@ -220,10 +220,7 @@ class ManyOutputs:
         path = lambda alpha: self.risk_path(np.linalg.svd(Wt - alpha * Ws, compute_uv=False), ranks)  # noqa: E731
         unit = np.linalg.norm(Wt) / np.linalg.norm(Ws)  # beyond twice that αW_s alone is worse than no start
         end = np.arcsinh(2.0)
-        y, risks, _ = best(
-            lambda y: np.stack([path(alpha) for alpha in unit * np.sinh(y[:, 0])]),
-            [lambda risks, r=r: -risks[:, r] for r in range(ranks + 1)],
-            np.array([end]),
-            end / 80,
-        )
+        goals: list[Any] = [lambda risks, r=r: -risks[:, r] for r in range(ranks + 1)]
+        at = lambda y: np.stack([path(alpha) for alpha in unit * np.sinh(y[:, 0])])  # noqa: E731
+        y, risks, _ = best(at, goals, np.array([end]), end / 80)
         return unit * np.sinh(y[:, 0]), np.diagonal(risks).copy()
