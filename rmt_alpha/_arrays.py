@@ -12,6 +12,7 @@ To a type checker arrays are Any, for they may be NumPy's, JAX's or plain number
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,11 @@ except Exception:  # a broken installation must not take NumPy's half down with 
     jax = None  # type: ignore[assignment]
 
 
+STATIC = {"static": True}  # metadata of a dataclass's field
+
+
 def pytree(cls: type) -> type:
-    """Register a dataclass as a JAX pytree; fields with `metadata={"static": True}` are auxiliary data."""
+    """Register a dataclass as a JAX pytree; fields with the metadata `STATIC` are auxiliary data."""
     if jax is None:
         return cls
     static = [f.name for f in dataclasses.fields(cls) if f.metadata.get("static")]
@@ -42,6 +46,11 @@ def pytree(cls: type) -> type:
 
     jax.tree_util.register_pytree_node(cls, flatten, unflatten)
     return cls
+
+
+def compiled(*static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile a function of JAX arrays once for all calls that agree in shapes and in the `static` arguments."""
+    return (lambda f: f) if jax is None else partial(jax.jit, static_argnames=static)
 
 
 def is_jax(*values: Any) -> bool:
@@ -78,7 +87,8 @@ def root(xp: Any, step: Callable[..., Any], start: Any, *parameters: Any, settle
     """The fixed point of `x → step(x, *parameters)`, a Newton iteration; ArithmeticError (NumPy only) if it does not settle.
 
     Under JAX the iteration runs on constants, and two further steps at the root carry the exact first and second derivatives
-    with respect to the parameters (implicit function theorem: Newton's step does not depend on where it starts from).
+    with respect to the parameters (implicit function theorem: Newton's step does not depend on where it starts from). It is
+    compiled once for all calls if `step` is a function of its module.
     """
     if xp is np:
         x = start
@@ -89,6 +99,12 @@ def root(xp: Any, step: Callable[..., Any], start: Any, *parameters: Any, settle
         raise ArithmeticError(
             f"last relative change {np.max(np.abs(x - previous) / np.maximum(np.abs(previous), 1e-300)):.3g}"
         )
+    return _traced_root(step, start, *parameters, settled=settled, steps=steps)
+
+
+@compiled("step", "settled", "steps")
+def _traced_root(step: Callable[..., Any], start: Any, *parameters: Any, settled: float, steps: int) -> Any:
+    xp = jax.numpy
     constants = [jax.lax.stop_gradient(p) for p in parameters]
     tolerance = max(settled, 8 * float(xp.finfo(xp.result_type(float)).eps))
 

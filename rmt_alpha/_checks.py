@@ -88,6 +88,11 @@ def number(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, 
     return checked
 
 
+def whole(name: str, value: Any, low: int = 1, high: int = LARGEST_SIZE, remedy: str = "") -> int:
+    """A single whole number within [low, high]."""
+    return int(number(name, size(name, value, low), low, high, remedy))
+
+
 def matrix(name: str, value: Any, rows: int | None = None, columns: int | None = None) -> Any:
     """A finite matrix (rows, columns)."""
     array = real(name, value)

@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from .. import _checks as check
-from ..problem import Fit, TransferProblem
+from ..problem import Fit, TransferProblem, checked_problem
 from ..results import Moments
 from ..simulation.eigenvalues import draw_eigenvalues
 from ..theory.low_rank import rank_path
 from ..theory.optimum import optimal_alpha
-from ..theory.predict import Problem, checked_problem, predict
+from ..theory.predict import Problem, predict
 from ..theory.spectrum import spectrum
 from . import look
 from .look import contour_map, normal_density, own_axes, simulation_points, theory_line

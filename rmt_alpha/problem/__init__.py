@@ -10,3 +10,4 @@ from .population import Population as Population
 from .transfer import NUMBERS as NUMBERS
 from .transfer import TransferProblem as TransferProblem
 from .transfer import as_fit as as_fit
+from .transfer import checked_problem as checked_problem

@@ -35,7 +35,7 @@ class Covariance:
     dim: int
 
     def __init__(self, value: Any, dim: int, name: str = "covariance"):
-        self.value, self.dim = None, int(check.number("dim", check.size("dim", dim)))
+        self.value, self.dim = None, check.whole("dim", dim)
         dim = self.dim
         if value is None:
             return

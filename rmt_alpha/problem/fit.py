@@ -18,13 +18,12 @@ from typing import Annotated, Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_jax, is_tracer, pytree
+from .._arrays import STATIC, is_jax, is_tracer, pytree
 from .identity import Meaning
 from .losses import Loss, as_loss, is_squared
 from .population import Population
 
 PER = ("start", "output")
-STATIC = {"static": True}
 
 
 class Cells(Meaning):
@@ -149,18 +148,8 @@ class Fit(Cells):
         check.choice("per", self.per, PER)
         set_("intercept", check.flag("intercept", self.intercept))
         if self.rank is not None:
-            set_(
-                "rank",
-                int(
-                    check.number(
-                        "rank",
-                        check.size("rank", self.rank),
-                        low=1,
-                        high=self.population.outputs,
-                        remedy="Leave it out for full rank.",
-                    )
-                ),
-            )
+            most = self.population.outputs
+            set_("rank", check.whole("rank", self.rank, high=most, remedy="Leave it out for full rank."))
         self._check_loss()
         set_("starts", self._checked_starts())
         if self.alpha is not None:

@@ -50,42 +50,12 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("n_target", "n", "target sample size", "samples", 40, 1, np.inf, None, True),
         Parameter("dim", "p", "number of features", "features", 1000, 2, np.inf, None, True),
         Parameter("mu", "‖μ‖", "norm of the source mean", _DEVIATIONS, 0.8, 0, np.inf, (0.1, 3.0), False),
-        Parameter(
-            "mu_orth",
-            "‖μ_⊥‖",
-            "norm of the target mean's orthogonal part",
-            _DEVIATIONS,
-            0.8,
-            0,
-            np.inf,
-            (0.1, 3.0),
-            False,
-        ),
+        Parameter("mu_orth", "‖μ_⊥‖", "norm of the target mean's orthogonal part", _DEVIATIONS, 0.8, 0, np.inf, (0.1, 3.0), False),
         Parameter("beta", "β", "alignment of the two tasks, a cosine", "1", 0.9, -1, 1, (-1.0, 1.0), False),
-        Parameter(
-            "gamma_source",
-            "γ̃",
-            "ridge penalty of the source; 0 is ridgeless",
-            _VARIANCES,
-            5.0,
-            0,
-            np.inf,
-            (1e-2, 1e2),
-            True,
-        ),
-        Parameter(
-            "gamma_target",
-            "γ",
-            "ridge penalty of the target; 0 is ridgeless",
-            _VARIANCES,
-            0.1,
-            0,
-            np.inf,
-            (1e-2, 1e2),
-            True,
-        ),
+        Parameter("gamma_source", "γ̃", "ridge penalty of the source; 0 is ridgeless", _VARIANCES, 5.0, 0, np.inf, (1e-2, 1e2), True),
+        Parameter("gamma_target", "γ", "ridge penalty of the target; 0 is ridgeless", _VARIANCES, 0.1, 0, np.inf, (1e-2, 1e2), True),
     )
-}
+}  # fmt: skip
 SYMBOLS = {name: p.symbol for name, p in PARAMETERS.items()}
 SIZES = tuple(name for name, p in PARAMETERS.items() if p.is_size)
 SCALES = ("auto", "linear", "log")

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_jax, is_tracer, namespace, pytree
+from .._arrays import STATIC, is_jax, is_tracer, namespace, pytree
 from .covariance import Covariance
 from .identity import Meaning
 
@@ -63,10 +63,10 @@ class Population(Meaning):
     codes: Annotated[Any, "K q"]
     noise: Annotated[Any, "K q q"]
     weights: Annotated[Any, "d q"]
-    targets: tuple[tuple[float, ...], ...] | None = dataclasses.field(metadata={"static": True})
-    classes_of: tuple[int, ...] | None = dataclasses.field(metadata={"static": True})
-    dim: int = dataclasses.field(metadata={"static": True})
-    is_opposite: bool = dataclasses.field(default=False, metadata={"static": True})
+    targets: tuple[tuple[float, ...], ...] | None = dataclasses.field(metadata=STATIC)
+    classes_of: tuple[int, ...] | None = dataclasses.field(metadata=STATIC)
+    dim: int = dataclasses.field(metadata=STATIC)
+    is_opposite: bool = dataclasses.field(default=False, metadata=STATIC)
 
     @classmethod
     def two_classes(
@@ -243,9 +243,7 @@ class Population(Meaning):
             raise ValueError(
                 "parts must have classes with the same labels, and one dimension. Pool samples of one task."
             )
-        sizes = np.array(
-            [check.number(f"parts[{i}]", check.size(f"parts[{i}]", n)) for i, (_, n) in enumerate(parts)], dtype=float
-        )
+        sizes = np.array([check.whole(f"parts[{i}]", n) for i, (_, n) in enumerate(parts)], dtype=float)
         d = max(np.shape(q.means)[1] for q in populations)
         means = np.concatenate([np.pad(q.means, ((0, 0), (0, d - q.means.shape[1]))) for q in populations])
         of = tuple(c for q in populations for c in (q.classes_of or ()))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import namespace, pytree
+from .._arrays import STATIC, namespace, pytree
 from .fit import Cells, Fit
 from .losses import as_loss, is_squared
 from .population import Population
@@ -57,8 +57,8 @@ class TransferProblem(Cells):
     beta: Any
     gamma_source: Any
     gamma_target: Any
-    loss: Any = dataclasses.field(default="squared", metadata={"static": True})
-    source_loss: Any = dataclasses.field(default="squared", metadata={"static": True})
+    loss: Any = dataclasses.field(default="squared", metadata=STATIC)
+    source_loss: Any = dataclasses.field(default="squared", metadata=STATIC)
 
     def __post_init__(self) -> None:
         set_ = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731 (the way into a frozen dataclass)
@@ -211,6 +211,15 @@ class TransferProblem(Cells):
         show = lambda x: repr(x) if not np.ndim(x) else f"array{np.shape(x)}"  # noqa: E731
         losses = [f"{n}={getattr(self, n).name!r}" for n in ("loss", "source_loss") if not is_squared(getattr(self, n))]
         return f"TransferProblem({', '.join([*(f'{n}={show(getattr(self, n))}' for n in NUMBERS), *losses])})"
+
+
+def checked_problem(problem: Any) -> Fit | TransferProblem:
+    """The problem, if it is one; else TypeError."""
+    if not isinstance(problem, Fit | TransferProblem):
+        raise TypeError(
+            f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}. It comes first: predict(problem, alpha)."
+        )
+    return problem
 
 
 def as_fit(fit: Any) -> Fit:

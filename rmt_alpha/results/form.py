@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from .. import _checks as check
-from .._arrays import asarray, namespace, pytree
+from .._arrays import STATIC, asarray, namespace, pytree
 from ..problem import Population
-from .moments import STATIC, THRESHOLDS, Moments, describe, moments
+from .moments import THRESHOLDS, Moments, describe, moments
 
 LARGEST_ALPHA = 1e100
 

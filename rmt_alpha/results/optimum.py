@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from .._arrays import pytree
-from .moments import STATIC
+from .._arrays import STATIC, pytree
 
 
 @pytree

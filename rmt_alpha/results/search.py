@@ -18,6 +18,8 @@ import numpy as np
 ROUNDS = ((9, 1.0), (5, 0.04))  # nodes of each interpolation, and its width in units of the first
 SMOOTH = 1e-7  # of the spread between nodes: by how much an interpolation may miss the value at its maximum
 ROUNDING = 1e-9
+PLACES = np.linspace(-1, 1, 129)  # of an interpolation, from the best of which Newton's method starts
+NEWTON_STEPS = 4
 STARTS = np.array([-8.0, -5.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0])
 CLIMBS = 2  # from the best of the starts
 FINE = 41  # points of a window with kinks
@@ -55,24 +57,22 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tup
     flat = [is_flat(v) for v in values]
     middle = [float(np.clip(grid[np.argmax(v)], finite[0], finite[-1])) for v in values]
     crossing = None if root is None else sign_change(root(table), grid)
-    functions, kinds = list(goals), [False] * len(goals)
+    functions = list(goals)
     if root is not None and crossing is not None:
-        middle.append(crossing)
-        functions, kinds = [*goals, root], [*kinds, True]
+        middle.append(float(np.mean(crossing)))
+        functions.append(root)
+    is_root = np.arange(len(functions)) >= len(goals)
     near = np.clip(np.searchsorted(finite, middle), 1, len(finite) - 2)
     half = np.maximum(finite[near] - finite[near - 1], finite[near + 1] - finite[near])
-    y, expected, spread = np.array(middle), np.zeros(len(middle)), np.ones(len(middle))
-    at_edge = np.zeros(len(middle), dtype=bool)
+    y = np.array(middle)
     for count, width in ROUNDS:
         reach = np.minimum(half * width, (finite[-1] - finite[0]) / 2)
         centre = np.clip(y, finite[0] + reach, finite[-1] - reach)
-        nodes = _nodes(count)
-        found = at((centre[:, None] + reach[:, None] * nodes).ravel())
-        for k, function in enumerate(functions):
-            part = function(found).reshape(len(y), count)[k]
-            place, expected[k] = interpolated(nodes, part, kinds[k])
-            y[k], spread[k] = centre[k] + reach[k] * place, np.ptp(part)
-            at_edge[k] = abs(place) >= 1 and finite[0] < y[k] < finite[-1]
+        found = at((centre[:, None] + reach[:, None] * _polynomials(count)[0]).ravel())
+        parts = np.array([f(found).reshape(len(y), count)[k] for k, f in enumerate(functions)])
+        place, expected = interpolated(parts, is_root)
+        y = centre + reach * place
+    spread, at_edge = np.ptp(parts, 1), (np.abs(place) >= 1) & (y > finite[0]) & (y < finite[-1])
     last = at(y)
     rough = False
     for k, goal in enumerate(goals):
@@ -86,6 +86,8 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tup
             y[k], reached, rough = *_bisected(at, goal, middle[k], half[k]), True
         if ends.max() >= reached:
             y[k], rough = grid[[0, -1]][np.argmax(ends)], True
+    if root is not None and crossing is not None and abs(root(last)[-1]) > SMOOTH * spread[-1]:
+        y[-1], rough = _crossed(at, root, crossing), True
     return y, table, at(y) if rough else last
 
 
@@ -94,38 +96,46 @@ def is_flat(values: np.ndarray) -> bool:
     return bool(np.ptp(values) <= ROUNDING * np.abs(values).max())
 
 
-def sign_change(values: np.ndarray, grid: np.ndarray) -> float | None:
-    """Near which y values change their sign, the nearest to 0."""
+def sign_change(values: np.ndarray, grid: np.ndarray) -> tuple[float, float] | None:
+    """Between which y values change their sign, the nearest to 0."""
     i = np.flatnonzero(values[1:] * values[:-1] <= 0)
     if not i.size or not np.any(values):
         return None
     i = i[np.argmin(np.abs(grid[i] + grid[i + 1]))]
-    return float((grid[i] + grid[i + 1]) / 2)
-
-
-def _nodes(count: int) -> np.ndarray:
-    return np.cos(np.pi * (np.arange(count) + 0.5) / count)
+    return float(grid[i]), float(grid[i + 1])
 
 
 @lru_cache
-def _coefficients(count: int) -> np.ndarray:
-    """What makes Chebyshev coefficients of values at the nodes."""
-    return np.linalg.inv(np.polynomial.chebyshev.chebvander(_nodes(count), count - 1))
-
-
-def interpolated(nodes: np.ndarray, values: np.ndarray, is_root: bool) -> tuple[float, float]:
-    """The maximum of the polynomial through values at Chebyshev nodes, or its root nearest to 0, and its value there."""
+def _polynomials(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Chebyshev's nodes, and what makes of values there coefficients, of these the derivative's, and values at PLACES."""
     C = np.polynomial.chebyshev
-    c = _coefficients(len(nodes)) @ values
-    roots = C.chebroots(c if is_root else C.chebder(c))
-    inside = roots.real[(np.abs(roots.imag) < 1e-6) & (np.abs(roots.real) <= 1)]
-    if is_root:
-        place = inside[np.argmin(np.abs(inside))] if inside.size else nodes[np.argmin(np.abs(values))]
-        return float(place), 0.0
-    places = np.concatenate([inside, [-1.0, 1.0]])
-    heights = C.chebval(places, c)
-    best = int(np.argmax(heights))
-    return float(places[best]), float(heights[best])
+    nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
+    derivative = np.zeros((count, count))
+    for k in range(1, count):
+        derivative[k, :k] = C.chebder(np.eye(count)[k, : k + 1])
+    coefficients = np.linalg.inv(C.chebvander(nodes, count - 1)).T
+    return nodes, coefficients, derivative, C.chebvander(PLACES, count - 1).T
+
+
+def interpolated(values: np.ndarray, is_root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of polynomials through values (F, count) at Chebyshev's nodes, the maxima, or the roots nearest to 0, and their heights."""
+    _, coefficients, derivative, at_places = _polynomials(values.shape[1])
+    c = values @ coefficients
+    heights = c @ at_places
+    crossed = np.diff(np.sign(heights), append=heights[:, -1:]) != 0
+    rank = np.where(is_root[:, None], np.where(crossed, -np.abs(PLACES), -1 - np.abs(heights)), heights)
+    start = PLACES[np.argmax(rank, 1)]
+    wanted = np.where(is_root[:, None], c, c @ derivative)  # what has to vanish
+    slope = wanted @ derivative
+    at = lambda c, x: np.sum(c * np.cos(np.arccos(x)[:, None] * np.arange(c.shape[1])), 1)  # noqa: E731
+    place, gap = start, PLACES[1] - PLACES[0]
+    for _ in range(NEWTON_STEPS):
+        down = at(slope, place)
+        step = at(wanted, place) / np.where(down == 0, 1.0, down)
+        place = np.clip(np.clip(place - step, start - gap, start + gap), -1, 1)
+    height = at(c, place)
+    place = np.where(is_root | (height > heights.max(1)), place, start)
+    return place, at(c, place)
 
 
 def _bisected(at: At, goal: Goal, middle: float, half: float) -> tuple[float, float]:
@@ -140,6 +150,13 @@ def _bisected(at: At, goal: Goal, middle: float, half: float) -> tuple[float, fl
         bounds=(fine[max(best - 1, 0)], fine[min(best + 1, FINE - 1)]), method="bounded", options={"xatol": 1e-9},
     )  # fmt: skip
     return (float(run.x), -float(run.fun)) if -run.fun >= heights[best] else (float(fine[best]), float(heights[best]))
+
+
+def _crossed(at: At, root: Goal, between: tuple[float, float]) -> float:
+    """The same for a root."""
+    from scipy import optimize
+
+    return float(optimize.brentq(lambda y: float(root(at(np.array([y])))[0]), *between, xtol=1e-12))
 
 
 def climb(at: At, goal: Goal, ends: np.ndarray) -> np.ndarray:

@@ -51,9 +51,7 @@ class ManyOutputDraws:
 def draw_many_outputs(task: Task, delta: Any, ranks: int, *, n_trials: int = 16, seed: int = 0) -> ManyOutputDraws:
     """Train on drawn data towards Δ = W_t − αW_s (p, q), or its singular values in coordinate directions, at ranks 0 … `ranks`."""
     p, n, q = task.dim, task.n, task.outputs
-    ranks = int(
-        check.number("ranks", check.size("ranks", ranks, low=0), low=0, high=q, remedy="There are no more outputs.")
-    )
+    ranks = check.whole("ranks", ranks, 0, q, remedy="There are no more outputs.")
     delta = np.asarray(check.real("delta", delta))
     if delta.ndim == 1:
         if len(delta) > min(p, q):

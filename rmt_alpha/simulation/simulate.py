@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import plain
-from ..problem import Fit, TransferProblem, as_fit
+from ..problem import Fit, TransferProblem, as_fit, checked_problem
 from ..results import LARGEST_ALPHA, QUANTITIES, Moments, ScoreForm
 from ..results.moments import THRESHOLDS
 from . import chain, dense, frames, noise, samples
@@ -264,15 +264,14 @@ def prepare(
     common: bool = False,
 ) -> tuple[int, int, Setting]:
     """Number of trials, workers and setting, checked."""
-    if not isinstance(problem, Fit | TransferProblem):
-        raise TypeError(f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}.")
-    n_trials, workers = _whole("n_trials", n_trials, least), _whole("workers", workers)
+    checked_problem(problem)
+    n_trials, workers = check.whole("n_trials", n_trials, least), check.whole("workers", workers)
     noise.law(conditions.noise)
     check.choice("labels", conditions.labels, samples.LABELS)
     check.choice("backend", conditions.backend, dense.BACKENDS)
     check.choice("threshold", conditions.threshold, THRESHOLDS)
     check.choice("test_points", conditions.test_points, dense.TEST_POINTS)
-    seed = _whole("seed", seed, 0)
+    seed = check.whole("seed", seed, 0)
     if conditions.backend == "jax" and not problem.is_squared:
         raise ValueError(
             "backend must be 'numpy' with other losses than the squared one, got 'jax'. Newton's method runs in NumPy."
@@ -287,17 +286,12 @@ def prepare(
     return n_trials, workers, Setting(seed, method, name, conditions, common)
 
 
-def _whole(name: str, value: Any, low: int = 1) -> int:
-    return int(check.number(name, check.size(name, value, low=low)))
-
-
 def _key(problem: Fit | TransferProblem, setting: Setting) -> tuple[int, ...]:
     return stream_key(None if setting.common else problem, setting.method, setting.name, setting.conditions.labels)
 
 
 def _alpha(problem: Any, alpha: Any) -> np.ndarray:
-    if not isinstance(problem, Fit | TransferProblem):
-        raise TypeError(f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}.")
+    checked_problem(problem)
     if alpha is None:
         if problem.n_alpha:
             raise TypeError("alpha must be given for a fit with starts, got None.")

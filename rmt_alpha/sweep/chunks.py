@@ -19,7 +19,7 @@ from ..problem.identity import digest
 from ..results import QUANTITIES, Moments
 from ..simulation import chain
 from ..simulation.pool import one_blas_thread
-from ..simulation.simulate import ENGINES, Setting, piece
+from ..simulation.simulate import Setting, piece
 from ..simulation.streams import NUMERICS_VERSION
 
 Leading = dict[str, tuple[int, ...]]
@@ -78,13 +78,6 @@ def leading_axes(theory: Moments) -> Leading:
         for q in QUANTITIES
         if getattr(theory, q) is not None
     }
-
-
-def split(n_trials: int, method: str) -> Iterator[tuple[int, int]]:
-    """Start and count of each chunk of trials 0 … n_trials−1; merging depends on the size."""
-    size = ENGINES[method].at_once
-    for start in range(0, n_trials, size):
-        yield start, min(size, n_trials - start)
 
 
 def compute(chunk: Chunk, count: int = 0, state: np.ndarray | None = None) -> np.ndarray:

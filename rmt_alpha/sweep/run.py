@@ -19,11 +19,11 @@ from ..results import QUANTITIES, Moments
 from ..simulation import noise as noises
 from ..simulation import pool
 from ..simulation.dense import Conditions
-from ..simulation.simulate import ENGINES, prepare
+from ..simulation.simulate import ENGINES, pieces, prepare
 from ..simulation.streams import NUMERICS_VERSION
 from ..theory.predict import predict
 from . import netcdf
-from .chunks import Chunk, Leading, leading_axes, merge, split, unpack
+from .chunks import Chunk, Leading, leading_axes, merge, unpack
 from .execute import run
 from .fields import Problem, numbers_of
 from .grid import START, Grid, grid
@@ -112,7 +112,7 @@ def sweep(
         raise ValueError(
             f"workers must be left out with an executor, which has its own, got {workers!r}. Keep one of the two."
         )
-    hands = pool.cores() if workers is None else int(check.number("workers", check.size("workers", workers)))
+    hands = pool.cores() if workers is None else check.whole("workers", workers)
     netcdf.check_names(layout, TAKEN)
     theory = _theory(layout)  # first: a problem beyond double precision shows here, before hours of simulation
     leading = leading_axes(theory)
@@ -142,8 +142,7 @@ def sweep(
 
 
 def _settings(n_trials: Any, seed: Any, method: Any, noise: Any, labels: Any, common: Any) -> dict[str, Any]:
-    n_trials = int(check.number("n_trials", check.size("n_trials", n_trials, low=2)))
-    seed = int(check.number("seed", check.size("seed", seed, low=0)))
+    n_trials, seed = check.whole("n_trials", n_trials, 2), check.whole("seed", seed, 0)
     shared = {"common_random_numbers": True} if check.flag("common_random_numbers", common) else {}
     return {"n_trials": n_trials, "seed": seed, "method": method, "noise": noise, "labels": labels, **shared}
 
@@ -208,7 +207,7 @@ def _cells(
         conditions, common = Conditions(noise, labels), common_random_numbers
         _, _, setting = prepare(problem, n_trials, seed, method, conditions, workers=2, common=common)
         cells.append(
-            [Chunk(problem, alpha, leading, setting, start, count) for start, count in split(n_trials, setting.method)]
+            [Chunk(problem, alpha, leading, setting, t.start, len(t)) for t in pieces(n_trials, setting.method)]
         )
     return cells
 

@@ -158,7 +158,7 @@ def law(fit: Fit) -> Law:
     pull = xp.einsum("...i,...id->...d", h, training.vectors)
     R.n = xp.reshape(system.n, shape)
     if isinstance(R, Spectral):
-        R.R = 1 / (chi * system.lam + gamma[..., None])
+        R.R = 1 / (chi * R.lam + gamma[..., None])
         R.kappa_R = gamma[..., None] * R.R
         mean = R.R * pull
     else:
@@ -180,7 +180,7 @@ def transfer(problem: TransferProblem, alpha: Any) -> tuple[Any, Any]:
     alpha, N, n, p, gamma_source, gamma, uu, uv, vv = (
         xp.reshape(xp.broadcast_to(asarray(xp, x), shape), (-1,)) for x in numbers
     )
-    labels, lam = Labels(xp.ones((1, 1)) * np.array([[1.0, 0.0]]), True, False), xp.ones(1)
+    labels, lam = Labels(np.array([[1.0, 0.0]]), True, False, absent=((0, 1),)), xp.ones(1)
 
     def system(rows: list[list[Any]], alpha: Any, n: Any, gamma: Any) -> Diagonal:
         grid = xp.stack([xp.stack(row, -1) for row in rows], -2)[..., None]

@@ -13,13 +13,13 @@ Everything is for B trainings at once, B being the first axis.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .._arrays import asarray, namespace
+from .._arrays import STATIC, asarray, namespace, pytree
 from ..problem import Loss, Population
 from . import equivalents
 from .convex_quadrature import expectations
@@ -27,20 +27,26 @@ from .convex_quadrature import expectations
 LOST, LOST_ROUNDINGS = 1e-7, 64  # probability that quadrature may lose, and in units of rounding
 
 
+@pytree
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The label that training sees: y = ±1 with probability π_k (1 ± T_k)/2 in component k. `shared`: one covariance for all."""
+    """The label that training sees: y = ±1 with probability π_k (1 ± T_k)/2 in component k. `shared`: one covariance for all.
+
+    `absent` lists the labels (k, 0 for + and 1 for −) that are known not to occur.
+    """
 
     weight: Any  # (K, 2)
-    shared: bool
-    intercept: bool
+    shared: bool = field(metadata=STATIC)
+    intercept: bool = field(metadata=STATIC)
+    absent: tuple[tuple[int, int], ...] = field(default=(), metadata=STATIC)
 
     @classmethod
     def of(cls, population: Population, intercept: bool) -> Labels:
         xp = namespace(population.priors, population.codes)
         code = asarray(xp, population.codes)[:, 0]
         weight = asarray(xp, population.priors)[:, None] * xp.stack([1 + code, 1 - code], 1) / 2
-        return cls(weight, population.has_one_covariance, intercept)
+        absent = np.argwhere(weight == 0).tolist() if xp is np else []
+        return cls(weight, population.has_one_covariance, intercept, tuple((k, j) for k, j in absent))
 
     @property
     def components(self) -> int:
@@ -54,18 +60,19 @@ class Labels:
     def tables(self) -> tuple[Any, ...]:
         """Of each label that occurs (P,): y, its component (P, K) and its covariance (P, Kc) as one-hot rows.
 
-        Then what sums its expectations to (m̂, n q̂, χ), (3P, K + 2Kc), and their derivatives by margin, variance and leverage to
-        those of these by x, (3·3P, (K + 2Kc)D), or (3·5P, …) with an intercept; see `residual`.
+        Then what sums its expectations to (m̂, n q̂, χ), (P·3, K + 2Kc), their derivatives by margin, variance and leverage to those of
+        these by x, (P·3·3, (K + 2Kc)D), or (P·5·3, …) with an intercept, and which of (m̂, n q̂, χ) are n q̂; see `residual`.
         """
-        K, Kc, known = self.components, self.covariances, namespace(self.weight) is np
-        k, j = np.array([(k, j) for k in range(K) for j in (0, 1) if not known or self.weight[k, j] > 0]).T
+        K, Kc = self.components, self.covariances
+        k, j = np.array([(k, j) for k in range(K) for j in (0, 1) if (k, j) not in self.absent]).T
         y, of, own = 1.0 - 2.0 * j, np.eye(K)[k], np.eye(Kc)[k * (not self.shared)]
         m, V, v, b = np.split(np.eye(K + 2 * Kc + self.intercept), [K, K + Kc, K + 2 * Kc])
-        by = np.stack([of @ m, own @ V, own @ v, *([0 * of @ m + V[0], 0 * of @ m + b] if self.intercept else [])])
+        by = np.stack([of @ m, own @ V, own @ v, *([0 * of @ m + V[0], 0 * of @ m + b] if self.intercept else [])], 1)
         hats = m.T[: K + 2 * Kc].T, V[:, : K + 2 * Kc], v[:, : K + 2 * Kc]
-        to = np.stack([of * y[:, None] @ hats[0], own @ hats[1], own @ hats[2]]) * self.weight[k, j][:, None]
-        slopes = to[:, None, :, :, None] * by[None, :, :, None, :]
-        return y, of, own, to.reshape(-1, K + 2 * Kc), slopes.reshape(slopes[..., 0, 0].size, -1)
+        to = np.stack([of * y[:, None] @ hats[0], own @ hats[1], own @ hats[2]], 1) * self.weight[k, j][:, None, None]
+        slopes = to[:, None, :, :, None] * by[:, :, None, None, :]
+        is_square = np.repeat([False, True, False], [K, Kc, Kc])
+        return y, of, own, to.reshape(-1, K + 2 * Kc), slopes.reshape(slopes[..., 0, 0].size, -1), is_square
 
     def split(self, hats: Any) -> tuple[Any, Any, Any]:
         """m̂ (..., K), q̂ and χ (..., Kc) of all of them."""
@@ -73,6 +80,8 @@ class Labels:
         return hats[..., :K], hats[..., K : K + Kc], hats[..., K + Kc :]
 
 
+@pytree
+@dataclass(eq=False)
 class Diagonal:
     """Means and starts where one covariance is shared: all that matters are their products within each eigenspace.
 
@@ -83,12 +92,17 @@ class Diagonal:
     | `alpha`, `n`, `gamma` | (B, J), (B,), (B,) | |
     """
 
-    fields = ("products", "alpha", "n", "gamma")
+    lam: Any
+    products: Any
+    alpha: Any
+    n: Any
+    gamma: Any
+
     at_once = 256  # rows whose quadrature fits into a processor's cache
 
-    def __init__(self, lam: Any, products: Any, alpha: Any, n: Any, gamma: Any):
-        self.lam, self.products, self.alpha, self.n, self.gamma = lam, products, alpha, n, gamma
-        self.xp = namespace(lam, products, alpha, n, gamma)
+    @cached_property
+    def xp(self) -> Any:
+        return namespace(self.lam, self.products, self.alpha, self.n, self.gamma)
 
     @classmethod
     def of(cls, lam: Any, multiplicity: Any, grid: Any, alpha: Any, n: Any, gamma: Any) -> Diagonal:
@@ -102,13 +116,10 @@ class Diagonal:
         products = self.products if len(self.products) == 1 else self.products[rows]
         return Diagonal(self.lam, products, self.alpha[rows], self.n[rows], self.gamma[rows])
 
-    def with_gamma(self, gamma: Any) -> Diagonal:
-        return Diagonal(self.lam, self.products, self.alpha, self.n, gamma)
-
     def traces(self, *spectra: Any) -> list[tuple[Any, Any]]:
         """For functions f (B, r) of C: the vectors' products through f(C), (B, K + J, K + J), and tr C f(C), (B, 1)."""
         xp, B = self.xp, len(self.n)
-        f = xp.stack([xp.broadcast_to(s, (B, len(self.lam))) for s in spectra], -2)  # (B, spectra, r)
+        f = xp.stack(spectra, -2)  # (B, spectra, r)
         if len(self.products) == 1:
             found = xp.reshape(xp.reshape(f, (-1, len(self.lam))) @ self.products[0].T, (B, len(spectra), -1))
         else:
@@ -137,8 +148,8 @@ class Diagonal:
         ], 1)  # fmt: skip
         return xp.concatenate([times(by_S[:, :K], h), V, tr_S / n], 1), jacobian
 
-    def squared(self, labels: Labels, unit: float) -> tuple[Any, Any]:
-        """(m, V, v) and b under the squared loss unit·(1−t)²/2. The closed form of `stage`."""
+    def squared(self, labels: Labels, unit: float, target: float) -> tuple[Any, Any]:
+        """(m, V, v) and b under the squared loss unit·(target−t)²/2. The closed form of `stage`."""
         xp, K, gamma = self.xp, labels.components, self.gamma / unit
         if len(self.lam) == 1:
             lam = asarray(xp, self.lam)[0]
@@ -151,27 +162,37 @@ class Diagonal:
         priors = xp.sum(labels.weight, 1)
         codes = (labels.weight[:, 0] - labels.weight[:, 1]) / priors
         b = xp.sum(priors * codes) if labels.intercept else 0.0
-        pull = kappa[:, None] * self.alpha
+        pull = kappa[:, None] * self.alpha / target
         right = codes - b - xp.sum(by_R[:, :K, K:] * pull[:, None, :], -1)
         E = xp.linalg.solve(xp.eye(K) + by_R[:, :K, :K] * priors, right[..., None])[..., 0]
         g = xp.concatenate([E * priors, pull], 1)
         within = xp.sum(g * xp.sum(by_RCR * g[:, None, :], -1), -1)
         V = (within + rest * xp.sum(priors * (E**2 + 1 - codes**2), -1)) / h
-        return xp.concatenate([codes - b - E, V[:, None], (kappa / gamma - 1)[:, None] / unit], 1), b
+        return xp.concatenate(
+            [target * (codes - b - E), target**2 * V[:, None], (kappa / gamma - 1)[:, None] / unit], 1
+        ), target * b
 
 
+@pytree
+@dataclass(eq=False)
 class Matrix:
     """The same where each component has a covariance of its own, or one that is known as a matrix only (JAX): O(K²p³) per row and step.
 
     `vectors` (K + J, p) are the means and starts, `noise` (J, J, p, p) the covariance of the starts.
     """
 
-    fields = ("C", "vectors", "noise", "alpha", "n", "gamma")
+    C: Any
+    vectors: Any
+    noise: Any
+    alpha: Any
+    n: Any
+    gamma: Any
+
     entries = 2e7  # of the matrices of all rows at once
 
-    def __init__(self, C: Any, vectors: Any, noise: Any, alpha: Any, n: Any, gamma: Any):
-        self.C, self.vectors, self.noise, self.alpha, self.n, self.gamma = C, vectors, noise, alpha, n, gamma
-        self.xp, self.lam = namespace(C, vectors, noise, alpha, n, gamma), None
+    @cached_property
+    def xp(self) -> Any:
+        return namespace(self.C, self.vectors, self.noise, self.alpha, self.n, self.gamma)
 
     @property
     def at_once(self) -> int:
@@ -179,9 +200,6 @@ class Matrix:
 
     def take(self, rows: Any) -> Matrix:
         return Matrix(self.C, self.vectors, self.noise, self.alpha[rows], self.n[rows], self.gamma[rows])
-
-    def with_gamma(self, gamma: Any) -> Matrix:
-        return Matrix(self.C, self.vectors, self.noise, self.alpha, self.n, gamma)
 
     def update(self, m_hat: Any, q_hat: Any, chi: Any) -> tuple[Any, Any]:
         xp, gamma = self.xp, self.gamma[:, None]
@@ -223,7 +241,7 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
     """
     xp, K, Kc = namespace(x), labels.components, labels.covariances
     B, D = x.shape
-    y, of, own, sums, slopes = labels.tables
+    y, of, own, sums, slopes, is_square = labels.tables
     over = (lambda k: k) if Kc == K else (lambda k: xp.broadcast_to(k, (*k.shape[:1], K, *k.shape[2:])))
     V, v = xp.exp(x[:, K : K + Kc]), xp.exp(x[:, K + Kc : K + 2 * Kc])
     s = xp.sqrt(V)
@@ -231,15 +249,18 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
     m = x[:, :K] * over(s)
     at_m, at_V, at_v = m @ of.T, V @ own.T, v @ own.T  # (B, P)
     e, de, lost = expectations(loss, *(xp.reshape(a, (-1,)) for a in ((at_m + b) * y, at_V, at_v)))
-    de = xp.reshape(de, (3, 3, B, -1))
-    by_margin = de[:, 0] * y
-    by_x = [by_margin * xp.sqrt(at_V), by_margin * at_m / 2 + de[:, 1] * at_V, de[:, 2] * at_v]
+    de, each = xp.reshape(de, (B, -1, 3, 3)), lambda x: x[..., None]
+    by_margin = de[..., 0] * y[:, None]
+    by_x = [
+        by_margin * each(xp.sqrt(at_V)),
+        by_margin * each(at_m / 2) + de[..., 1] * each(at_V),
+        de[..., 2] * each(at_v),
+    ]
     if labels.intercept:
-        by_x += [by_margin * b / 2, by_margin * s[:, :1]]
-    rows = lambda z: xp.reshape(xp.moveaxis(z, -2, 0), (B, -1))  # noqa: E731
-    scale = xp.concatenate([xp.ones((B, K)), xp.broadcast_to(1 / system.n[:, None], (B, Kc)), xp.ones((B, Kc))], 1)
-    hats = (rows(xp.reshape(e, (3, B, -1))) @ sums) * scale
-    d_hats = xp.reshape(rows(xp.stack(by_x, 1)) @ slopes, (B, -1, D)) * scale[..., None]
+        by_x += [by_margin * each(b / 2), by_margin * each(s[:, :1])]
+    scale = 1 / xp.where(is_square, system.n[:, None], 1.0)
+    hats = (xp.reshape(e, (B, -1)) @ sums) * scale
+    d_hats = xp.reshape(xp.reshape(xp.stack(by_x, 2), (B, -1)) @ slopes, (B, -1, D)) * each(scale)
     m_hat, q_hat, chi = labels.split(hats)
     new, outer = system.update(m_hat, q_hat, chi)
     new_m, new_V, new_v = labels.split(new)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from typing import Any
 
 import numpy as np
 
-from .._arrays import jax, namespace
+from .._arrays import compiled, jax, namespace
 from ..problem import Loss
 from .convex_equations import Labels, Matrix, System, margin_zero, residual, states
 
@@ -49,7 +48,7 @@ def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None) -
                 break
             part, followed = system.take(failed), None
             for exponent in np.linspace(FARTHEST_PENALTY, 0, steps):
-                larger = part.with_gamma(part.gamma * 10**exponent)
+                larger = dataclasses.replace(part, gamma=part.gamma * 10**exponent)
                 first = extremes(larger, labels, loss) + near_squared(larger, labels, loss)
                 followed, size[failed] = newton(larger, labels, loss, first if followed is None else [followed])
             x[failed] = followed
@@ -71,10 +70,13 @@ def extremes(system: System, labels: Labels, loss: Loss) -> list[Any]:
 
 
 def near_squared(system: System, labels: Labels, loss: Loss) -> list[Any]:
-    """That of the squared loss of the same slope at 0, where it has a closed form."""
+    """That of the squared loss of the same slope and curvature at 0, where it has a closed form."""
     if isinstance(system, Matrix):
         return extremes(system, labels, loss)
-    return [states(labels, *system.squared(labels, -float(loss.slope(np.zeros(1))[0])))]
+    zero = np.zeros(1)
+    pull, curvature = -float(loss.slope(zero)[0]), float(loss.curvature(zero)[0])
+    target = pull / curvature if curvature > 0 else 1.0
+    return [states(labels, *system.squared(labels, pull / target, target))]
 
 
 def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any]:
@@ -84,15 +86,16 @@ def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) ->
     that cannot be evaluated loses.
     """
     if system.xp is not np:
-        return _newton_jax(system, labels, loss, candidates)
+        return _newton_jax(system, labels, loss, candidates[0])
     with np.errstate(all="ignore"):
         x, F, J = _best(system, labels, loss, candidates)
         size, scale = _size(F), np.ones(len(x))
         step = _direction(np, F, J)
         for _ in range(STEPS):
-            near = (size >= TOLERANCE) & np.isfinite(size) & (scale == 1) & (np.max(np.abs(step), 1) <= LAST_STEP)
-            x[near], size[near] = x[near] + step[near], 0.0
-            rows = np.flatnonzero((size >= TOLERANCE) & np.isfinite(size))
+            near = (size > 0) & np.isfinite(size) & (scale == 1) & (np.max(np.abs(step), 1) <= LAST_STEP)
+            x[near] += step[near]
+            size[near | (size < TOLERANCE)] = 0.0
+            rows = np.flatnonzero((size > 0) & np.isfinite(size))
             if not len(rows):
                 break
             trial = x[rows] + np.abs(scale[rows, None]) * step[rows]
@@ -104,6 +107,8 @@ def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) ->
             taken, stuck = rows[better], rows[~better]
             x[taken], size[taken], scale[taken] = trial[better], new_size[better], 1.0
             F[taken], step[taken] = new_F[better], _direction(np, new_F[better], new_J[better])
+            if not len(stuck):
+                continue
             size[stuck[scale[stuck] == -1]] = np.inf  # not even that
             scale[stuck] /= 2
             plain = stuck[scale[stuck] < SHORTEST_STEP]
@@ -119,11 +124,10 @@ def _size(F: Any) -> Any:
 
 def _direction(xp: Any, F: Any, J: Any) -> Any:
     """Newton's step, no quantity by more than it has any business to jump; the plain update where there is none."""
-    fine = xp.isfinite(xp.sum(J, (1, 2))) & xp.isfinite(xp.sum(F, 1))
-    J, F = xp.where(fine[:, None, None], J, np.eye(J.shape[1])), xp.where(fine[:, None], F, 0.0)
     try:
         step = -xp.linalg.solve(J, F[..., None])[..., 0]
     except np.linalg.LinAlgError:
+        J = np.where(np.isfinite(J).all((1, 2), keepdims=True), J, np.eye(J.shape[1]))
         step = -(np.linalg.pinv(J) @ F[..., None])[..., 0]
     step = xp.where(xp.isfinite(step), step, F)
     return step * xp.minimum(1.0, LONGEST_STEP / xp.maximum(xp.max(xp.abs(step), axis=1), 1e-300))[:, None]
@@ -132,18 +136,17 @@ def _direction(xp: Any, F: Any, J: Any) -> Any:
 def _best(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any, Any]:
     """Of each row the candidate with the smallest residual, its residual, and the Jacobian there."""
     found = [(x.copy(), *residual(system, labels, loss, x)[:2]) for x in candidates]
+    if len(found) == 1:
+        return found[0]
     best = np.argmin([_size(F) for _, F, _ in found], 0)
     return tuple(np.stack(part)[best, np.arange(len(best))] for part in zip(*found, strict=True))
 
 
-def _newton_jax(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any]:
+@compiled("loss")
+def _newton_jax(system: System, labels: Labels, loss: Loss, start: Any) -> tuple[Any, Any]:
     """The same on constants; then two steps at the root carry the first and second derivatives (see `_arrays.root`)."""
-    xp, stop = system.xp, jax.lax.stop_gradient
-    frozen = copy.copy(system)
-    for name in system.fields:
-        setattr(frozen, name, stop(getattr(system, name)))
-    frozen.lam = stop(system.lam)
-    still = dataclasses.replace(labels, weight=stop(labels.weight))
+    xp, stop = jax.numpy, jax.lax.stop_gradient
+    frozen, still = jax.tree.map(stop, (system, labels))
     labels.tables, still.tables  # noqa: B018 (made out here: inside a loop they would hold its tracers)
     tolerance = max(TOLERANCE, 64 * float(xp.finfo(xp.result_type(float)).eps))
 
@@ -165,7 +168,7 @@ def _newton_jax(system: System, labels: Labels, loss: Loss, candidates: list[Any
         return keep(trial, x), keep(new_F, F), keep(new_size, size), next_step, next_scale, count + 1
 
     # Each piece of the computation is compiled once: the start in the loop's first turn, the two last steps as one scan.
-    x = stop(candidates[0])
+    x = stop(start)
     size = xp.full(len(x), xp.inf)
     x, _, size, *_ = jax.lax.while_loop(
         go_on, turn, (x, xp.zeros_like(x), size, xp.zeros_like(x), xp.ones_like(size), 0)

@@ -16,6 +16,7 @@ is then explicit and no proximal map is ever solved for.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -39,6 +40,7 @@ STEEP = 30.0  # ratio of ℓ'' within a panel
 NEGLIGIBLE = 1e-16  # change of ℓ' over a panel, in units of ℓ'(0)
 FINEST = 60  # halvings of a panel
 STRAIGHT = 1e-12
+DOUBLE = np.dtype(float)
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,13 @@ class Pieces:
 
 
 @lru_cache(maxsize=256)
-def pieces(loss: Loss) -> Pieces:
+def pieces(loss: Loss, dtype: Any = DOUBLE) -> Pieces:
     """The pieces of a loss, found by halving panels until two halves agree with the whole. ArithmeticError if they
     never do.
     """
+    if dtype != DOUBLE:
+        z, slope, lines = dataclasses.astuple(pieces(loss))
+        return Pieces(z.astype(dtype), slope.astype(dtype), None if lines is None else lines.astype(dtype))
     with np.errstate(all="ignore"):
         kinks = np.unique(np.asarray(loss.kinks, float))
         sides = kinks + np.array([[-1e-9], [1e-9]]) * (1 + np.abs(kinks))
@@ -136,68 +141,74 @@ def _panel(loss: Loss, a: float, b: float) -> tuple[np.ndarray, float, bool]:
     return integrals, abs(ends[1] - ends[0] - integrals[1]), bool(steep)
 
 
+@lru_cache
+def _rule(dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Deviations, nodes and weights in a precision: traced in two, JAX would take a constant of the one for the other."""
+    return DEVIATIONS.astype(dtype), NODES.astype(dtype), WEIGHTS.astype(dtype)
+
+
 def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
-    """(e₁, e₂, χ) as (3, B), their derivatives by (m, V, v) as (3, 3, B), and the probability that quadrature lost
+    """(e₁, e₂, χ) as (B, 3), their derivatives by (m, V, v) as (B, 3, 3), and the probability that quadrature lost
     (B,), at states (B,).
     """
     xp = namespace(m, V, v)
     s = xp.sqrt(V)
-    parts = pieces(loss)
+    parts = pieces(loss, s.dtype)
     g, dg, u, weight = (_straight if parts.lines is not None else _smooth)(xp, loss, parts, m, s, v)
     weight = weight * xp.exp(-u * u / 2)
-    factors = xp.stack([xp.ones_like(g), g, g * g, u, g * u, u * u], 1)
-    sums = xp.stack([weight, weight * dg], 1) @ xp.swapaxes(factors, 1, 2)
-    mass, g1, g2 = (sums[:, 0, i] for i in range(3))
-    d0, gd0, ggd, d1, gd1, d2 = (sums[:, 1, i] for i in range(6))
-    values = xp.stack([g1, g2, -d0])
-    derivatives = xp.reshape(
-        xp.stack([d0, d1 / (2 * s), gd0, 2 * gd0, gd1 / s, 2 * ggd, -d1 / s, (d0 - d2) / (2 * V), -gd1 / s]),
-        (3, 3, *s.shape),
-    )
-    return values, derivatives, xp.abs(mass - 1)
+    pull, bend, dot = weight * g, weight * dg, xp.vecdot
+    bend_u, bend_g = bend * u, bend * g
+    mass, g1, g2 = xp.sum(weight, 1), xp.sum(pull, 1), dot(pull, g)
+    d0, gd0, ggd = xp.sum(bend, 1), xp.sum(bend_g, 1), dot(bend_g, g)
+    d1, gd1, d2 = xp.sum(bend_u, 1), dot(bend_u, g), dot(bend_u, u)
+    values = xp.stack([g1, g2, -d0], 1)
+    derivatives = [d0, d1 / (2 * s), gd0, 2 * gd0, gd1 / s, 2 * ggd, -d1 / s, (d0 - d2) / (2 * V), -gd1 / s]
+    return values, xp.reshape(xp.stack(derivatives, 1), (-1, 3, 3)), xp.abs(mass - 1)
 
 
 def _straight(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any, Any, Any]:
     """Force, its derivative, u, and weights (but for e^{−u²/2}) at nodes in ω, all (B, nodes)."""
     assert parts.lines is not None
     z0, s0, c = parts.lines.T
-    gaussian = m[:, None] + s[:, None] * DEVIATIONS
+    deviations, nodes, weights = _rule(s.dtype)
+    gaussian = m[:, None] + s[:, None] * deviations
     cuts = parts.z + v[:, None] * parts.slope
     edges = xp.sort(xp.concatenate([gaussian, xp.clip(cuts, gaussian[:, :1], gaussian[:, -1:])], 1), 1)
     a, width = edges[:, :-1], edges[:, 1:] - edges[:, :-1]
-    piece = xp.sum(((a + width / 2)[..., None] > cuts[:, None, :]) * 1, -1)  # (B, panels)
+    piece = xp.sum((a + width / 2)[..., None] > cuts[:, None, :], -1)  # (B, panels)
     with np.errstate(divide="ignore"):
         dg = -1 / (1 / c + v[:, None])  # (B, pieces)
         g0 = -s0 / (1 + v[:, None] * c)
     pick = lambda x: xp.take_along_axis(x, piece, 1)[..., None]  # noqa: E731
     slope, level, origin = pick(dg), pick(g0), z0[piece][..., None] if xp is np else xp.asarray(z0)[piece][..., None]
-    omega = a[..., None] + width[..., None] * NODES
+    omega = a[..., None] + width[..., None] * nodes
     flat = lambda x: xp.reshape(xp.broadcast_to(x, omega.shape), (len(m), -1))  # noqa: E731
     u = (omega - m[:, None, None]) / s[:, None, None]
-    weight = (width[..., None] * WEIGHTS) / (s[:, None, None] * np.sqrt(2 * np.pi))
+    weight = (width[..., None] * weights) / (s[:, None, None] * np.sqrt(2 * np.pi))
     return flat(level + slope * (omega - origin)), flat(slope), flat(u), flat(weight)
 
 
 def _smooth(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any, Any, Any]:
     """The same at nodes in z; where ℓ' jumps, z stands still and ω goes on."""
     column = lambda x: x[:, None]  # noqa: E731
+    _, nodes, weights = _rule(s.dtype)
     if xp is not np:
         m0, s0, v0 = (jax.lax.stop_gradient(x) for x in (m, s, v))
         edges, jumps = _edges(xp, loss, parts, m0, s0, v0)
     else:
         edges, jumps = _edges(xp, loss, parts, m, s, v)
     a, width = edges[:, :-1], edges[:, 1:] - edges[:, :-1]
-    z = xp.reshape(a[..., None] + width[..., None] * NODES, (len(m), -1))
+    z = xp.reshape(a[..., None] + width[..., None] * nodes, (len(m), -1))
     slope, curvature = loss.slope(z), loss.curvature(z)
     stretch = 1 + column(v) * curvature
     u = (z + column(v) * slope - column(m)) / column(s)
     scale = 1 / (column(s) * np.sqrt(2 * np.pi))
-    weight = xp.reshape(width[..., None] * WEIGHTS, z.shape) * stretch * scale
+    weight = xp.reshape(width[..., None] * weights, z.shape) * stretch * scale
     g, dg = -slope, -curvature / stretch
     if jumps is None:
         return g, dg, u, weight
     k, low, high = jumps  # a still z: ω from low to high, (B, plateaus)
-    omega = low[..., None] + (high - low)[..., None] * NODES
+    omega = low[..., None] + (high - low)[..., None] * nodes
     flat = lambda x: xp.reshape(xp.broadcast_to(x, omega.shape), (len(m), -1))  # noqa: E731
     add = lambda x, y: xp.concatenate([x, flat(y)], 1)  # noqa: E731
     on = v[:, None, None]
@@ -205,20 +216,21 @@ def _smooth(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple
         add(g, (k[..., None] - omega) / on),
         add(dg, -1 / on),
         add(u, (omega - m[:, None, None]) / s[:, None, None]),
-        add(weight, (high - low)[..., None] * WEIGHTS * scale[..., None]),
+        add(weight, (high - low)[..., None] * weights * scale[..., None]),
     )
 
 
 def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any]:
     """Panel edges in z (B, E), and the plateaus where ℓ' jumps."""
-    omega = m[:, None] + s[:, None] * DEVIATIONS
+    omega = m[:, None] + s[:, None] * _rule(s.dtype)[0]
     cuts = parts.z + v[:, None] * parts.slope  # (B, Q), ascending
-    below = xp.sum((cuts[:, None, :] < omega[..., None]) * 1, -1)  # (B, D)
+    below = xp.sum(cuts[:, None, :] < omega[..., None], -1)  # (B, D)
     Q = len(parts.z)
     lo, hi = xp.clip(below - 1, 0, Q - 1), xp.clip(below, 0, Q - 1)
     knots = xp.asarray(parts.z)
     low, high = knots[lo], knots[hi]
-    w_low, w_high = xp.take_along_axis(cuts, lo, 1), xp.take_along_axis(cuts, hi, 1)
+    row = np.arange(len(m))[:, None]
+    w_low, w_high = cuts[row, lo], cuts[row, hi]
     share = (omega - w_low) / xp.where(w_high > w_low, w_high - w_low, 1.0)
     z = xp.clip(low + (high - low) * share, low, high)
 
@@ -238,13 +250,11 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
             bracket = closer(i, bracket)
     else:
         bracket = jax.lax.fori_loop(0, TRACED_STEPS, closer, bracket)
-    z = bracket[2]
-    z = xp.sort(z, 1)
+    z = xp.sort(bracket[2], 1)
+    if xp is np:  # but for as many as lie within in any row
+        first, last = np.searchsorted(knots, z[:, 0]), np.searchsorted(knots, z[:, -1])
+        knots = knots[np.minimum(first[:, None] + np.arange(np.max(last - first, initial=0)), Q - 1)]
     edges = xp.sort(xp.concatenate([z, xp.clip(knots, z[:, :1], z[:, -1:])], 1), 1)
-    if xp is np:  # leave out what was clipped: equal edges at either end
-        first = np.sum(parts.z < z[:, :1], 1)
-        length = len(DEVIATIONS) + int(np.max(np.sum(parts.z < z[:, -1:], 1) - first, initial=0))
-        edges = np.take_along_axis(edges, np.minimum(first[:, None] + np.arange(length), edges.shape[1] - 1), 1)
     still = np.flatnonzero(np.diff(parts.z) == 0)
     if not len(still):
         return edges, None

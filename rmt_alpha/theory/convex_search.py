@@ -50,9 +50,10 @@ class Curve:
         """The moments at y (Y, J)."""
         start = self._nearby(y) if len(self.y) else None
         _, x, _ = self.training.solve(self.epsilon * np.sinh(y), start)
-        known = (y, x) if start is None else (np.concatenate([self.y, y]), np.concatenate([self.x, x]))
-        distinct = np.unique(np.round(known[0], 9), axis=0, return_index=True)[1]
-        self.y, self.x = (part[distinct] for part in known)
+        self.y, self.x = (y, x) if start is None else (np.concatenate([self.y, y]), np.concatenate([self.x, x]))
+        if y.shape[1] == 1:  # polynomials go through distinct nodes
+            distinct = np.unique(np.round(self.y[:, 0], 9), return_index=True)[1]
+            self.y, self.x = self.y[distinct], self.x[distinct]
         m, V = (a.T for a in self.training.scores(x))
         if self.signed:
             return moments(m[0], V[0])

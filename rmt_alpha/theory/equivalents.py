@@ -52,21 +52,8 @@ def general(eigenvalues: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any]:
     n, gamma, lam = asarray(xp, n), asarray(xp, gamma), asarray(xp, eigenvalues)
     n, gamma = xp.broadcast_arrays(n, gamma)
 
-    def step(kappa: Any, lam: Any, n: Any, gamma: Any) -> Any:
-        shrunk = lam / (lam + kappa[..., None])
-        residual = kappa * (1 - xp.sum(shrunk, axis=-1) / n) - gamma
-        # d/dκ [κ − κ df₁/n] = 1 − df₂/n.
-        new = kappa - residual / (1 - xp.sum(shrunk * shrunk, axis=-1) / n)
-        if xp is not np:
-            return xp.maximum(new, 1e-30)
-        # κ → 0 (ridgeless, n > rank): past this it no longer differs from 0 beside any eigenvalue.
-        positive = lam[lam > 0].min()
-        floor = 0.0 if positive == lam.min() else NO_RIDGE * positive
-        vanishing = (gamma == 0) & (new < max(1e-18 * positive, floor))
-        return np.where(vanishing, floor, np.maximum(new, 0.0))
-
     try:
-        kappa = root(xp, step, gamma + xp.sum(lam) / n, lam, n, gamma, settled=SETTLED, steps=NEWTON_STEPS)
+        kappa = root(xp, _kappa_step, gamma + xp.sum(lam) / n, lam, n, gamma, settled=SETTLED, steps=NEWTON_STEPS)
     except ArithmeticError as error:
         raise ArithmeticError(
             f"the fixed point for kappa did not settle in {NEWTON_STEPS} steps ({error}): n lies at the rank of the covariance "
@@ -84,6 +71,21 @@ def general(eigenvalues: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any]:
     return kappa, h, xp.sum(shrunk * shrunk, axis=-1) / n
 
 
+def _kappa_step(kappa: Any, lam: Any, n: Any, gamma: Any) -> Any:
+    xp = namespace(kappa, lam, n, gamma)
+    shrunk = lam / (lam + kappa[..., None])
+    residual = kappa * (1 - xp.sum(shrunk, axis=-1) / n) - gamma
+    # d/dκ [κ − κ df₁/n] = 1 − df₂/n.
+    new = kappa - residual / (1 - xp.sum(shrunk * shrunk, axis=-1) / n)
+    if xp is not np:
+        return xp.maximum(new, 1e-30)
+    # κ → 0 (ridgeless, n > rank): past this it no longer differs from 0 beside any eigenvalue.
+    positive = lam[lam > 0].min()
+    floor = 0.0 if positive == lam.min() else NO_RIDGE * positive
+    vanishing = (gamma == 0) & (new < max(1e-18 * positive, floor))
+    return np.where(vanishing, floor, np.maximum(new, 0.0))
+
+
 def mixture(C: Any, priors: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any, Any]:
     r"""χ (K,), κ, R (p, p) and T (K, K) of components with covariances C (K, p, p); scalar n, γ > 0.
 
@@ -96,31 +98,33 @@ def mixture(C: Any, priors: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any, Any
     """
     xp = namespace(C, priors, n, gamma)
     C, priors, n, gamma = (asarray(xp, x) for x in (C, priors, n, gamma))
-    K, p = len(priors), C.shape[-1]
-
-    def resolvent(delta: Any, C: Any, priors: Any, gamma: Any) -> Any:
-        inverse = xp.tensordot(priors / (1 + delta), C, axes=1) + gamma * xp.eye(p)
-        return xp.linalg.inv(inverse)
-
-    def pairs(R: Any, C: Any) -> Any:
-        """tr C_k R C_l R."""
-        CR = C @ R
-        return xp.reshape(CR, (K, -1)) @ xp.reshape(xp.swapaxes(CR, 1, 2), (K, -1)).T
-
-    def step(delta: Any, C: Any, priors: Any, n: Any, gamma: Any) -> Any:
-        R = resolvent(delta, C, priors, gamma)
-        T = pairs(R, C) * priors / (1 + delta) ** 2 / n
-        gap = xp.einsum("kij,ji->k", C, R) / n - delta
-        return xp.maximum(delta + xp.linalg.solve(xp.eye(K) - T, gap), 0.0)
-
     start = xp.trace(C, axis1=1, axis2=2) / (n * gamma)
     try:
-        delta = root(xp, step, start, C, priors, n, gamma, settled=SETTLED, steps=NEWTON_STEPS)
+        delta = root(xp, _delta_step, start, C, priors, n, gamma, settled=SETTLED, steps=NEWTON_STEPS)
     except ArithmeticError as error:
         raise ArithmeticError(
             f"delta did not settle in {NEWTON_STEPS} steps ({error}). Choose a larger gamma."
         ) from None
     s = 1 / xp.sum(priors / (1 + delta))
-    R = resolvent(delta, C, priors, gamma) / s
+    R = _resolvent(delta, C, priors, gamma) / s
     chi = s * priors / (1 + delta)
-    return chi, gamma * s, R, pairs(R, C) * chi * chi / (priors * n)
+    return chi, gamma * s, R, _pairs(R, C) * chi * chi / (priors * n)
+
+
+def _resolvent(delta: Any, C: Any, priors: Any, gamma: Any) -> Any:
+    xp = namespace(delta, C, priors, gamma)
+    return xp.linalg.inv(xp.tensordot(priors / (1 + delta), C, axes=1) + gamma * xp.eye(C.shape[-1]))
+
+
+def _pairs(R: Any, C: Any) -> Any:
+    """tr C_k R C_l R."""
+    CR = C @ R
+    return CR.reshape(len(C), -1) @ CR.swapaxes(1, 2).reshape(len(C), -1).T
+
+
+def _delta_step(delta: Any, C: Any, priors: Any, n: Any, gamma: Any) -> Any:
+    xp = namespace(delta, C, priors, n, gamma)
+    R = _resolvent(delta, C, priors, gamma)
+    T = _pairs(R, C) * priors / (1 + delta) ** 2 / n
+    gap = xp.einsum("kij,ji->k", C, R) / n - delta
+    return xp.maximum(delta + xp.linalg.solve(xp.eye(len(C)) - T, gap), 0.0)

@@ -12,12 +12,12 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
-from ..problem import TransferProblem, as_fit, is_squared
+from ..problem import TransferProblem, as_fit, checked_problem, is_squared
 from ..results import Moments, Optimum, ScoreForm
 from ..results.moments import THRESHOLDS
 from ..results.search import at_the_end, best, directions
 from . import convex_search, finite_size, low_rank
-from .predict import Problem, batched, checked_problem, predict, score_form
+from .predict import Problem, batched, predict, score_form
 
 SEARCHED = (
     "problem must hold NumPy numbers where the best α is found by a search, got JAX arrays. Optimise predict instead."

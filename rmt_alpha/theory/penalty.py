@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from ..problem import Fit, Group, TransferProblem
+from ..problem import Fit, Group, TransferProblem, checked_problem
 from .optimum import optimal_alpha
-from .predict import Problem, checked_problem, predict
+from .predict import Problem, predict
 
 BOUNDS = (1e-4, 1e4)
 COARSE = 13  # points per penalty of the starting grid

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import is_jax, plain
-from ..problem import Fit, TransferProblem, is_squared
+from ..problem import Fit, TransferProblem, checked_problem, is_squared
 from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe, moments
 from ..results.moments import THRESHOLDS, checked
 from . import convex, finite_size, localised, low_rank
@@ -88,14 +88,6 @@ def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:
     for place, cell, part in pieces:
         out[place] = localised.accuracy(cell, part, noise)
     return out
-
-
-def checked_problem(problem: Any) -> Problem:
-    if not isinstance(problem, Fit | TransferProblem):
-        raise TypeError(
-            f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}. It comes first: predict(problem, alpha)."
-        )
-    return problem
 
 
 def checked_alpha(problem: Any, alpha: Any) -> Any:

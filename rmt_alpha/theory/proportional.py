@@ -43,6 +43,7 @@ import numpy as np
 from scipy import optimize, special
 
 from .. import _checks as check
+from ..results.search import best
 
 NODES = 1000  # of the average over eigenvalues: its error falls exponentially
 MOST = 1e4  # outputs per dimension
@@ -199,15 +200,7 @@ class ManyOutputs:
 
     def _ranks(self, ranks: Any) -> int:
         """A rank that q outputs can have."""
-        return int(
-            check.number(
-                "ranks",
-                check.size("ranks", ranks, low=0),
-                low=0,
-                high=self.outputs,
-                remedy="There are no more outputs.",
-            )
-        )
+        return check.whole("ranks", ranks, 0, self.outputs, remedy="There are no more outputs.")
 
     def full_risk(self, spikes: Any) -> float:
         """The risk at full rank, r = q: κ²‖Δ‖²/((1+κ)² − η) + σ²q (1+κ)²/((1+κ)² − η)."""
@@ -232,14 +225,9 @@ class ManyOutputs:
             raise ValueError(f"W_source must have the shape {Wt.shape} of W_target and not be 0, got shape {Ws.shape}.")
         ranks = self._ranks(ranks)
         path = lambda alpha: self.risk_path(np.linalg.svd(Wt - alpha * Ws, compute_uv=False), ranks)  # noqa: E731
-        reach = 2 * np.linalg.norm(Wt) / np.linalg.norm(Ws)  # beyond it αW_s alone is worse than no start
-        grid = np.linspace(-reach, reach, 161)
-        seen = np.stack([path(a) for a in grid])
-        best = np.empty((2, ranks + 1))
-        for r, i in enumerate(seen.argmin(0)):
-            low, high = grid[max(i - 1, 0)], grid[min(i + 1, len(grid) - 1)]
-            found = optimize.minimize_scalar(
-                lambda a, r=r: path(a)[r], bounds=(low, high), method="bounded", options={"xatol": 1e-9}
-            )
-            best[:, r] = (found.x, found.fun) if found.fun <= seen[i, r] else (grid[i], seen[i, r])
-        return best[0], best[1]
+        unit = np.linalg.norm(Wt) / np.linalg.norm(Ws)  # beyond twice that αW_s alone is worse than no start
+        end = np.arcsinh(2.0)
+        goals: list[Any] = [lambda risks, r=r: -risks[:, r] for r in range(ranks + 1)]
+        at = lambda y: np.stack([path(alpha) for alpha in unit * np.sinh(y[:, 0])])  # noqa: E731
+        y, risks, _ = best(at, goals, np.array([end]), end / 80)
+        return unit * np.sinh(y[:, 0]), np.diagonal(risks).copy()

@@ -135,12 +135,7 @@ class Spectral:
         if law.axes is None:
             basis = np.eye(cov.dim) if cov.basis is None else cov.basis
             omega = self.xp.sum((law.noise @ basis) * basis, -2)
-        elif (
-            law.axes is None
-            or law.noise.shape[-1] == 1
-            or law.axes is cov
-            or (law.axes.basis is None and cov.basis is None)
-        ):
+        elif law.noise.shape[-1] == 1 or law.axes is cov or (law.axes.basis is None and cov.basis is None):
             omega = law.noise
         elif cov.is_identity:
             omega = self.xp.mean(law.noise, -1, keepdims=True)  # only traces of it are asked for

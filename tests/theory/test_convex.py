@@ -417,11 +417,11 @@ def test_expectations_across_kinks(m, V, v):
     second = V * ((edge**2 + 1) * Phi + edge * phi)  # E(1−ω)₊²
     exact = np.array([first / (1 + v), second / (1 + v) ** 2, Phi / (1 + v)])
     state = np.array([[m], [V], [v]])
-    np.testing.assert_allclose(expectations(SquaredHinge(), *state)[0][:, 0], exact, rtol=1e-11)
+    np.testing.assert_allclose(expectations(SquaredHinge(), *state)[0][0], exact, rtol=1e-11)
     linear = special.ndtr((1 - 2 * (1 + v) - m) / s)  # where huber's force is at its bound, 2
-    assert expectations(HuberHinge(2), *state)[0][2, 0] == pytest.approx((Phi - linear) / (1 + v), rel=1e-10)
+    assert expectations(HuberHinge(2), *state)[0][0, 2] == pytest.approx((Phi - linear) / (1 + v), rel=1e-10)
     plateau = Phi - special.ndtr((1 - v - m) / s)  # of the hinge: z = 1
-    assert expectations(Hinge(), *state)[0][2, 0] == pytest.approx(plateau / v, rel=1e-10)
+    assert expectations(Hinge(), *state)[0][0, 2] == pytest.approx(plateau / v, rel=1e-10)
 
 
 def force(loss, omega, v):
@@ -446,16 +446,16 @@ def test_expectations_of_smooth_losses(loss, m, V, v):
     density = np.exp(-u * u / 2) / np.sqrt(2 * np.pi)
     curvature = loss.curvature(z)
     exact = [np.trapezoid(f * density, u) for f in (g, g * g, curvature / (1 + v * curvature))]
-    np.testing.assert_allclose(expectations(loss, *np.array([[m], [V], [v]]))[0][:, 0], exact, rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(expectations(loss, *np.array([[m], [V], [v]]))[0][0], exact, rtol=1e-9, atol=1e-13)
 
 
 @pytest.mark.parametrize("m, V, v", [(0.5, 1.0, 0.7), (-1.0, 4.0, 3.0)])
 @pytest.mark.parametrize("loss", [*LOSSES.values(), SmoothMargin(), Hinge()], ids=lambda loss: loss.name)
 def test_derivatives_of_expectations(loss, m, V, v):
     state, h = np.array([m, V, v]), 1e-5
-    slopes = expectations(loss, *state[:, None])[1][..., 0]
+    slopes = expectations(loss, *state[:, None])[1][0]
     for j, e in enumerate(np.eye(3) * h):
-        up, down = (expectations(loss, *(state + sign * e)[:, None])[0][:, 0] for sign in (1, -1))
+        up, down = (expectations(loss, *(state + sign * e)[:, None])[0][0] for sign in (1, -1))
         np.testing.assert_allclose(slopes[:, j], (up - down) / (2 * h), rtol=1e-6, atol=1e-9)
 
 

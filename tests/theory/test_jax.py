@@ -241,3 +241,32 @@ def test_gradient_by_the_priors_of_many_classes():
     with jax.enable_x64(True):
         slope = (risk(jnp.asarray(0.2 + 1e-5)) - risk(jnp.asarray(0.2 - 1e-5))) / 2e-5
         assert float(jax.grad(risk)(0.2)) == pytest.approx(float(slope), rel=1e-6)
+
+
+COMPILED: list[str] = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, *_, **__: COMPILED.append(event) if "backend_compile" in event else None
+)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda gamma: predict(TransferProblem(**(BASE | {"gamma_target": gamma}), loss="logistic"), 0.7),
+        lambda gamma: predict(Fit(opposite(SPECTRUM), 15, gamma, starts=[MEANS[1]], loss="huber"), 0.7),
+        lambda gamma: predict(Fit(opposite(MATRIX), 15, gamma, starts=[Fit(opposite(MATRIX), 30, 0.4)]), 0.7),
+        lambda gamma: predict(Fit(opposite(jnp.asarray(MATRIX)), 15, gamma, starts=[MEANS[1]]), 0.7),
+    ],
+    ids=["loss", "loss and spectrum", "matrix", "JAX matrix"],
+)
+def test_arrays_are_compiled_for_once(f):
+    f(jnp.array(0.3))
+    COMPILED.clear()
+    f(jnp.array(0.5))
+    assert not COMPILED
+    jax.jit(lambda x: x + 1.5)(1.0)
+    assert COMPILED  # it does see what is compiled
+
+
+def opposite(covariance):
+    return Population.two_classes(MEANS[0], -MEANS[0], covariance=covariance)
