@@ -1,6 +1,9 @@
 """Checks of what the user hands in; every message names parameter, value, permitted range and remedy."""
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +79,14 @@ def number(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, 
     checked = real(name, value, low, high, remedy)
     if np.ndim(checked):
         raise ValueError(f"{name} must be one number, got shape {np.shape(checked)}. Loop over it.")
+    return checked
+
+
+def share(name: str, value: Any) -> float:
+    """A single number strictly between 0 and 1."""
+    checked = number(name, value)
+    if not 0 < checked < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, got {value!r}.")
     return checked
 
 
@@ -159,6 +170,19 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {_show(value)}.")
     return bool(value)
+
+
+@contextmanager
+def naming(name: str, wanted: str) -> Iterator[None]:
+    """Errors of other libraries' checks with the parameter's name, where they do not say it themselves."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        if re.search(rf"\b{name}\b", str(error)):
+            raise
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(
+            f"{name} must be {wanted}: {' '.join(str(error).split())}"
+        ) from error
 
 
 def path(name: str, value: Any) -> Path:
