@@ -14,6 +14,7 @@ from ._arrays import is_jax, is_tracer
 # Squares and products of four such numbers still fit into a double.
 LARGEST = 1e30
 LARGEST_SIZE = 2**53
+MOST_WORKERS = 1000  # processes; beyond that a machine has no memory for their interpreters
 
 
 def _show(value: Any) -> str:
@@ -80,6 +81,12 @@ def number(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, 
     if np.ndim(checked):
         raise ValueError(f"{name} must be one number, got shape {np.shape(checked)}. Loop over it.")
     return checked
+
+
+def workers(value: Any) -> int:
+    """A number of processes."""
+    remedy = f"Give a whole number from 1 to {MOST_WORKERS}."
+    return int(size("workers", number("workers", value, 1, MOST_WORKERS, remedy)))
 
 
 def share(name: str, value: Any) -> float:

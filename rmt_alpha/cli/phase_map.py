@@ -18,6 +18,7 @@ from ..sweep.phase_map import ALPHAS, GAINS, columns
 from .options import EXAMPLE, Count, Number, Problem, as_json, progress
 
 SUFFIXES = (".csv", ".pdf", ".png")
+MOST_CELLS = 2000  # along an axis
 
 Scale = Literal["auto", "linear", "log"]
 Range = Annotated[tuple[Number, Number] | None, tyro.conf.arg(metavar="LOW HIGH")]
@@ -45,14 +46,14 @@ def phase_map(
         y_range: The same for the vertical axis.
         x_scale: Spacing; auto: log for sizes and penalties, linear for the others.
         y_scale: The same for the vertical axis.
-        cells: Values along each axis; a count, at least 2. Sizes are rounded to whole numbers.
+        cells: Values along each axis; a count, 2 … 2000. Sizes are rounded to whole numbers.
         out: Where to write, without a suffix.
         json: The files' names and a summary as one line of JSON.
     """
     x, y = _name("X", x), _name("Y", y)
     if x == y:
         raise ValueError(f"Y must be another parameter than X, got {x!r} twice. Name two.")
-    count = int(check.size("cells", cells, low=2))
+    count = int(check.size("cells", check.number("cells", cells, 2, MOST_CELLS, "A picture shows no more."), low=2))
     at_x = axis(x, getattr(problem, x), x_range, x_scale, count, which="x_range")
     at_y = axis(y, getattr(problem, y), y_range, y_scale, count, which="y_range")
     made = problem.problem()

@@ -266,7 +266,7 @@ def prepare(
     """Number of trials, workers and setting, checked."""
     if not isinstance(problem, Fit | TransferProblem):
         raise TypeError(f"problem must be a Fit or a TransferProblem, got {type(problem).__name__}.")
-    n_trials, workers = _whole("n_trials", n_trials, least), _whole("workers", workers)
+    n_trials, workers = _whole("n_trials", n_trials, least), check.workers(workers)
     noise.law(conditions.noise)
     check.choice("labels", conditions.labels, samples.LABELS)
     check.choice("backend", conditions.backend, dense.BACKENDS)
