@@ -15,7 +15,7 @@ from ..files import write_whole
 from ..problem import NUMBERS
 from ..problem.numbers import SYMBOLS, axis, headline, is_log_axis
 from ..sweep.phase_map import ALPHAS, GAINS, columns
-from .options import EXAMPLE, Count, Number, Problem, as_json, progress
+from .options import EXAMPLE, Count, Number, Problem, as_json, progress, writing
 
 SUFFIXES = (".csv", ".pdf", ".png")
 MOST_CELLS = 2000  # along an axis
@@ -70,12 +70,10 @@ def phase_map(
     writer.writerow((x, y, *values))
     grids = np.broadcast_arrays(at_x, at_y[:, None], *values.values())
     writer.writerows(np.column_stack([grid.ravel() for grid in grids]).tolist())
-    try:
+    with writing(out):
         write_whole(paths[0], text.getvalue().encode())
         is_log = is_log_axis(x, x_scale), is_log_axis(y, y_scale)
         draw(paths[1:], x, at_x, y, at_y, values, is_log, headline(made, leave_out=(x, y)))
-    except OSError as error:
-        raise OSError(f"out must be a place that can be written to, got '{out}': {error}. Choose another.") from error
     hurts = float(np.mean(values["accuracy_at_1"] < values["accuracy_at_0"]))
     gain = float(np.max(values["gain_over_1"]))
     if json:

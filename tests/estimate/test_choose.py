@@ -206,6 +206,7 @@ def test_columns_that_number_the_rows_are_no_features(tmp_path):
         (["s.npz", "t.csv"], "must have the same columns"),
         (["s.csv", "t.txt"], "there is no file t.txt"),
         (["sX.npy,nothing.npy", "t.csv"], "there is no file nothing.npy"),
+        (["s.csv", "t.csv", "--out", "t.csv/mine"], "--out must be a place that can be written to, got 't.csv/mine'"),
         (["bad.json", "t.csv"], "is truncated, altered, or of another version. Choose the file again"),
         (["s.csv", "t.csv", "--label", "y"], "f0, f1, f2, f3, …, f59, label. Name the labels' column"),
         (["s.csv", "words.csv"], "in row 3 of column 'f1': 'red'. Encode as numbers, or drop: f1."),
