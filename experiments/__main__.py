@@ -2,7 +2,9 @@
 
 import sys
 
+from rmt_alpha.cli.entry import while_read
+
 from .runner import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(while_read(main))

@@ -1,6 +1,9 @@
 """Checks of what the user hands in; every message names parameter, value, permitted range and remedy."""
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from ._arrays import is_jax, is_tracer
 # Squares and products of four such numbers still fit into a double.
 LARGEST = 1e30
 LARGEST_SIZE = 2**53
+MOST_WORKERS = 1000  # processes; beyond that a machine has no memory for their interpreters
 
 
 def _show(value: Any) -> str:
@@ -93,6 +97,20 @@ def whole(name: str, value: Any, low: int = 1, high: int = LARGEST_SIZE, remedy:
     return int(number(name, size(name, value, low), low, high, remedy))
 
 
+def workers(value: Any) -> int:
+    """A number of processes."""
+    remedy = f"Give a whole number from 1 to {MOST_WORKERS}."
+    return whole("workers", value, 1, MOST_WORKERS, remedy)
+
+
+def share(name: str, value: Any) -> float:
+    """A single number strictly between 0 and 1."""
+    checked = number(name, value)
+    if not 0 < checked < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, got {value!r}.")
+    return checked
+
+
 def matrix(name: str, value: Any, rows: int | None = None, columns: int | None = None) -> Any:
     """A finite matrix (rows, columns)."""
     array = real(name, value)
@@ -173,6 +191,19 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {_show(value)}.")
     return bool(value)
+
+
+@contextmanager
+def naming(name: str, wanted: str) -> Iterator[None]:
+    """Errors of other libraries' checks with the parameter's name, where they do not say it themselves."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        if re.search(rf"\b{name}\b", str(error)):
+            raise
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(
+            f"{name} must be {wanted}: {' '.join(str(error).split())}"
+        ) from error
 
 
 def path(name: str, value: Any) -> Path:

@@ -11,6 +11,7 @@ from rmt_alpha import TransferProblem, draw, load, optimal_alpha, predict, save,
 from rmt_alpha.data import embed as embed_module
 from rmt_alpha.data import files as data_files
 from rmt_alpha.estimate.saved import SavedClassifier, load_classifier
+from rmt_alpha.estimate.tables import read_rows
 from rmt_alpha.files import DamagedFileError, read_record, seal, unseal, write_record
 
 from .damage import damaged
@@ -94,6 +95,34 @@ def test_embeddings_are_computed_again(tmp_path, monkeypatch, caplog):
         assert embed_module.embed(["a", "b"], model, cache).tolist() == whole.tolist()
         assert len(computed) == i + 2 and file.name in caplog.text and file.read_bytes() == content
         caplog.clear()
+
+
+ROWS = np.column_stack([np.arange(40.0) ** 1.5, np.arange(40) % 2])
+TABLES = {
+    "t.npz": lambda path: np.savez(path, X=ROWS[:, :1], y=ROWS[:, 1]),
+    "X.npy": lambda path: np.save(path, ROWS[:, :1]),
+    "t.csv": lambda path: path.write_text("a,label\n" + "".join(f"{a},{b:.0f}\n" for a, b in ROWS)),
+    "t.tsv": lambda path: path.write_text("a\tlabel\n" + "".join(f"{a}\t{b:.0f}\n" for a, b in ROWS)),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.filterwarnings("ignore")
+def test_rows_of_the_users_own_are_read_or_the_file_is_named(name, tmp_path):
+    """They carry no hash: a bit within a number may pass."""
+    TABLES[name](tmp_path / name)
+    np.save(tmp_path / "y.npy", ROWS[:, 1])
+    path = f"{tmp_path / name},{tmp_path / 'y.npy'}" if name == "X.npy" else str(tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    damages = [b"", whole[:40], whole[: len(whole) // 2], bytes(len(whole)), whole.decode("latin1").encode("utf-16")]
+    for bad in [*damages, *damaged(whole, N)]:
+        (tmp_path / name).write_bytes(bad)
+        try:
+            X, y, _ = read_rows(path)
+        except ValueError as error:
+            assert name in str(error)
+        else:
+            assert np.isfinite(X).all(axis=None) and len(X) == len(y) and bad
 
 
 def test_data_of_another_hash_are_never_read(tmp_path, monkeypatch):

@@ -14,16 +14,31 @@ EVALUATED_AT_ONCE = 64
 
 
 class Tokens:
-    """Texts to lists of token numbers with labels, cut at `max_length`, not padded yet."""
+    """Texts to lists of token numbers with labels, cut at `max_length`, not padded yet; ValueError where a model with a `vocabulary`
+    of so many tokens could not read them."""
 
-    def __init__(self, tokenizer: Any, max_length: int) -> None:
-        self.tokenizer = tokenizer
+    def __init__(self, tokenizer: Any, max_length: int, vocabulary: int | None = None) -> None:
+        self.tokenizer, self.vocabulary = tokenizer, vocabulary
         longest = min(max_length, tokenizer.model_max_length)
         self.options = dict(truncation=True, max_length=longest, padding=False, return_attention_mask=False)
 
     def __call__(self, examples: Examples) -> TokenRows:
         columns = [list(column) for column in zip(*examples.texts, strict=True)]
+        special = self.tokenizer.num_special_tokens_to_add(pair=len(columns) == 2)
+        if self.options["max_length"] <= special:
+            raise ValueError(
+                f"max_length must leave room for words beside the {special} tokens that mark where a text begins and ends, got "
+                f"{self.options['max_length']}. The usual length is 128."
+            )
         encoded = dict(self.tokenizer(*columns, **self.options)) if columns else {}
+        for text, row in zip(examples.texts, encoded.get("input_ids", ()), strict=True):
+            if not row:
+                raise ValueError(f"Texts must hold a token each for this model, got {text!r}. Drop empty texts.")
+            if self.vocabulary is not None and max(row) >= self.vocabulary:
+                raise ValueError(
+                    f"The tokenizer must be the model's own: it has a token of number {max(row)} in {text[0][:40]!r}, the model "
+                    f"{self.vocabulary} tokens. Name a folder in which both were saved together."
+                )
         return TokenRows(self.tokenizer, encoded, examples.labels)
 
 

@@ -243,7 +243,7 @@ class _Run:
         held = self._checkpoint(checkpoint)
         model, tokenizer = self.built()
         assert self.recipe.max_length is not None  # the protocol's, where none was given
-        tokens = Tokens(tokenizer, self.recipe.max_length)
+        tokens = Tokens(tokenizer, self.recipe.max_length, model.get_input_embeddings().num_embeddings)
         steps = trainer(model, self.method, self.recipe, self._loss)
         state = State(trainable=trainable(model))
         if held is not None:

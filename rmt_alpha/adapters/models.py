@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from ..data.files import DataUnavailableError
-from ..data.pretrained import PACKAGES, SPLIT, locate
+from ..data.pretrained import PACKAGES, SPLIT, locate, prepare
 
 DEFAULT_MODEL = "roberta-base"
 UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError)
@@ -73,10 +73,8 @@ def load_model(
     with _quiet(), _or_unavailable(name):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
         model: Any = kind.from_pretrained(folder, config=config, dtype=torch.float32, **options)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    prepare(tokenizer, config, f"model {str(name)!r}")
     model.config.pad_token_id = tokenizer.pad_token_id  # decoders read the last token that is not padding
-    tokenizer.padding_side = "right"
     return model, tokenizer
 
 

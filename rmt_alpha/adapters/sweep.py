@@ -28,7 +28,7 @@ def finetune_sweep(
     on from its last checkpoint. `workers`: processes, one core each; None: all cores that this process may use. Models are not kept,
     only records. If some runs fail the others still finish; then RuntimeError says which failed. Ctrl-C ends all at once.
     """
-    hands = pool.cores() if workers is None else int(check.number("workers", check.size("workers", workers)))
+    hands = pool.cores() if workers is None else check.workers(workers)
     store = Path(store).expanduser()
     folders = [store / _name(job) for job in jobs]
     records = [_record(job, folder) for job, folder in zip(jobs, folders, strict=True)]

@@ -36,6 +36,7 @@ class Task:
     dev: Examples
 
     def __post_init__(self) -> None:
+        shapes = set()
         for split in ("train", "dev"):
             examples = getattr(self, split)
             labels = np.asarray(examples.labels)
@@ -49,6 +50,13 @@ class Task:
                     f"The labels in {split} of task {self.name!r} must be whole numbers 0 … {len(self.labels) - 1}, one for each "
                     f"of {', '.join(self.labels)}, got {np.unique(labels)[:8]}."
                 )
+            for i, text in enumerate(examples.texts):
+                shapes.add(len(text) if isinstance(text, tuple) and all(isinstance(t, str) for t in text) else 0)
+                if shapes not in ({1}, {2}):
+                    raise ValueError(
+                        f"The texts of task {self.name!r} must be tuples of one string, or all of two, got {text!r} at index {i} of "
+                        f"{split}. Write (text,)."
+                    )
 
 
 def task_names() -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from ..files import write_whole
-from .options import as_json, table
+from .options import as_json, table, writing
 
 LOAD = "rmt_alpha.estimate.load_classifier({model!r})"
 FOR_ROWS = f"For new rows: {LOAD}.predict(X), X a DataFrame with these columns."
@@ -63,8 +63,9 @@ def choose(
     decision = choose_alpha(given, (X, y), more)
     out = out.expanduser()
     picture, model = (out.with_name(out.name + suffix) for suffix in (".png", ".json"))
-    draw(decision, picture)
-    decision.saved().save(model)
+    with writing(out):
+        draw(decision, picture)
+        decision.saved().save(model)
     if json:
         return as_json(
             alpha=decision.alpha,

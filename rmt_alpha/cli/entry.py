@@ -55,7 +55,31 @@ COMMANDS: dict[str, Callable[..., Outcome]] = {
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, 1 where the answer is no, 2 for what the user can put right, 4 for want of memory, disk
-    or workers, 130 after Ctrl-C."""
+    or workers, 130 after Ctrl-C, 141 where nobody reads the answer."""
+    try:
+        return while_read(functools.partial(_run, args))
+    except OSError as error:  # such as a full disk that the answer goes to
+        return _complain(
+            f"standard output cannot be written: {error}", NO_RESOURCES if _is_resource(error) else BAD_INPUT
+        )
+
+
+def while_read(run: Callable[[], int]) -> int:
+    """What `run` returns; 141, and no word, where the reader of its output has seen enough, as in `… | head`."""
+    try:
+        try:
+            return run()
+        finally:
+            print(end="", flush=True)
+    except OSError as error:
+        # The interpreter would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
+        return BROKEN_PIPE
+
+
+def _run(args: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if args is None else args)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # Greek letters, on a terminal that has none
@@ -65,6 +89,8 @@ def main(args: Sequence[str] | None = None) -> int:
         output = _parse(words)()
     except KeyboardInterrupt as error:
         return _complain(str(error) or "interrupted.", INTERRUPTED)
+    except BrokenPipeError:
+        raise
     except MemoryError as error:
         return _complain(f"out of memory: {error}. Ask for less at once, or use a larger machine.", NO_RESOURCES)
     except (ValueError, TypeError, OSError, ArithmeticError, ImportError) as error:
@@ -80,11 +106,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _say(text: str, status: int) -> int:
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # `| head` has seen enough; the interpreter would complain once more when it closes stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+    print(text)
     return status
 
 

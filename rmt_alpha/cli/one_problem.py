@@ -101,7 +101,7 @@ def simulate(
     counts: dict[str, Any] = {
         "n_trials": check.size("n_trials", n_trials, low=2),
         "seed": check.size("seed", seed, low=0),
-        "workers": check.size("workers", workers),
+        "workers": check.workers(workers),
     }
     with progress("simulate") as told:
         drawn = simulate_problem(made, at, method=method, noise=noise, labels=labels, progress=told, **counts)

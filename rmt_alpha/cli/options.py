@@ -10,6 +10,7 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -85,6 +86,15 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(done - bar.n)
 
         yield told
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Errors of what is written to `out`, in the words of the command line."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"out must be a place that can be written to, got '{out}': {error}. Choose another.") from error
 
 
 def as_json(**values: Any) -> str:

@@ -15,9 +15,10 @@ from ..files import write_whole
 from ..problem import NUMBERS
 from ..problem.numbers import SYMBOLS, axis, headline, is_log_axis
 from ..sweep.phase_map import ALPHAS, GAINS, columns
-from .options import EXAMPLE, Count, Number, Problem, as_json, progress
+from .options import EXAMPLE, Count, Number, Problem, as_json, progress, writing
 
 SUFFIXES = (".csv", ".pdf", ".png")
+MOST_CELLS = 2000  # along an axis
 
 Scale = Literal["auto", "linear", "log"]
 Range = Annotated[tuple[Number, Number] | None, tyro.conf.arg(metavar="LOW HIGH")]
@@ -45,14 +46,14 @@ def phase_map(
         y_range: The same for the vertical axis.
         x_scale: Spacing; auto: log for sizes and penalties, linear for the others.
         y_scale: The same for the vertical axis.
-        cells: Values along each axis; a count, at least 2. Sizes are rounded to whole numbers.
+        cells: Values along each axis; a count, 2 … 2000. Sizes are rounded to whole numbers.
         out: Where to write, without a suffix.
         json: The files' names and a summary as one line of JSON.
     """
     x, y = _name("X", x), _name("Y", y)
     if x == y:
         raise ValueError(f"Y must be another parameter than X, got {x!r} twice. Name two.")
-    count = int(check.size("cells", cells, low=2))
+    count = int(check.size("cells", check.number("cells", cells, 2, MOST_CELLS, "A picture shows no more."), low=2))
     at_x = axis(x, getattr(problem, x), x_range, x_scale, count, which="x_range")
     at_y = axis(y, getattr(problem, y), y_range, y_scale, count, which="y_range")
     made = problem.problem()
@@ -69,12 +70,10 @@ def phase_map(
     writer.writerow((x, y, *values))
     grids = np.broadcast_arrays(at_x, at_y[:, None], *values.values())
     writer.writerows(np.column_stack([grid.ravel() for grid in grids]).tolist())
-    try:
+    with writing(out):
         write_whole(paths[0], text.getvalue().encode())
         is_log = is_log_axis(x, x_scale), is_log_axis(y, y_scale)
         draw(paths[1:], x, at_x, y, at_y, values, is_log, headline(made, leave_out=(x, y)))
-    except OSError as error:
-        raise OSError(f"out must be a place that can be written to, got '{out}': {error}. Choose another.") from error
     hurts = float(np.mean(values["accuracy_at_1"] < values["accuracy_at_0"]))
     gain = float(np.max(values["gain_over_1"]))
     if json:

@@ -101,7 +101,7 @@ def run(n_problems: Any, n_trials: Any, dim: Any, seed: Any, level: float, worke
         )
     rng = np.random.default_rng(seed)
     problem, alpha = random_problems(rng, n_problems, dim), rng.uniform(-LARGEST_ALPHA, LARGEST_ALPHA, n_problems)
-    workers = check.size("workers", workers)
+    workers = check.workers(workers)
     with progress("validate") as told:
         drawn = simulate(problem, alpha, n_trials=n_trials, seed=seed, method="chain", workers=workers, progress=told)
     scores = compare(predict(problem, alpha), drawn)

@@ -19,22 +19,12 @@ from tqdm import tqdm
 
 from ..files import seal, tidy, unseal, write_whole
 from .files import DataUnavailableError
-from .pretrained import BUNDLED, Pretrained, locate, without_extra
+from .pretrained import BUNDLED, Pretrained, locate, positions, prepare, without_extra
 
 log = logging.getLogger("rmt_alpha")
 
 BATCH = 32
-OFFSET = {
-    "roberta",
-    "xlm-roberta",
-    "xlm-roberta-xl",
-    "camembert",
-    "mpnet",
-    "longformer",
-    "data2vec-text",
-    "ibert",
-    "luke",
-}
+USUAL = 512  # tokens, for an encoder that takes any number
 _RECIPE = b"mean over tokens, L2, float32, 2"  # part of the cache key: count up where `_compute` changes its result
 
 
@@ -107,9 +97,7 @@ def _compute(texts: list[str], found: Pretrained) -> np.ndarray:
             f"encoder must be an encoder or a decoder, got {found.path} with both ({type(model).__name__}). "
             f"Take an encoder, such as the bundled one."
         )
-    if tokenizer.pad_token is None:  # decoders; what stands in for it is masked out of the mean
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = "right"
+    prepare(tokenizer, model.config, f"encoder {str(found.path)!r}")
     length = _longest(folder, tokenizer, model)
     order = np.argsort([-len(t) for t in texts], kind="stable")  # like lengths together: little padding
     vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
@@ -137,10 +125,7 @@ def _longest(folder: Path, tokenizer: Any, model: Any) -> int:
     said = folder / "sentence_bert_config.json"
     if said.is_file():
         return int(json.loads(said.read_text(encoding="utf-8"))["max_seq_length"])
-    positions = getattr(model.config, "max_position_embeddings", None) or 512
-    if model.config.model_type in OFFSET and (pad := model.config.pad_token_id) is not None:
-        positions -= pad + 1  # their positions begin after the padding's number
-    return min(tokenizer.model_max_length, positions)
+    return min(tokenizer.model_max_length, positions(model.config) or USUAL)
 
 
 def _cache_folder(cache: str | Path | None) -> Path:

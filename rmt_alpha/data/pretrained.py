@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..files import file_hash, folder_hash
 from .files import DataUnavailableError
@@ -18,6 +19,18 @@ SPLIT: dict[str, SplitPackage] = {"all-mpnet-base-v2": MPNET}
 # Of what a hub's repository holds: configuration and tokenizer, then weights in the first of these formats that there is.
 SMALL_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
 WEIGHTS = ("*.safetensors", "*.bin")
+# Kinds of model whose positions begin after the padding's number.
+AFTER_PADDING = {
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "mpnet",
+    "longformer",
+    "data2vec-text",
+    "ibert",
+    "luke",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,27 @@ def locate(what: str, name: str | Path) -> Pretrained:
     if str(name) in SPLIT:
         return Pretrained(joined(what, SPLIT[str(name)]))
     return Pretrained(_from_hub(what, str(name)))
+
+
+def positions(config: Any) -> int | None:
+    """How many tokens a model of this configuration has positions for; None where there is no end to them."""
+    most = getattr(config, "max_position_embeddings", None) or 0
+    if config.model_type in AFTER_PADDING and config.pad_token_id is not None:
+        most -= config.pad_token_id + 1
+    return most if most > 0 else None  # XLNet says −1
+
+
+def prepare(tokenizer: Any, config: Any, model: str) -> None:
+    """Make a tokenizer pad on the right, and cut texts where the positions of its model end, which it may not know itself."""
+    if tokenizer.pad_token is None:  # decoders have none; their attention masks what stands in for it
+        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token is None:
+        raise ValueError(
+            f"The tokenizer of {model} must have a token for padding, or one for the end of a text, got neither. "
+            f"Set tokenizer.pad_token, and save it again."
+        )
+    tokenizer.padding_side = "right"
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(config) or tokenizer.model_max_length)
 
 
 def _from_hub(what: str, name: str) -> Path:

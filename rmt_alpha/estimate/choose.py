@@ -113,6 +113,7 @@ def choose_alpha(
     >>> print(decision.verdict)
     The source helps: 17.6 [2.0, 33.2] points over the target alone. α = 0.18 [0.03, 4.34] cannot be told from 1 with 40 rows: take 1.
     """
+    level, theory = check.share("level", level), check.flag("theory", theory)
     X, y = _pair("target", target)
     names = [str(c) for c in X.columns] if hasattr(X, "columns") else None
     scaling = None
@@ -151,7 +152,7 @@ def choose_alpha(
     take = _take(alpha, low, high, gain)
     curve = curve_of(chosen, level=level)
     if theory and scaling is not None and chosen.classes_.size == 2:
-        curve = with_theory(curve, X, np.where(np.asarray(y) == chosen.classes_[1], 1.0, -1.0), np.asarray(source))
+        curve = with_theory(curve, X, np.where(np.ravel(y) == chosen.classes_[1], 1.0, -1.0), np.asarray(source))
     model = chosen if take == alpha else models[f"{take:g}"]
     verdict = _verdict(alpha, low, high, take, helps, gain, n)
     return Decision(
@@ -218,7 +219,8 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
             f"{name} must be a pair (rows, labels){also}, got {what}. Write choose_alpha((X_source, y_source), (X, y))."
         )
     check.unmasked(name, given[1])
-    kind = type_of_target(given[1], input_name=f"the labels of {name}")
+    with check.naming(name, "a pair (rows, labels)"):
+        kind = type_of_target(given[1], input_name=f"the labels of {name}")
     if kind not in ("binary", "multiclass"):
         raise ValueError(
             f"the labels of {name} must be classes, got {kind} values. Cut them into classes; for regression use AlphaRidge."
@@ -241,8 +243,10 @@ def _same_columns(target: list[str], source: list[str]) -> None:
 def _numbers(name: str, X: Any) -> np.ndarray:
     check.unmasked(name, X)
     try:
+        if np.iscomplexobj(X):
+            raise TypeError("they are complex")
         X = np.asarray(X, dtype=float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"{name} must hold numbers, one column per feature: {error}. Encode words as numbers."
         ) from error

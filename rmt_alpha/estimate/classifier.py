@@ -38,6 +38,8 @@ RULES = ("auto", "loo")
 PENALTIES = 25  # values of γ that "loo" looks at
 LARGEST = 2**24  # left-out scores that exist at one time, where there are several γ
 THRESHOLDS = ("accuracy", "balanced")
+NO_WEIGHT = 1e-12  # of the largest: to rounding such a row has no say, and the others would have none beside it
+EXTREME = 1e100  # features and scores of a source beyond this, or below its inverse, have squares that no double holds
 
 
 @dataclass(frozen=True)
@@ -64,39 +66,46 @@ class _AlphaRidge(BaseEstimator):
         """X as float64 (CSR if sparse), through the source Pipeline's transform if there is one; and whether there is."""
         check.unmasked("X", X)
         transform, _ = split_pipeline(self.source)
-        if transform is None:
-            least = 2 if reset else 1
-            return validate_data(
-                self, X, dtype=np.float64, accept_sparse="csr", reset=reset, ensure_min_samples=least
-            ), False
-        if hasattr(X, "shape"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        try:
-            rows = transform.transform(X)
-        except NotFittedError as error:
-            raise ValueError(f"source={self.source!r} is a Pipeline that is not fitted. {REMEDY}") from error
-        return check_array(rows, dtype=np.float64, accept_sparse="csr"), True
+        with check.naming("X", "rows of finite numbers"):
+            if transform is None:
+                least = 2 if reset else 1
+                return validate_data(
+                    self, X, dtype=np.float64, accept_sparse="csr", reset=reset, ensure_min_samples=least
+                ), False
+            if hasattr(X, "shape"):
+                validate_data(self, X, reset=reset, skip_check_array=True)
+            try:
+                rows = transform.transform(X)
+            except NotFittedError as error:
+                raise ValueError(
+                    f"source={self.source!r} is a Pipeline that is not fitted, and X goes through it. {REMEDY}"
+                ) from error
+            return check_array(rows, dtype=np.float64, accept_sparse="csr", input_name="X"), True
 
     def _weights(self, sample_weight: Any, X: Any) -> np.ndarray:
-        weights = _check_sample_weight(check.unmasked("sample_weight", sample_weight), X, dtype=np.float64)
+        check.unmasked("sample_weight", sample_weight)
+        with check.naming("sample_weight", f"{X.shape[0]} non-negative numbers, one per row"):
+            weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
         if weights.min() < 0 or not weights.any():
             raise ValueError("sample_weight must be non-negative and contain at least one non-zero number.")
-        return weights / weights.max()
+        weights = weights / weights.max()
+        return np.where(weights > NO_WEIGHT, weights, 0.0)
 
     def _scaled(
         self, X: Any, targets: np.ndarray, starts: Starts, omega: np.ndarray
     ) -> tuple[RidgePath, np.ndarray, float]:
         """The path of X in units of its own spread, the penalties there, and that unit: a power of 2, so that units change no digit."""
+        intercept = check.flag("fit_intercept", self.fit_intercept)
         spread = _spread(X)  # refuses rows that do not differ
-        unit = float(2.0 ** np.round(np.log2(spread if self.fit_intercept else _size(X))))
+        _moderate("X", spread, "features")
+        unit = float(2.0 ** np.round(np.log2(spread if intercept else _size(X))))
         X = X / unit
-        grid = self._gamma_grid(X.shape, mean_square(X, omega / omega.mean(), self.fit_intercept), unit)
-        intercept = self.fit_intercept
-        return (
-            RidgePath(X, targets, starts.weights * unit, starts.intercepts, omega, intercept, grid.min()),
-            grid,
-            unit,
-        )
+        grid = self._gamma_grid(X.shape, mean_square(X, omega / omega.mean(), intercept), unit)
+        with np.errstate(over="ignore"):
+            weights = starts.weights * unit
+        for w, b in zip(weights, starts.intercepts, strict=True):
+            _moderate("source", max(np.abs(w).max(), np.abs(b).max()), "scores")
+        return RidgePath(X, targets, weights, starts.intercepts, omega, intercept, grid.min()), grid, unit
 
     def _blocks(self, path: RidgePath, grid: np.ndarray) -> list[np.ndarray]:
         """Penalties that are looked at together: all, where their scores fit."""
@@ -109,11 +118,14 @@ class _AlphaRidge(BaseEstimator):
             n, p = shape
             if self.gammas is None:
                 return mean_square * np.geomspace(1e-3, 30 * max(1, p / n), PENALTIES)
-            grid, name = np.atleast_1d(np.asarray(check.unmasked("gammas", self.gammas), dtype=float)), "gammas"
+            check.unmasked("gammas", self.gammas)
+            with check.naming("gammas", "a list of positive numbers"):
+                grid, name = np.atleast_1d(np.asarray(self.gammas, dtype=float)), "gammas"
         elif not isinstance(self.gamma, Real) or isinstance(self.gamma, bool):
             raise ValueError(f"gamma={self.gamma!r} must be a positive number or 'loo'.")
         else:
-            grid, name = np.array([self.gamma], dtype=float), "gamma"
+            with check.naming("gamma", "a positive number or 'loo'"):
+                grid, name = np.array([float(self.gamma)]), "gamma"
         if grid.ndim != 1 or grid.size == 0 or not np.all((grid > 0) & np.isfinite(grid)):
             value = getattr(self, name)
             raise ValueError(f"{name}={value!r} must be positive and finite; for a ridgeless fit take e.g. 1e-8.")
@@ -122,7 +134,7 @@ class _AlphaRidge(BaseEstimator):
 
     def _given_alpha(self, J: int, d: int) -> np.ndarray | None:
         """alpha (J, d) as the user gave it; None where it is to be chosen."""
-        if self.per not in ("source", "output"):
+        if not isinstance(self.per, str) or self.per not in ("source", "output"):
             raise ValueError(
                 f"per={self.per!r} must be 'source' (one α per source) or 'output' (one per class or output)."
             )
@@ -130,7 +142,9 @@ class _AlphaRidge(BaseEstimator):
             if self.alpha not in RULES:
                 raise ValueError(f"alpha={self.alpha!r} is unknown; use one of {sorted(RULES)} or a finite number.")
             return None
-        alpha = np.asarray(check.unmasked("alpha", self.alpha), dtype=np.float64)
+        check.unmasked("alpha", self.alpha)
+        with check.naming("alpha", f"a finite number or one of {sorted(RULES)}"):
+            alpha = np.asarray(self.alpha, dtype=np.float64)
         shapes = {(), (1,), (J,), (J, d)} | ({(d,)} if J == 1 else set())
         if J == 0 and alpha.size == 1 and np.isfinite(alpha).all():
             return np.zeros((0, d))
@@ -292,7 +306,11 @@ class AlphaRidgeClassifier(ClassifierMixin, _AlphaRidge):
     def _class_weights(self, y: np.ndarray, codes: np.ndarray, omega: np.ndarray) -> np.ndarray:
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             return (omega.sum() / np.bincount(codes, omega))[codes]  # scikit-learn's forgets the rows' own weights
-        return compute_sample_weight(self.class_weight, y)
+        with check.naming("class_weight", "None, 'balanced', or a dict of a number per class"):
+            weights = compute_sample_weight(self.class_weight, y)
+            if not (np.isfinite(weights) & (weights > 0)).all():
+                raise ValueError("every weight must be positive and finite.")
+        return weights
 
     def _costs(self) -> np.ndarray:
         """What an error on each class costs by the user's own class_weight, (K,)."""
@@ -398,9 +416,11 @@ class AlphaRidge(RegressorMixin, _AlphaRidge):
         X, transformed = self._rows(X, reset=True)
         if y is None:
             raise ValueError("AlphaRidge requires y to be passed, but the target y is None.")
-        y = check_array(check.unmasked("y", y), dtype=np.float64, ensure_2d=False, input_name="y")
+        check.unmasked("y", y)
+        with check.naming("y", "finite numbers, one or more per row of X"):
+            y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
         if len(y) != X.shape[0]:
-            raise ValueError(f"Found input variables with inconsistent numbers of samples: {[X.shape[0], len(y)]}")
+            raise _unequal(X.shape[0], len(y))
         omega = self._weights(sample_weight, X)
         seen = omega > 0
         if not seen.all():
@@ -478,13 +498,19 @@ def _least_squares_bounds(
     return np.stack([given, given]) if given is not None else _least_squares(loo, targets, omega, per_output)[1]
 
 
+def _unequal(rows: int, values: int) -> ValueError:
+    return ValueError(f"y must have one entry per row of X, got inconsistent numbers of samples: {[rows, values]}")
+
+
 def _labels(y: Any, n: int) -> np.ndarray:
-    y = column_or_1d(check.unmasked("y", y), warn=True)
-    if y.dtype.kind == "f":
-        assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
+    check.unmasked("y", y)
+    with check.naming("y", "a label per row of X"):
+        y = column_or_1d(y, warn=True)
+        if y.dtype.kind == "f":
+            assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
     if len(y) != n:
-        raise ValueError(f"Found input variables with inconsistent numbers of samples: {[n, len(y)]}")
+        raise _unequal(n, len(y))
     return y
 
 
@@ -508,6 +534,14 @@ def _distinct(X: Any, labels: np.ndarray, omega: np.ndarray) -> tuple[Any, np.nd
         return X, labels, omega
     first = np.unique(group, return_index=True)[1]
     return X[first], labels[first], np.bincount(group, omega)
+
+
+def _moderate(name: str, size: float, what: str) -> None:
+    """Is a size one that can be squared?"""
+    if not 1 / EXTREME <= size <= EXTREME:
+        raise ValueError(
+            f"{name} must have {what} of a size in [{1 / EXTREME:g}, {EXTREME:g}], got {size:.3g}. Express them in another unit."
+        )
 
 
 def _spread(X: Any) -> float:

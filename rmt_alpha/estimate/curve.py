@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from scipy.special import ndtr, ndtri
 
 from .. import _checks as check
@@ -63,11 +64,12 @@ def accuracy_curve(
     >>> print(curve.accuracy.round(2), curve.difference.round(2))
     [0.79 0.84 0.84] [-0.03  0.    0.  ]
     """
+    theory = check.flag("theory", theory)
     model = AlphaRidgeClassifier(source, **options).fit(X, y)
     curve = curve_of(model, alpha, reference, level)
     if theory and model.classes_.size == 2:
         X, _ = model._rows(X, reset=False)
-        signs = np.where(np.asarray(y) == model.classes_[1], 1.0, -1.0)
+        signs = np.where(np.ravel(y) == model.classes_[1], 1.0, -1.0)
         curve = with_theory(curve, X, signs, _single_start(model, X.shape[1]))
     return curve
 
@@ -76,22 +78,16 @@ def curve_of(
     model: AlphaRidgeClassifier, alpha: Any = None, reference: float = 1.0, level: float = 0.9
 ) -> AccuracyCurve:
     """The curve of a fitted classifier with one source and one α."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level!r}. The usual value is 0.9.")
-    left_out = model.left_out_
-    if len(left_out.scores) != 2:
-        raise ValueError(
-            f"source must be one source, got {len(left_out.scores) - 1}: a curve has one axis. Combine them first, or take each alone."
-        )
+    level = check.share("level", level)
+    reference = check.number("reference", reference)
+    left_out = of_one_source(model)
     if alpha is None:
         chosen = float(np.mean(model.alpha_))
         reach = max(2.0, 1.5 * abs(chosen))
         alpha = np.unique(
             np.append(np.linspace(min(0.0, chosen) - 0.4 * reach, max(0.0, chosen) + reach, 40), reference)
         )
-    alpha = np.asarray(check.unmasked("alpha", alpha), dtype=float)
-    if alpha.ndim != 1 or alpha.size == 0 or not np.isfinite(alpha).all():
-        raise ValueError(f"alpha must be a list of finite numbers, got {alpha!r}.")
+    alpha = check.vector("alpha", alpha)
     margin = _margins(left_out, np.append(alpha, reference))
     weight = left_out.omega / left_out.omega.sum()
     count = 1 / np.sum(weight**2)
@@ -111,11 +107,21 @@ def curve_of(
         difference=difference,
         difference_low=difference - wide,
         difference_high=difference + wide,
-        reference=float(reference),
+        reference=reference,
         level=level,
         gamma=model.gamma_,
         theory=None,
     )
+
+
+def of_one_source(model: AlphaRidgeClassifier) -> LeftOut:
+    """What the rows say of the one source."""
+    left_out = model.left_out_
+    if len(left_out.scores) != 2:
+        raise ValueError(
+            f"source must be one source, got {len(left_out.scores) - 1}: a curve has one axis. Combine them first, or take each alone."
+        )
+    return left_out
 
 
 def with_theory(curve: AccuracyCurve, X: Any, signs: np.ndarray, w: np.ndarray) -> AccuracyCurve:
@@ -154,8 +160,17 @@ def learning_curve(
     at hand where it is None.
     """
     model = AlphaRidgeClassifier(source, gamma="loo" if gamma is None else gamma).fit(X, y)
+    if model.classes_.size != 2:
+        raise ValueError(
+            f"y must hold two classes, got {model.classes_.size}. Take two of them, or one against the rest."
+        )
+    of_one_source(model)
     X, _ = model._rows(X, reset=False)
-    signs = np.where(np.asarray(y) == model.classes_[1], 1.0, -1.0)
+    if sparse.issparse(X):
+        raise ValueError(
+            "X must be dense, got a sparse matrix: theory takes moments of all its features. Take X.toarray()."
+        )
+    signs = np.where(np.ravel(y) == model.classes_[1], 1.0, -1.0)
     w = _single_start(model, X.shape[1])
     alpha = curve_of(model).alpha if alpha is None else np.atleast_1d(check.real("alpha", alpha))
     sizes = np.atleast_1d(check.size("sizes", sizes, low=2))

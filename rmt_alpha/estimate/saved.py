@@ -31,6 +31,11 @@ class SavedClassifier:
     features: list[str] | None
     about: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coef", check.matrix("coef", self.coef))
+        for name, length in (("intercept", len(self.coef)), ("offset", len(self.classes))):
+            object.__setattr__(self, name, check.vector(name, getattr(self, name), length))
+
     @property
     def coef_(self) -> np.ndarray:
         """As a source for `AlphaRidgeClassifier`."""

@@ -68,7 +68,9 @@ def _one(
             "source holds a Pipeline among several sources: their features differ. Transform X yourself, and give the final steps."
         )
     if hasattr(model, "coef_"):
-        w, b, what = np.asarray(model.coef_, float), np.asarray(model.intercept_, float), "source.coef_"
+        check.unmasked("source.coef_", model.coef_)
+        with check.naming("source", "a fitted linear model with numbers in coef_ and intercept_"):
+            w, b, what = np.asarray(model.coef_, float), np.asarray(model.intercept_, float), "source.coef_"
         _same_classes(model, classes)
         theirs = getattr(model, "feature_names_in_", None)
     elif hasattr(model, "predict") or hasattr(model, "fit"):
@@ -76,7 +78,11 @@ def _one(
     else:
         theirs = np.asarray(model.index) if hasattr(model, "index") and hasattr(model, "to_numpy") else None
         theirs = theirs if theirs is not None and all(isinstance(name, str) for name in theirs) else None
-        w, b, what = np.asarray(check.unmasked("source", model), dtype=np.float64), np.zeros(d), "source"
+        check.unmasked("source", model)
+        with check.naming("source", "weights, a fitted linear model, or a list of these"):
+            if np.iscomplexobj(model):
+                raise TypeError("these are complex")
+            w, b, what = np.asarray(model, dtype=np.float64), np.zeros(d), "source"
     if names is not None and theirs is not None and not transformed and not np.array_equal(names, theirs):
         first = next((i for i, (a, c) in enumerate(zip(names, theirs, strict=False)) if a != c), len(theirs))
         mine, other = (x[first] if first < len(x) else "nothing" for x in (names, theirs))
@@ -89,7 +95,7 @@ def _one(
         raise ValueError(
             f"{what} has shape {w.shape}; it must be {wanted}, one weight per feature of X. Train the source on the same features."
         )
-    if not np.isfinite(w).all() or not np.any(w):
+    if not np.isfinite(w).all() or not np.any(w) or not np.isfinite(b).all():
         raise ValueError(f"{what} must be finite and not all 0. Drop the empty or failed source.")
     return w.reshape(d, p), np.broadcast_to(np.ravel(b), d) if np.size(b) in (1, d) else np.zeros(d)
 

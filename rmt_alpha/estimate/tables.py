@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,18 +85,16 @@ def _frame(path: str, label: str | None) -> pd.DataFrame:
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     suffix = file.suffix.lower()
-    try:
-        if suffix in (".csv", ".tsv"):
+    if suffix in (".csv", ".tsv"):
+        with _reading(path):
             return pd.read_csv(file, sep="\t" if suffix == ".tsv" else ",")
-        if suffix == ".parquet":
+    if suffix == ".parquet":
+        with _reading(path):
             return pd.read_parquet(file)
-        if suffix == ".npz":
-            with np.load(file, allow_pickle=False) as arrays:
-                return _arrays(path, dict(arrays), label)
-        if suffix == ".npy" and label is None:
-            return _named(path, np.load(file, allow_pickle=False))
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, EOFError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+    if suffix == ".npz":
+        return _arrays(path, _loaded(file), label)
+    if suffix == ".npy" and label is None:
+        return _named(path, _one(file))
     raise ValueError(f"{path} must end in {SUFFIXES}.")
 
 
@@ -104,8 +104,35 @@ def _pair(path: str, label: str | None) -> pd.DataFrame:
     if missing or len(files) != 2 or label is None:
         what = f"there is no file {missing[0]}" if missing else "two files, rows and labels, are needed"
         raise ValueError(f"{path}: {what}. Files may be {SUFFIXES}.")
-    X, y = (np.load(f, allow_pickle=False) for f in files)
-    return _arrays(path, {"X": X, "y": y}, label)
+    return _arrays(path, {"X": _one(files[0]), "y": _one(files[1])}, label)
+
+
+def _loaded(file: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz by name, the one of an .npy as X."""
+    with _reading(file):
+        found = np.load(file, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return {"X": found}
+        with found:
+            return dict(found)
+
+
+def _one(file: Path) -> np.ndarray:
+    arrays = list(_loaded(file).values())
+    if len(arrays) != 1:
+        raise ValueError(f"{file} must hold one array, got {len(arrays)}. Save it with np.save.")
+    return arrays[0]
+
+
+@contextmanager
+def _reading(path: str | Path) -> Iterator[None]:
+    """Each format has errors of its own for a damaged file; all of them come with the file's name."""
+    try:
+        yield
+    except MemoryError as error:
+        raise MemoryError(f"{path} cannot be read: {error}") from error
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read: {str(error) or type(error).__name__}") from error
 
 
 def _arrays(path: str, arrays: dict[str, np.ndarray], label: str | None) -> pd.DataFrame:

@@ -265,7 +265,7 @@ def prepare(
 ) -> tuple[int, int, Setting]:
     """Number of trials, workers and setting, checked."""
     checked_problem(problem)
-    n_trials, workers = check.whole("n_trials", n_trials, least), check.whole("workers", workers)
+    n_trials, workers = check.whole("n_trials", n_trials, least), check.workers(workers)
     noise.law(conditions.noise)
     check.choice("labels", conditions.labels, samples.LABELS)
     check.choice("backend", conditions.backend, dense.BACKENDS)

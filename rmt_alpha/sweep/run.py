@@ -112,7 +112,7 @@ def sweep(
         raise ValueError(
             f"workers must be left out with an executor, which has its own, got {workers!r}. Keep one of the two."
         )
-    hands = pool.cores() if workers is None else check.whole("workers", workers)
+    hands = pool.cores() if workers is None else check.workers(workers)
     netcdf.check_names(layout, TAKEN)
     theory = _theory(layout)  # first: a problem beyond double precision shows here, before hours of simulation
     leading = leading_axes(theory)

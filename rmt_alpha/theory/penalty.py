@@ -12,7 +12,7 @@ import numpy as np
 from .. import _checks as check
 from ..problem import Fit, Group, TransferProblem, checked_problem
 from .optimum import optimal_alpha
-from .predict import Problem, predict
+from .predict import Problem, checked_alpha, predict
 
 BOUNDS = (1e-4, 1e4)
 COARSE = 13  # points per penalty of the starting grid
@@ -68,6 +68,8 @@ def optimal_penalty(
     check.choice("over", over, OVER)
     if checked_problem(problem).shape:
         raise ValueError(f"problem must be scalar, got shape {problem.shape}. Iterate over problem.cells().")
+    if alpha is not None and problem.leading_axes(checked_alpha(problem, alpha)):
+        raise ValueError(f"alpha must be one value for the problem, got shape {np.shape(alpha)}. Ask for each of them.")
     low, high = (float(check.number("bounds", b, low=1e-12)) for b in bounds)
     if not low < high:
         raise ValueError(f"bounds must be (low, high) with low < high, got {bounds}. Exchange them.")

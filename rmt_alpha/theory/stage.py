@@ -234,4 +234,11 @@ def _blocks(R: Spectral | Dense, q: int, trace: Any) -> Any:
 
 def _solve_small(xp: Any, A: Any, b: Any) -> Any:
     """A⁻¹b for A (..., K, K), b (..., K, m)."""
-    return b / A if A.shape[-1] == 1 else xp.linalg.solve(A, b)
+    if A.shape[-1] == 1:
+        return b / A
+    try:
+        return xp.linalg.solve(A, b)
+    except np.linalg.LinAlgError as error:  # A = I + something so large that double precision loses the I
+        raise ArithmeticError(
+            "the means left the range of double precision beside the noise. Rescale the problem: norms nearer to one."
+        ) from error

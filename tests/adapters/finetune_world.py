@@ -1,4 +1,4 @@
-"""A world for fine-tuning in seconds: twenty words, a tiny random BERT or Llama with a tokenizer of them, and a task."""
+"""A world for fine-tuning in seconds: twenty words, a tiny random BERT, RoBERTa or Llama with a tokenizer of them, and a task."""
 
 import numpy as np
 
@@ -23,6 +23,8 @@ def save_model(folder, family="bert"):
     transformers.BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
     if family == "bert":
         model = transformers.BertModel(transformers.BertConfig(**common))
+    elif family == "roberta":
+        model = transformers.RobertaModel(transformers.RobertaConfig(**common))
     else:
         model = transformers.LlamaModel(transformers.LlamaConfig(**common, num_key_value_heads=2))
     model.save_pretrained(folder)

@@ -24,7 +24,17 @@ pytest.importorskip("peft", reason=REASON)
 
 import finetune_world as world  # noqa: E402
 
-from rmt_alpha.adapters import METHODS, Examples, Recipe, finetune, finetune_sweep, load_model, load_task, row_scales  # noqa: E402
+from rmt_alpha.adapters import (  # noqa: E402
+    METHODS,
+    Examples,
+    Recipe,
+    Task,
+    finetune,
+    finetune_sweep,
+    load_model,
+    load_task,
+    row_scales,
+)
 from rmt_alpha.adapters.batches import InOrder, Tokens, scores  # noqa: E402
 from rmt_alpha.adapters.files import read_tensors  # noqa: E402
 from rmt_alpha.adapters.finetune import run_of  # noqa: E402
@@ -514,6 +524,72 @@ def test_layers_that_cannot_share_are_told_with_those_that_there_are(tmp_path):
         ValueError, match=r"row_scale='shared' needs .*equally many rows, .*Linear layers of this Llama.*q_proj"
     ):
         run(world.save_model(tmp_path, "llama"), row_scale="shared")
+
+
+def task_of(*texts):
+    rows = Examples([texts] * 100, np.arange(100) % 2)
+    return Task("these", ("bad", "good"), rows, rows)
+
+
+@pytest.mark.parametrize(("family", "positions"), [("bert", 40), ("roberta", 39), ("llama", 40)])
+@pytest.mark.parametrize("pair", [False, True])
+def test_long_texts_end_where_the_models_positions_do(tmp_path, family, positions, pair):
+    """Its tokenizer knows no limit; RoBERTa's positions begin after the padding's number."""
+    model = world.save_model(tmp_path / "model", family)
+    long, cut = ("good film " * 40, "good film " * 25)
+    done = run(model, task=task_of(*[long] * (1 + pair)), steps=2, evaluations=1, max_length=512)
+    assert done.tokenizer.model_max_length == positions
+    again = run(model, task=task_of(*[cut] * (1 + pair)), steps=2, evaluations=1, max_length=512)
+    assert done.record["dev_loss"] == again.record["dev_loss"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "length", "message"),
+    [
+        (("good",), 2, "max_length must leave room for words beside the 2 tokens that mark .*, got 2"),
+        (("good", "film"), 3, "max_length must leave room for words beside the 3 tokens that mark .*, got 3"),
+    ],
+)
+def test_a_length_without_room_for_words(bert, texts, length, message):
+    with pytest.raises(ValueError, match=message):
+        run(bert, task=task_of(*texts), max_length=length)
+    assert run(bert, task=task_of(*texts), max_length=length + 1, steps=1, evaluations=1).record["steps_done"] == 1
+
+
+def test_texts_of_a_task_are_checked():
+    for texts in ("a film", ("a", "b", "c"), (3,), ["a film"], ()):
+        with pytest.raises(ValueError, match="texts of task 'mine' must be tuples of one string, or all of two, got"):
+            Task("mine", ("no", "yes"), Examples([texts], np.array([0])), Examples([("a",)], np.array([0])))
+    with pytest.raises(ValueError, match=r"got \('a', 'b'\) at index 0 of dev"):
+        Task("mine", ("no", "yes"), Examples([("a",)], np.array([0])), Examples([("a", "b")], np.array([0])))
+
+
+def test_a_text_without_a_token(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    model = world.save_model(tmp_path, "llama")
+    words = Tokenizer(models.WordLevel({"?": 0, "good": 1, "<end>": 2}, unk_token="?"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<end>").save_pretrained(model)
+    with pytest.raises(ValueError, match=r"Texts must hold a token each for this model, got \('',\)"):
+        run(model, task=task_of(""))
+    PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(model)
+    with pytest.raises(ValueError, match="tokenizer of model .* must have a token for padding, .* got neither"):
+        run(model, task=task_of("good"))
+
+
+def test_another_models_tokenizer_is_told(tmp_path):
+    from transformers import BertConfig, BertModel
+
+    model = world.save_model(tmp_path)
+    sizes = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    BertModel(BertConfig(vocab_size=15, **sizes)).save_pretrained(model)
+    run(model, task=task_of("good dull"), steps=1, evaluations=1)
+    with pytest.raises(
+        ValueError, match=r"tokenizer must be the model's own: .* number 21 in 'good and', the model 15 tok"
+    ):
+        run(model, task=task_of("good and"))
 
 
 def test_an_unknown_setting_is_named(bert):

@@ -206,6 +206,7 @@ def test_columns_that_number_the_rows_are_no_features(tmp_path):
         (["s.npz", "t.csv"], "must have the same columns"),
         (["s.csv", "t.txt"], "there is no file t.txt"),
         (["sX.npy,nothing.npy", "t.csv"], "there is no file nothing.npy"),
+        (["s.csv", "t.csv", "--out", "t.csv/mine"], "--out must be a place that can be written to, got 't.csv/mine'"),
         (["bad.json", "t.csv"], "is truncated, altered, or of another version. Choose the file again"),
         (["s.csv", "t.csv", "--label", "y"], "f0, f1, f2, f3, …, f59, label. Name the labels' column"),
         (["s.csv", "words.csv"], "in row 3 of column 'f1': 'red'. Encode as numbers, or drop: f1."),
@@ -242,3 +243,33 @@ def test_words_for_small_numbers():
         and "α = 9e-05 [-0.0002, 0.0002]" in said
     )
     assert _verdict(1.5, 1.2, np.inf, 1.5, Estimate(0.1, 0.05, 0.2), gain, 40).startswith("The source helps: 10.0")
+
+
+def test_a_learning_curve_asks_for_what_it_needs():
+    from scipy import sparse
+
+    X, y = sample(np.random.default_rng(0), 200, mean=MU[:6])
+    with pytest.raises(ValueError, match="source must be one source, got 0"):
+        learning_curve(X, y, None, [10])
+    with pytest.raises(ValueError, match="y must hold two classes, got 3"):
+        learning_curve(X, np.arange(200) % 3, np.ones((3, 6)), [10])
+    with pytest.raises(ValueError, match="X must be dense"):
+        learning_curve(sparse.csr_array(X), y, MU[:6], [10])
+    with pytest.warns(UserWarning, match="column-vector y"):
+        column = learning_curve(X, y[:, None], MU[:6], [10])
+    np.testing.assert_array_equal(column, learning_curve(X, y, MU[:6], [10]))
+
+
+def test_settings_of_a_decision_are_checked():
+    X, y = sample(np.random.default_rng(0), 40)
+    for change, message in (
+        (dict(level=1.0), "level must lie between 0 and 1, got 1.0"),
+        (dict(level="most"), "level must be a real number"),
+        (dict(theory="yes"), "theory must be True or False, got 'yes'"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            choose_alpha(MU, (X, y), **change)
+        with pytest.raises((ValueError, TypeError), match=message):
+            accuracy_curve(X, y, MU, **change)
+    with pytest.raises((ValueError, TypeError), match="reference must lie in"):
+        accuracy_curve(X, y, MU, reference=np.nan)

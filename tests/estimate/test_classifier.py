@@ -266,6 +266,11 @@ def test_regression_finds_the_scale_and_covers_it():
         ({"source": np.ones(3)}, r"source has shape \(3,\).*\(90,\)"),
         ({"source": np.zeros(90)}, r"source must be finite and not all 0"),
         ({"source": np.full(90, np.inf)}, r"source must be finite"),
+        ({"source": 1e-102 * np.ones(90)}, r"source must have scores of a size in \[1e-100, 1e\+100\], got 1e-102"),
+        ({"source": np.ones(90) + 0j}, r"source must be weights, .*complex"),
+        ({"source": 10**400}, r"source must be weights, .*too large"),
+        ({"fit_intercept": "no"}, r"fit_intercept must be True or False, got 'no'"),
+        ({"class_weight": {-1: 0.0}}, r"class_weight must be None, .*positive and finite"),
         ({"source": RidgeClassifier()}, r"has no coef_.*FrozenEstimator"),
         (
             {"source": make_pipeline(StandardScaler(), RidgeClassifier())},
@@ -275,7 +280,7 @@ def test_regression_finds_the_scale_and_covers_it():
 )
 def test_bad_inputs_say_what_to_do(parameters, message):
     X, y, W = data()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         AlphaRidgeClassifier(**{"source": W[0], **parameters}).fit(X, y)
 
 
@@ -289,6 +294,28 @@ def test_degenerate_samples_are_refused_by_name():
         AlphaRidgeClassifier(W[0]).fit(X, y, sample_weight=np.zeros(60))
     with pytest.raises(ValueError, match="classes_.*differ"):
         AlphaRidgeClassifier(RidgeClassifier().fit(X, y > 0)).fit(X, y)
+
+
+@pytest.mark.parametrize("kind", [AlphaRidgeClassifier, AlphaRidge])
+def test_what_squares_cannot_hold_is_refused_by_name(kind):
+    X, y, W = data(n=30, p=6)
+    for unit in (1e-99, 1e99):
+        assert np.isfinite(kind(W[0] / unit).fit(X * unit, y).coef_).all()
+    for unit in (1e-102, 1e-300, 1e102, 1e300):
+        with pytest.raises(ValueError, match=r"X must have features of a size in \[1e-100, 1e\+100\]"):
+            kind(W[0]).fit(X * unit, y)
+    with pytest.raises(ValueError, match="X must be rows of finite numbers: could not convert string"):
+        kind(W[0]).fit(np.where(X > 2, "word", X.astype(str)), y)
+    with pytest.raises(ValueError, match="sample_weight must be 30 non-negative numbers, one per row: .*convert"):
+        kind(W[0]).fit(X, y, ["heavy"] * 30)
+
+
+@pytest.mark.parametrize("kind", [AlphaRidgeClassifier, AlphaRidge])
+def test_a_weight_that_is_nothing_beside_the_largest_is_none(kind):
+    X, y, W = data(n=30, p=6)
+    omega = np.where(np.arange(30) < 20, 1.0, 1e-200)
+    model, rest = kind(W[0]).fit(X, y, omega), kind(W[0]).fit(X[:20], y[:20])
+    np.testing.assert_allclose(model.coef_, rest.coef_, rtol=1e-9)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5])

@@ -7,6 +7,7 @@ kind whose message says which parameter is meant. Tracebacks of other kinds, NaN
 from __future__ import annotations
 
 import dataclasses
+import re
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
+from sklearn.exceptions import DataConversionWarning
 
 import rmt_alpha as rmt
 from rmt_alpha import Covariance, Fit, Group, Population, TransferProblem
@@ -541,7 +543,9 @@ def faults(function: Callable[..., Any], arguments: dict[str, Any]) -> str | Non
     """What is wrong with the answer of one call; None if nothing is."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.simplefilter("ignore", rmt.theory.low_rank.TieWarning)
+        for meant in (rmt.theory.low_rank.TieWarning, DataConversionWarning):
+            warnings.simplefilter("ignore", meant)
+        warnings.filterwarnings("ignore", "X has feature names, but|The number of unique classes is greater")
         try:
             made = {}
             for key, value in arguments.items():
@@ -620,16 +624,14 @@ FOREIGN = (
 
 
 def misleading(message: str, arguments: dict[str, Any]) -> str | None:
-    """The message, if it is not one of ours."""
-    if (
-        not message.strip()
-        or message.startswith(FOREIGN)
-        or ("parameter" not in message and " must " not in message and not any(w in message for w in OURS))
-    ):
-        return f"error in other words: {message!r}"
-    return None
+    """The message, if it names no parameter."""
+    named = any(re.search(rf"\b{name}\b", message) for name in (*arguments, "X", "y"))
+    foreign = message.startswith(FOREIGN) and not message.startswith(THEIRS)
+    ours = named or "parameter" in message or " must " in message or any(w in message for w in OURS)
+    return None if message.strip() and ours and not foreign else f"error in other words: {message!r}"
 
 
+THEIRS = ("Input X contains", "Input y contains", "Input sample_weight contains")  # scikit-learn's, which name it
 OURS = (
     "method 'chain' needs",
     "double precision",

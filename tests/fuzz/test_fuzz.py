@@ -9,15 +9,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from . import cases
+from .estimators import ESTIMATORS
 
 TOTAL = int(os.environ.get("RMT_ALPHA_FUZZ", "0"))
 FORGET = (
     100  # cases after which what JAX has compiled is forgotten: of ten thousand cases it does not fit the memory maps
 )
-EACH = -(-TOTAL // len(cases.CALLS)) if TOTAL else 12
+CALLS = cases.CALLS | ESTIMATORS
+EACH = -(-TOTAL // len(CALLS)) if TOTAL else 12
 
 
-@pytest.mark.parametrize("name", cases.CALLS)
+@pytest.mark.parametrize("name", CALLS)
 def test_every_call_is_answered(name):
     count = itertools.count(1)
 
@@ -29,7 +31,7 @@ def test_every_call_is_answered(name):
         suppress_health_check=list(HealthCheck),
         phases=[Phase.explicit, Phase.generate],
     )
-    @given(cases.CALLS[name])
+    @given(CALLS[name])
     def answered(case):
         if next(count) % FORGET == 0:
             jax.clear_caches()

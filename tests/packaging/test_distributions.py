@@ -37,11 +37,12 @@ def test_neither_holds_more_than_the_library(built):
     sdist, wheel, _ = built
     with zipfile.ZipFile(wheel) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
-    assert {name.split("/")[0] for name in sizes} == {"rmt_alpha", wheel.name.split("-py3")[0] + ".dist-info"}
+    code = {"rmt_alpha", "rmt_alpha_command.py"}
+    assert {name.split("/")[0] for name in sizes} == {*code, wheel.name.split("-py3")[0] + ".dist-info"}
     with tarfile.open(sdist) as archive:
         within = {m.name.split("/", 1)[1]: m.size for m in archive.getmembers() if m.isfile()}
     texts = {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "pyproject.toml", "PKG-INFO", ".gitignore"}
-    assert {name.split("/")[0] for name in within} <= {"rmt_alpha", "notebooks", *texts}
+    assert {name.split("/")[0] for name in within} <= {*code, "notebooks", *texts}
     for name, size in (sizes | within).items():
         assert not name.endswith((".pyc", ".csv", ".npz", ".nc", ".pdf", ".png")) and size < LARGEST, name
 

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from rmt_alpha import Fit, Population, compare, optimal_alpha, predict, rank_path, simulate
+from rmt_alpha import Fit, Population, TransferProblem, compare, optimal_alpha, predict, rank_path, simulate
 from rmt_alpha.theory.low_rank import TieWarning, solved
 
 RNG = np.random.default_rng(11)
@@ -125,6 +125,12 @@ def test_bad_ranks():
         Fit(Population.classes(np.eye(3, 10)), n=5, gamma=1.0, rank=4)
     with pytest.raises(ValueError, match=r"rank must lie in \[1"):
         Fit(Population.classes(np.eye(3, 10)), n=5, gamma=1.0, rank=0)
+
+
+def test_means_that_swallow_the_noise_are_told():
+    fit = TransferProblem.from_source(np.ones(6), np.full(6, 1e29), n_target=40, gamma_target=1.0)
+    with pytest.raises(ArithmeticError, match="the means left the range of double precision"):
+        rank_path(fit, 1.0)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.01, 1e4, 1e12])

@@ -107,6 +107,7 @@ def test_the_simulation_agrees_that_it_is_better():
     ("problem", "options", "message"),
     [
         (ISOTROPIC, {"over": "all"}, "over must be one of"),
+        (ISOTROPIC, {"alpha": [0.0, 1.0]}, r"alpha must be one value for the problem, got shape \(2,\)"),
         (ISOTROPIC, {"bounds": (1.0, 0.1)}, r"bounds must be \(low, high\)"),
         (dataclasses.replace(ISOTROPIC, gamma_target=np.ones(3)), {}, r"problem must be scalar, got shape \(3,\)"),
         (

@@ -1,0 +1,72 @@
+"""What a shell does to a command: a reader that has seen enough, a full disk as standard output, Ctrl-C before anything has begun."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMAND = "import sys; sys.argv[0] = 'rmt-alpha'; from rmt_alpha_command import main; sys.exit(main())"
+IMPATIENT = """
+import os, signal, sys
+
+class Impatient:
+    def find_spec(self, name, *rest):
+        if name == "rmt_alpha.theory":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Impatient())
+from rmt_alpha_command import main
+sys.exit(main())
+"""
+
+
+def run(*arguments, stdout):
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-c", COMMAND, "--version"),
+        ("-c", COMMAND, "simulate", "--help"),
+        ("-c", COMMAND, "data", "list"),
+        ("-m", "experiments", "--list"),
+    ],
+    ids=lambda words: " ".join(words[-2:]),
+)
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_reader_that_has_seen_enough(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run(*words, stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_as_standard_output():
+    with open("/dev/full", "w") as full:
+        done = run("-c", COMMAND, "--version", stdout=full)
+    assert done.returncode == 4
+    assert done.stderr == "rmt-alpha: standard output cannot be written: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_an_interrupt_while_the_package_is_imported():
+    done = run("-c", IMPATIENT, "--version", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_the_command_leaves_the_handler_as_it_was(capsys, monkeypatch):
+    from rmt_alpha_command import main
+
+    monkeypatch.setattr(sys, "argv", ["rmt-alpha", "--version"])
+    before = signal.getsignal(signal.SIGINT)
+    assert main() == 0 and capsys.readouterr().out.startswith("rmt-alpha ")
+    assert signal.getsignal(signal.SIGINT) is before
