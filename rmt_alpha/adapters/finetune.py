@@ -31,6 +31,7 @@ from .layer import row_scales
 from .measure import PeakMemory, environment, fast_bfloat16
 from .methods import METHODS, trainer
 from .models import DEFAULT_MODEL, load_model
+from .padding import without_padding
 from .state import State, restore, trainable
 from .tasks import Examples, Task, load_task
 
@@ -249,13 +250,14 @@ class _Run:
         if held is not None:
             state.load(held["state"])
             steps.load_state_dict(held["trainer"])
-        self._loop(model, tokens, steps, state, checkpoint, progress)
-        best = state.chosen()
-        model.eval()
-        loss, accuracy, predicted = best.loss, best.accuracy, None
-        if self.protocol == "honest":  # the one look at the development rows
-            loss, accuracy, predicted = scores(model, tokens(self.dev), self._autocast)
-            self._finite("loss on the development rows", loss, best.step, checkpoint)
+        with without_padding(model):
+            self._loop(model, tokens, steps, state, checkpoint, progress)
+            best = state.chosen()
+            model.eval()
+            loss, accuracy, predicted = best.loss, best.accuracy, None
+            if self.protocol == "honest":  # the one look at the development rows
+                loss, accuracy, predicted = scores(model, tokens(self.dev), self._autocast)
+                self._finite("loss on the development rows", loss, best.step, checkpoint)
         record = {
             "model": self.model_name,
             **self.identity,
