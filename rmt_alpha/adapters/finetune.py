@@ -86,6 +86,8 @@ def finetune(
     with locked(place):
         tidy(place)
         if (done := run.finished(place)) is not None:
+            if done["diverged"]:
+                raise ArithmeticError(done["diverged"])
             return FineTuned(done, *run.rebuilt(place))
         return run.train(place, progress)
 
@@ -196,6 +198,20 @@ class _Run:
             log.warning("%s", error)
             return None
         self._same(file, record)
+        return {"diverged": None, **record}
+
+    def diverged(self, folder: Path, why: str, cpu_seconds: float) -> dict[str, Any]:
+        """The record of a run that ended in a loss that is not finite, kept in the folder: with these arguments it always will."""
+        nothing = dict.fromkeys(("dev_accuracy", "dev_accuracy_last", "dev_loss", "validation_accuracy", "chosen_step"))
+        record = {
+            "model": self.model_name,
+            **self.identity,
+            **nothing,
+            "diverged": why,
+            "cpu_seconds": cpu_seconds,
+            **environment(),
+        }
+        self._keep(folder / "result.json", record)
         return record
 
     def _same(self, file: Path, held: dict[str, Any]) -> None:
@@ -261,6 +277,7 @@ class _Run:
         record = {
             "model": self.model_name,
             **self.identity,
+            "diverged": None,
             "dev_accuracy": accuracy,
             "dev_accuracy_last": None if self.protocol == "honest" else state.curve[-1]["judged_accuracy"],
             "dev_loss": loss,
