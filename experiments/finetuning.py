@@ -26,8 +26,11 @@ SMALL: dict[str, Any] = dict(
     n_train=200, steps=60, every=2, evaluations=5, max_length=48, n_dev=400, precision=PRECISION
 )
 LARGE: dict[str, Any] = {**SMALL, "n_train": 1000, "steps": 150}
-PUBLISHED: dict[str, Any] = {**SMALL, "protocol": "published", "evaluations": 6}
-PUBLISHED_TASKS = ("sst2", "rte", "mrpc")
+# Batches, lengths, optimiser and the rest are the protocol's own.
+PUBLISHED: dict[str, Any] = dict(
+    protocol="published", n_train=500, steps=40, every=2, evaluations=5, n_dev=400, precision=PRECISION
+)
+PUBLISHED_TASKS = ("sst2", "mrpc")
 TASKS = ("sst2", "rte", "mrpc", "qnli", "mnli", "qqp")
 CONSTANT = 0.8  # of alpha-fixed
 

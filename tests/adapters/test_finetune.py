@@ -5,9 +5,9 @@ import dataclasses
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
-import re
 import sys
 import threading
 import time
