@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import finetune_world
 import pytest
@@ -113,3 +114,21 @@ def test_an_unknown_kind_of_model_is_left_alone():
     model = model_of("gpt2")
     with without_padding(model):
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_a_layer_that_sees_tokens_and_texts():
+    class Toy(torch.nn.Module):
+        config = SimpleNamespace(model_type="bert")
+
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(5, 5)
+
+        def forward(self, x, attention_mask):
+            return self.layer((self.layer(x) * attention_mask.unsqueeze(-1)).sum(1))
+
+    model, x = Toy(), torch.randn(3, 4, 5)
+    mask = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
+    plain = model(x=x, attention_mask=mask)
+    with without_padding(model):
+        torch.testing.assert_close(model(x=x, attention_mask=mask), plain)
