@@ -116,7 +116,7 @@ def test_an_unknown_kind_of_model_is_left_alone():
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
-def test_a_layer_that_sees_tokens_and_texts():
+def test_a_layer_that_sees_tokens_texts_and_something_else():
     class Toy(torch.nn.Module):
         config = SimpleNamespace(model_type="bert")
 
@@ -125,7 +125,8 @@ def test_a_layer_that_sees_tokens_and_texts():
             self.layer = torch.nn.Linear(5, 5)
 
         def forward(self, x, attention_mask):
-            return self.layer((self.layer(x) * attention_mask.unsqueeze(-1)).sum(1))
+            of_texts = (self.layer(x) * attention_mask.unsqueeze(-1)).sum(1)
+            return self.layer(of_texts) + self.layer(x[:, :2]).sum(1)
 
     model, x = Toy(), torch.randn(3, 4, 5)
     mask = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0]])

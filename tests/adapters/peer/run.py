@@ -46,7 +46,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as cache:
         hub.fill(Path(cache))
         return report(
-            source, [str(t.relative_to(source)) for t in tests], {"HF_HUB_CACHE": cache, "HF_HUB_OFFLINE": "1"}
+            source,
+            [str(t.relative_to(source)) for t in tests],
+            {"HF_HUB_CACHE": cache, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"},
         )
 
 
