@@ -117,12 +117,15 @@ def report(held: pd.DataFrame) -> str:
     lines = []
     for cell in CELLS:
         rates, done = rates_of(held, cell), len(list(complete(held, cell)))
-        searches = held[(held.cell == cell.name) & held.dev_accuracy.isna()]
+        here = held[held.cell == cell.name]
+        searches, diverged = here[here.dev_accuracy.isna()], here.diverged.notna().sum()
         if rates is None:
             lines.append(f"{cell.name}: search for rates under way, {len(searches)} runs done.")
         else:
             told = ", ".join(f"{m} {lr:g}" for m, lr in rates.lr.items())
             lines.append(f"{cell.name}: rates {told}; of α {rates.alpha:g}; {done} of {SEEDS} seeds complete.")
+        if diverged:
+            lines[-1] += f" {diverged} runs diverged."
     for r in contrasts(held).itertuples():
         lines.append(
             f"{r.method} − {r.against}, {r.task}, n = {r.n}: {100 * r.difference:+.2f} points [{100 * r.low:+.2f}, {100 * r.high:+.2f}], "

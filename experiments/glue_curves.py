@@ -49,7 +49,7 @@ def run(lab: Lab) -> None:
 
 def draw(lab: Lab, curves: pd.DataFrame) -> None:
     held = {title: path for title, name in AUTHORS.items() if (path := published(name)) is not None}
-    fig, axes = plotting.figure(columns=3, rows=2, height=2.2)
+    fig, axes = plotting.figure(columns=2, rows=2, height=2.2)
     panels = list(axes.flat)
     for ax, task in zip(panels, PUBLISHED_TASKS, strict=False):
         for i, method in enumerate(PAIR):

@@ -140,7 +140,8 @@ def _grown(
 
 
 def _accuracy(records: pd.DataFrame, jobs: list[Job]) -> float:
-    return float(records.validation_accuracy[[digest(one) for one in jobs]].mean())
+    """On validation rows; a run that diverged has none right, so that its rate is bad."""
+    return float(records.validation_accuracy[[digest(one) for one in jobs]].fillna(0).mean())
 
 
 def block(cell: Cell, seed: int, rates: Rates) -> list[Job]:

@@ -16,19 +16,23 @@ from .glue_design import Cell, Job, digest
 FOLDER = Path(__file__).parent.parent / "figures" / "glue_comparison"
 KEPT = ("task", "method", "seed", "n_train", "steps", "max_length", "lr", "row_scale_lr", "precision", "base", "data",
         "processor", "versions", "validation_accuracy", "chosen_step", "train_seconds", "cpu_seconds", "peak_memory_mb",
-        "trainable_parameters")  # fmt: skip
+        "trainable_parameters", "diverged")  # fmt: skip
 TESTED = ("dev_accuracy", "majority_accuracy", "dev_rows")
 EMPTY = pd.DataFrame(columns=["cell", "job", *KEPT, *TESTED, "right", "row_scales"]).set_index("job")
 
 
 def keep(folder: Path, cell: Cell, asked: Job, record: dict[str, Any], labels: np.ndarray) -> Path:
-    """Write what counts of a run's record: which development rows it got right, and how α is spread in each layer."""
-    kept = {"cell": cell.name, "job": digest(asked), **{name: record[name] for name in KEPT}}
+    """Write what counts of a run's record: which development rows it got right, and how α is spread in each layer.
+
+    A run that diverged counts as one that gives every row the most frequent label.
+    """
+    kept = {"cell": cell.name, "job": digest(asked), **{name: record.get(name) for name in KEPT}}
     if "n_dev" not in asked:
-        right = np.array(record["dev_predictions"]) == labels
-        scales = {name: [float(np.mean(a)), float(np.std(a))] for name, a in record["row_scales"].items()}
-        kept |= {name: record[name] for name in TESTED}
-        kept |= {"right": np.packbits(right).tobytes().hex(), "row_scales": scales}
+        majority = np.bincount(labels).argmax()
+        right = (majority if record["diverged"] else np.array(record["dev_predictions"])) == labels
+        scales = {name: [float(np.mean(a)), float(np.std(a))] for name, a in record.get("row_scales", {}).items()}
+        kept |= {"dev_accuracy": float(right.mean()), "majority_accuracy": float(np.mean(labels == majority))}
+        kept |= {"dev_rows": len(labels), "right": np.packbits(right).tobytes().hex(), "row_scales": scales}
     machine = hashlib.sha256(record["processor"].encode()).hexdigest()[:6]
     file = folder / cell.name / f"{asked['method']}-seed{asked['seed']}-{kept['job']}-{machine}.json"
     write_record(file, kept)

@@ -22,17 +22,20 @@ def accuracy(job, peak=None, alpha_peak=5e-3):
     return 0.9 - 0.001 * away
 
 
-def planted(cell, job, processor=HERE, rows=400, shift=None, **search):
-    """A record as `finetune` gives it; `shift`: how much likelier than the others a method is to be right."""
+def planted(cell, job, processor=HERE, rows=400, shift=None, diverges=None, **search):
+    """A record as `finetune_sweep` gives it; `shift`: how much likelier than the others a method is to be right."""
     right = np.random.default_rng([job["seed"], METHODS.index(job["method"])]).random(rows) < 0.8 + (shift or {}).get(
         job["method"], 0.0
     )
     record = dict.fromkeys(glue_records.KEPT, 1) | {k: v for k, v in job.items() if k in glue_records.KEPT}
+    if diverges is not None and diverges(job):
+        held = {"base": "b", "processor": processor, "cpu_seconds": 50.0, "dev_rows": rows, "diverged": "at step 3"}
+        return {k: v for k, v in record.items() if k in job} | held | {"validation_accuracy": None}
     scales = {"layer.0.q": [0.9, 1.1], "layer.0.v": [1.0, 1.2]} if job["method"].startswith("alpha") else {}
     return record | {
         "precision": "float32", "base": "b", "data": "d", "processor": processor, "versions": {}, "cpu_seconds": 50.0,
         "validation_accuracy": accuracy(job, **search), "dev_accuracy": right.mean(), "majority_accuracy": 0.5,
-        "dev_rows": rows, "dev_predictions": right.astype(int).tolist(), "row_scales": scales,
+        "dev_rows": rows, "diverged": None, "dev_predictions": right.astype(int).tolist(), "row_scales": scales,
     }  # fmt: skip
 
 
@@ -97,6 +100,31 @@ def test_a_grid_grows_until_the_best_lies_inside(world, peak, method, best, grid
     chosen = glue_design.rates_of(held, SST2).lr[method]
     assert chosen == pytest.approx(min(best, found[-1]))
     assert len(found) == glue_design.MOST or found[0] < chosen < found[-1]
+
+
+@pytest.mark.parametrize(
+    ("diverges", "tried_rates", "chosen"),
+    [
+        (lambda job: job["lr"] > 1e-3, [3.16e-4, 1e-3, 3.16e-3], 1e-3),  # the upper rate alone
+        (lambda job: job["lr"] > 2e-4, [3.16e-5, 1e-4, 3.16e-4, 1e-3, 3.16e-3], 1e-4),  # all there are: downwards
+        (lambda job: job["lr"] > 1e-3 and job["seed"] == 1001, [3.16e-4, 1e-3, 3.16e-3], 1e-3),  # one seed is enough
+    ],
+)
+def test_a_rate_that_diverges_is_bad(world, diverges, tried_rates, chosen):
+    peak = {"lora": 3.16e-3, "alpha-lora": 3.16e-3} if chosen == 1e-3 else {"lora": 1e-3, "alpha-lora": 1e-3}
+    held = searched_cell(world, peak=peak, diverges=lambda job: "lora" in job["method"] and diverges(job))
+    assert tried(held, "lora")[0] == tried(held, "alpha-lora")[0] == tried_rates
+    assert glue_design.rates_of(held, SST2).lr["lora"] == chosen
+    assert "runs diverged." in report(held).splitlines()[0] and held.diverged.notna().sum() > 0
+
+
+def test_a_run_of_the_comparison_that_diverges_counts_as_the_majority_class(tmp_path):
+    job, labels = block(SST2, 0, glue_design.Rates(dict.fromkeys(METHODS, 1e-3), 5e-3))[0], np.array([0, 1, 1, 0, 1])
+    record = planted(SST2, job, rows=5, diverges=lambda job: True)
+    keep(tmp_path, SST2, job, record, labels)
+    held = read(tmp_path).iloc[0]
+    assert held.dev_accuracy == held.majority_accuracy == 0.6 and held.diverged == "at step 3"
+    assert right(held).tolist() == [False, True, True, False, True] and held.row_scales == {}
 
 
 def test_each_of_the_two_has_its_best_inside_and_both_have_as_many_tries(world):
@@ -293,14 +321,14 @@ def test_records_are_read_as_they_were_kept(tmp_path):
 def test_records_of_two_base_models_are_refused(tmp_path):
     for base, seed in (("b", 0), ("c", 1)):
         job = glue_design.job(SST2, "lora", seed, 1e-3)
-        keep(tmp_path, SST2, job, planted(SST2, job) | {"base": base}, np.ones(400))
+        keep(tmp_path, SST2, job, planted(SST2, job) | {"base": base}, np.ones(400, dtype=int))
     with pytest.raises(ValueError, match="are of 2 base models"):
         read(tmp_path)
 
 
 def test_an_altered_record_is_named(tmp_path):
     job = glue_design.job(SST2, "lora", 0, 1e-3)
-    file = keep(tmp_path, SST2, job, planted(SST2, job), np.ones(400))
+    file = keep(tmp_path, SST2, job, planted(SST2, job), np.ones(400, dtype=int))
     file.write_text(file.read_text().replace('"seed": 0', '"seed": 1'))
     with pytest.raises(ValueError, match=f"{file.name} is truncated, altered.*Delete it, and the sweep runs it again"):
         read(tmp_path)

@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 
 from .files import read_tensors, write_tensors
 from .layer import row_deltas
-from .training import OPTIMIZERS, Batch, check_rates
+from .training import OPTIMIZERS, Batch, check_rates, due
 
 KEPT = "row_scale_optimizer.pt"  # beside the rest of a checkpoint
 
@@ -84,9 +84,8 @@ class AlphaCallback(TrainerCallback):
             self.optimizer.load_state_dict(read_tensors(folder / KEPT))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step % self.every == 0:
-            batch = self._batch(state.global_step // self.every - 1, args, kwargs["train_dataloader"])
-            self._descend(kwargs["model"], batch)
+        if (k := due(state.global_step, None, self.every)) is not None:
+            self._descend(kwargs["model"], self._batch(k, args, kwargs["train_dataloader"]))
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero and self.optimizer is not None:

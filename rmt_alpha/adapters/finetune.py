@@ -31,6 +31,7 @@ from .layer import row_scales
 from .measure import PeakMemory, environment, fast_bfloat16
 from .methods import METHODS, trainer
 from .models import DEFAULT_MODEL, load_model
+from .padding import without_padding
 from .state import State, restore, trainable
 from .tasks import Examples, Task, load_task
 
@@ -85,6 +86,8 @@ def finetune(
     with locked(place):
         tidy(place)
         if (done := run.finished(place)) is not None:
+            if done["diverged"]:
+                raise ArithmeticError(done["diverged"])
             return FineTuned(done, *run.rebuilt(place))
         return run.train(place, progress)
 
@@ -195,6 +198,20 @@ class _Run:
             log.warning("%s", error)
             return None
         self._same(file, record)
+        return {"diverged": None, **record}
+
+    def diverged(self, folder: Path, why: str, cpu_seconds: float) -> dict[str, Any]:
+        """The record of a run that ended in a loss that is not finite, kept in the folder: with these arguments it always will."""
+        nothing = dict.fromkeys(("dev_accuracy", "dev_accuracy_last", "dev_loss", "validation_accuracy", "chosen_step"))
+        record = {
+            "model": self.model_name,
+            **self.identity,
+            **nothing,
+            "diverged": why,
+            "cpu_seconds": cpu_seconds,
+            **environment(),
+        }
+        self._keep(folder / "result.json", record)
         return record
 
     def _same(self, file: Path, held: dict[str, Any]) -> None:
@@ -249,16 +266,18 @@ class _Run:
         if held is not None:
             state.load(held["state"])
             steps.load_state_dict(held["trainer"])
-        self._loop(model, tokens, steps, state, checkpoint, progress)
-        best = state.chosen()
-        model.eval()
-        loss, accuracy, predicted = best.loss, best.accuracy, None
-        if self.protocol == "honest":  # the one look at the development rows
-            loss, accuracy, predicted = scores(model, tokens(self.dev), self._autocast)
-            self._finite("loss on the development rows", loss, best.step, checkpoint)
+        with without_padding(model):
+            self._loop(model, tokens, steps, state, checkpoint, progress)
+            best = state.chosen()
+            model.eval()
+            loss, accuracy, predicted = best.loss, best.accuracy, None
+            if self.protocol == "honest":  # the one look at the development rows
+                loss, accuracy, predicted = scores(model, tokens(self.dev), self._autocast)
+                self._finite("loss on the development rows", loss, best.step, checkpoint)
         record = {
             "model": self.model_name,
             **self.identity,
+            "diverged": None,
             "dev_accuracy": accuracy,
             "dev_accuracy_last": None if self.protocol == "honest" else state.curve[-1]["judged_accuracy"],
             "dev_loss": loss,

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
@@ -26,7 +27,8 @@ def finetune_sweep(
 
     What `store` holds is not computed again, if it is the same run (base model and data by what their files hold); what was killed goes
     on from its last checkpoint. `workers`: processes, one core each; None: all cores that this process may use. Models are not kept,
-    only records. If some runs fail the others still finish; then RuntimeError says which failed. Ctrl-C ends all at once.
+    only records. A run whose loss is not finite has one, too: `diverged` says how it ended (None for all others), its accuracies are None.
+    If some runs fail otherwise the others still finish; then RuntimeError says which failed. Ctrl-C ends all at once.
     """
     hands = pool.cores() if workers is None else check.workers(workers)
     store = Path(store).expanduser()
@@ -79,6 +81,10 @@ def _record(job: dict[str, Any], folder: Path) -> dict[str, Any] | None:
 
 def _run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     torch.set_num_threads(1)  # the other cores have runs of their own
-    record = finetune(**job, folder=folder, progress=False).record
+    start = time.process_time()
+    try:
+        record = finetune(**job, folder=folder, progress=False).record
+    except ArithmeticError as error:
+        record = run_of(**job).diverged(folder, str(error), time.process_time() - start)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return record

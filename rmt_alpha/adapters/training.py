@@ -59,9 +59,8 @@ class TwoOptimizers:
         beta2: float = 0.999,
         loss: Callable[[nn.Module, Batch], Tensor] | None = None,
     ) -> None:
-        first = every if first is None else first
         check_rates(
-            {"n_steps": n_steps, "every": every, "first": first},
+            {"n_steps": n_steps, "every": every, "first": every if first is None else first},
             {"lr": lr, "row_scale_lr": row_scale_lr},
             row_scale_optimizer,
         )
@@ -83,8 +82,7 @@ class TwoOptimizers:
         loss = self._descend(self.optimizer, self.deltas, batch)
         self.schedule.step()
         self.step_count += 1
-        k, not_now = divmod(self.step_count - self.first, self.every)
-        if k >= 0 and not not_now:
+        if (k := due(self.step_count, self.first, self.every)) is not None:
             self._descend(self.row_scale_optimizer, self.others, held_out(k))
         return loss
 
@@ -144,7 +142,7 @@ class OneOptimizer:
         loss: Callable[[nn.Module, Batch], Tensor],
     ) -> None:
         groups = param_groups(model, lr=lr, row_scale_lr=row_scale_lr, weight_decay=weight_decay)
-        self.model, self.every, self.first, self.loss, self.step_count = model, every, first or every, loss, 0
+        self.model, self.every, self.first, self.loss, self.step_count = model, every, first, loss, 0
         self.optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, beta2))
         rates = [lambda i: max(0.0, 1 - i / n_steps), lambda i: 1.0]
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rates[: len(groups)])
@@ -154,10 +152,8 @@ class OneOptimizer:
         loss = self._descend(batch)
         self.schedule.step()
         self.step_count += 1
-        if self.every is not None and self.first is not None:
-            k, not_now = divmod(self.step_count - self.first, self.every)
-            if k >= 0 and not not_now:
-                self._descend(held_out(k))
+        if self.every is not None and (k := due(self.step_count, self.first, self.every)) is not None:
+            self._descend(held_out(k))
         return loss
 
     def _descend(self, batch: Batch) -> float:
@@ -179,6 +175,12 @@ class OneOptimizer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.step_count = state["step_count"]
+
+
+def due(step: int, first: int | None, every: int) -> int | None:
+    """The number, 0, 1, …, of the step on held-out rows that comes after so many steps: after first, first + every, …; None: none does."""
+    k, left = divmod(step - (first or every), every)
+    return k if k >= 0 and not left else None
 
 
 def check_rates(counts: dict[str, Any], rates: dict[str, Any], optimizer: str) -> None:

@@ -388,6 +388,21 @@ def test_a_quantised_weight_is_not_merged():
         assert not layer.merged
 
 
+def test_torchaos_weight_is_trained_on_and_not_merged():
+    quantization = pytest.importorskip("torchao.quantization", reason="torchao is not installed")
+    base = tiny("roberta")
+    quantization.quantize_(base, quantization.Int8WeightOnlyConfig())
+    config = AlphaLoraConfig(r=4, target_modules=TARGETS["roberta"], task_type="SEQ_CLS", init_row_scale=0.8)
+    model = peft.get_peft_model(base, config)
+    model(**batch()).loss.backward()
+    assert all(p.grad.abs().sum() > 0 for p in row_deltas(model).values())
+    for merge in (model.merge_adapter, model.merge_and_unload):
+        with pytest.raises(
+            NotImplementedError, match=r"cannot be merged into a quantised weight \(torchao\..*Tensor\)"
+        ):
+            merge()
+
+
 def test_a_broken_adapter_is_not_merged():
     model = adapted()
     with torch.no_grad():

@@ -5,6 +5,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -697,6 +698,19 @@ def test_a_failed_run_does_not_stop_the_others(bert, glue, tmp_path):
     with pytest.raises(RuntimeError, match="1 of 2 runs failed; the others are in .*n_train must be at most 67349"):
         finetune_sweep(jobs, tmp_path, workers=1, progress=False)
     assert len(list(tmp_path.rglob("result.json"))) == 1
+
+
+def test_a_run_of_a_sweep_that_diverges_is_a_result(bert, glue, tmp_path):
+    jobs = [sweep_jobs(bert)[0] | {"lr": 1e30}, sweep_jobs(bert)[1]]
+    bad, good = finetune_sweep(jobs, tmp_path, workers=1, progress=False)
+    assert re.match(r"The loss.* is (nan|inf) at step \d+ of sst2 lora seed 0\. Take a smaller lr", bad["diverged"])
+    assert bad["dev_accuracy"] is bad["validation_accuracy"] is None and bad["cpu_seconds"] > 0 and bad["lr"] == 1e30
+    assert good["diverged"] is None and 0 <= good["dev_accuracy"] <= 1
+    assert finetune_sweep(jobs, tmp_path, workers=1, progress=False) == [bad, good]
+    with pytest.raises(ArithmeticError, match=re.escape(bad["diverged"])):
+        finetune(
+            **jobs[0], folder=next(file.parent for file in tmp_path.rglob("result.json") if "1e+30" in file.read_text())
+        )
 
 
 def test_minilm_beats_the_majority_class(glue):

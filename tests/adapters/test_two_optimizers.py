@@ -12,6 +12,7 @@ peft = pytest.importorskip("peft", reason=REASON)
 from adapters_models import TARGETS, batch, tiny  # noqa: E402
 
 from rmt_alpha.adapters import AlphaLoraConfig, TwoOptimizers, row_scales, split_held_out  # noqa: E402
+from rmt_alpha.adapters.training import due  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -94,6 +95,13 @@ def test_who_moves_when_and_on_which_data():
     moved = changed(before, model)
     assert len([n for n in moved if "lora_row_delta" in n]) == 4
     assert not any("base_layer" in n or "original_module" in n or "embeddings" in n for n in moved)
+
+
+@pytest.mark.parametrize(("first", "every"), [(None, 10), (1, 10), (4, 2), (3, 7), (5, 1)])
+def test_when_a_further_step_is_due(first, every):
+    steps = [step for step in range(1, 60) if due(step, first, every) is not None]
+    assert steps == list(range(first or every, 60, every))
+    assert [due(step, first, every) for step in steps] == list(range(len(steps)))
 
 
 def test_a_resumed_run_goes_on_as_it_would_have():

@@ -1,7 +1,8 @@
 """peft's own tests of LoRA with α-LoRA in its place: `python tests/adapters/peer/run.py peft-0.21.2` (an unpacked source distribution).
 
-Fetches nothing: `pip download --no-deps --no-binary :all: peft` gives the distribution; its tests import `datasets`; models that they want
-from the hub make them fail with LoRA too. Prints how many pass, are skipped, fail with LoRA too, are refused by name as they should be, and
+Fetches nothing: `pip download --no-deps --no-binary :all: peft` gives the distribution; its tests import `datasets`, `diffusers` and
+`parameterized`; the models that they want from the hub are tiny ones with random weights (`hub.py`), and a test that wants another, or what
+its weights know, fails with LoRA too. Prints how many pass, are skipped, fail with LoRA too, are refused by name as they should be, and
 fail otherwise. Each of the last needs a sentence in KNOWN; exit status 1 where one has none.
 """
 
@@ -14,6 +15,8 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+
+import hub
 
 HERE = Path(__file__).parent
 FILES = ("custom_models", "decoder_models", "feature_extraction_models", "seq_classifier", "lora_variants", "initialization",
@@ -40,11 +43,21 @@ def main() -> int:
     if not tests:
         print(f"skipped: {source / 'tests'} holds no tests of peft. Name an unpacked source distribution.")
         return 0
-    held = {r["test"]: r for r in run(source, [str(t.relative_to(source)) for t in tests], sys.argv[2:])}
+    with tempfile.TemporaryDirectory() as cache:
+        hub.fill(Path(cache))
+        return report(
+            source,
+            [str(t.relative_to(source)) for t in tests],
+            {"HF_HUB_CACHE": cache, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"},
+        )
+
+
+def report(source: Path, tests: list[str], models: dict[str, str]) -> int:
+    held = {r["test"]: r for r in run(source, tests, models, sys.argv[2:])}
     failed = [name for name, r in held.items() if r["outcome"] == "failed"]
     refused = {name for name in failed if any(words in held[name]["why"] for words in REFUSED)}
     asked = [name for name in failed if name not in refused]
-    plain = {r["test"] for r in run(source, asked, ["--plain"]) if r["outcome"] == "failed"} if asked else set()
+    plain = {r["test"] for r in run(source, asked, models, ["--plain"]) if r["outcome"] == "failed"} if asked else set()
     own = [name for name in asked if name not in plain]
     explained = {name: why for name in own for pattern, why in KNOWN.items() if re.search(pattern, name)}
     outcomes = Counter(r["outcome"] for r in held.values())
@@ -59,7 +72,7 @@ def main() -> int:
     return int(any(name not in explained for name in own))
 
 
-def run(source: Path, tests: list[str], more: list[str]) -> list[dict[str, str]]:
+def run(source: Path, tests: list[str], models: dict[str, str], more: list[str]) -> list[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         report, names = Path(folder) / "report", Path(folder) / "names"
         names.write_text("\n".join(tests))
@@ -68,7 +81,7 @@ def run(source: Path, tests: list[str], more: list[str]) -> list[dict[str, str]]
             Path(folder) / "tests" / "__init__.py"
         ).touch()  # the distribution leaves it out, and its tests import one another
         here = [str(HERE), str(HERE.parent.parent.parent), os.environ.get("PYTHONPATH", "")]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(here), "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
+        environment = {**os.environ, **models, "PYTHONPATH": os.pathsep.join(here), "TQDM_DISABLE": "1"}
         options = (
             "-q --continue-on-collection-errors -p with_alpha -p no:cacheprovider --no-header --tb=short -W ignore"
         )

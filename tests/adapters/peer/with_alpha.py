@@ -4,6 +4,8 @@
 """
 
 import json
+import sys
+from collections import defaultdict
 
 import peft
 import torch
@@ -39,8 +41,16 @@ def randomised(init):
     return wrapped
 
 
+class Everything(defaultdict):
+    """peft's tests go online for a model that they have not had yet; all have been had."""
+
+    def __contains__(self, key):
+        return True
+
+
 def pytest_collection_modifyitems(config, items):
     """Those on LoRA: by the config they are given, or by their name."""
+    sys.modules["tests.testing_utils"]._HUB_MODEL_ACCESSES = Everything(int)
     keep = [item for item in items if on_lora(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(keep)])
     items[:] = keep
