@@ -54,7 +54,7 @@ class Cell(NamedTuple):
 
 
 def run(lab: Lab) -> None:
-    draws = lab.trials(80)
+    draws = lab.trials(120)
     data = lab.table(pd.DataFrame([covered(cell, draws, lab.seed) for cell in cells(lab.seed)]))
     draw(lab, data)
     for kind, part in data.groupby("kind", sort=False):
