@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy import sparse
 from sklearn.utils.multiclass import type_of_target
 
 from .. import _checks as check
@@ -99,9 +101,9 @@ def choose_alpha(
 
     Parameters: `source`, rows and labels (X (N, p), y (N,)) to train a ridge classifier on, or a fitted linear classifier, or weights (p,);
     `target`, (X (n, p), y (n,)) with the same features and labels; `unlabelled` (M, p), more rows of the target task, from which the
-    features are then scaled; `level` of the intervals of accuracies; `options` go to `AlphaRidgeClassifier`. Rows of a
-    source are scaled by themselves and
-    the target's by `scaling_rows`; a source that is a classifier gets features as they are. Raises ValueError.
+    features are then scaled. Tables need the same columns, in any order. `level` of the intervals of accuracies; `options` go to
+    `AlphaRidgeClassifier`. Rows of a source are scaled by themselves and the target's by `scaling_rows`; a source that is a
+    classifier gets features as they are. Raises ValueError.
 
     >>> rng, e = np.random.default_rng(0), np.eye(2, 300)
     >>> def rows(n, mean):
@@ -114,23 +116,24 @@ def choose_alpha(
     The source helps: 19.5 [4.6, 34.5] points over the target alone. α = 0.18 [0.03, 4.91] cannot be told from 1 with 40 rows: take 1.
     """
     X, y = _pair("target", target)
-    names = [str(c) for c in X.columns] if hasattr(X, "columns") else None
+    names = _columns(X)
     scaling = None
     if isinstance(source, tuple):
         rows, source_y = _pair("source", source)
-        if hasattr(rows, "columns") and names is not None:
-            _same_columns(names, [str(c) for c in rows.columns])
-        source_X, source_y = _numbers("source", rows), np.asarray(source_y)
+        source_X, source_y, y = _numbers("source", rows, names), np.asarray(source_y), np.asarray(y)
         X = _numbers("target", X)
         if X.shape[1] != source_X.shape[1]:
             raise ValueError(
                 f"source has {source_X.shape[1]} features, target {X.shape[1]}: they must be the same ones."
             )
-        scaling = scaling_rows(X, source_X, None if unlabelled is None else _numbers("unlabelled", unlabelled))
+        more = None if unlabelled is None else _numbers("unlabelled", unlabelled, names)
+        scaling = scaling_rows(X, source_X, more)
         trained = AlphaRidgeClassifier(threshold="balanced").fit(scaling_rows(source_X)(source_X), source_y)
-        if not np.array_equal(trained.classes_, np.unique(np.asarray(y))):
+        if not np.array_equal(trained.classes_, classes := np.unique(y)):
+            fewer = np.isin(classes, trained.classes_).all()
+            remedy = "Label target rows of the others, or drop those of the source" if fewer else "Relabel"
             raise ValueError(
-                f"source has the labels {trained.classes_}, target {np.unique(np.asarray(y))}: they must be equal. Relabel."
+                f"source has the labels {trained.classes_}, target {classes}: they must be equal. {remedy}."
             )
         source, X = trained.coef_ if len(trained.coef_) > 1 else trained.coef_[0], scaling(X)
     elif unlabelled is not None:
@@ -204,6 +207,10 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
             f"{name} must be a pair (rows, labels){also}, got {what}. Write choose_alpha((X_source, y_source), (X, y))."
         )
     check.unmasked(name, given[1])
+    if np.ndim(given[1]) == 1 and (gaps := pd.isna(np.asarray(given[1]))).any():
+        raise ValueError(
+            f"the labels of {name} lack one in row {int(gaps.argmax())}. Drop those rows; of the target, give them as unlabelled."
+        )
     kind = type_of_target(given[1], input_name=f"the labels of {name}")
     if kind not in ("binary", "multiclass"):
         raise ValueError(
@@ -212,22 +219,30 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
     return given[0], given[1]
 
 
-def _same_columns(target: list[str], source: list[str]) -> None:
-    if target == source:
-        return
+def _order(name: str, columns: list[str], wanted: list[str]) -> list[int]:
+    """Where the target's columns stand among another table's, which must have the same ones, in any order."""
     lacks = [
-        f"{name} lacks {some(sorted(set(theirs) - set(own)))}"
-        for name, own, theirs in (("source", source, target), ("target", target, source))
+        f"{one} lacks {some(sorted(set(theirs) - set(own)))}"
+        for one, own, theirs in ((name, columns, wanted), ("target", wanted, columns))
         if set(theirs) - set(own)
     ]
-    what = "; ".join(lacks) or "the order differs. Select one's in the other's order: X[X_source.columns]"
-    raise ValueError(f"source and target must have the same columns in the same order: {what}.")
+    if lacks:
+        raise ValueError(f"{name} and target must have the same columns: {'; '.join(lacks)}.")
+    if twice := sorted({c for c in [*columns, *wanted] if max(columns.count(c), wanted.count(c)) > 1}):
+        raise ValueError(f"{name} and target must have distinct columns, got some twice: {some(twice)}. Rename them.")
+    return [columns.index(c) for c in wanted]
 
 
-def _numbers(name: str, X: Any) -> np.ndarray:
-    check.unmasked(name, X)
+def _columns(rows: Any) -> list[str] | None:
+    return [str(c) for c in rows.columns] if hasattr(rows, "columns") else None
+
+
+def _numbers(name: str, rows: Any, wanted: list[str] | None = None) -> np.ndarray:
+    """Rows as a matrix of finite numbers, the columns of a table in the order `wanted`."""
+    check.unmasked(name, rows)
+    columns = _columns(rows)
     try:
-        X = np.asarray(X, dtype=float)
+        X = rows.toarray() if sparse.issparse(rows) else np.asarray(rows, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} must hold numbers, one column per feature: {error}. Encode words as numbers."
@@ -236,5 +251,8 @@ def _numbers(name: str, X: Any) -> np.ndarray:
         raise ValueError(f"{name} must have shape (rows, features), got {X.shape}.")
     if not np.isfinite(X).all():
         row, column = np.argwhere(~np.isfinite(X))[0]
-        raise ValueError(f"{name} holds {X[row, column]} in row {row}, column {column}. Fill or drop missing values.")
-    return X
+        place = column if columns is None else repr(columns[column])
+        raise ValueError(f"{name} holds {X[row, column]} in row {row}, column {place}. Fill or drop missing values.")
+    if columns is None or wanted is None or columns == wanted:
+        return X
+    return X[:, _order(name, columns, wanted)]

@@ -245,7 +245,7 @@ def _bounds(
 
 def _labels(y: Any, n: int) -> np.ndarray:
     y = column_or_1d(check.unmasked("y", y), warn=True)
-    if y.dtype.kind == "f":
+    if y.dtype.kind in "fO":
         assert_all_finite(y, input_name="y")
     check_classification_targets(y)
     if len(y) != n:
