@@ -201,6 +201,7 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
         ax.set_xticks(SIZES, [str(n) for n in SIZES])
         ax.minorticks_off()
     axes[0, 0].set_ylabel("share of samples covered")
-    axes[0, 0].set_title("interval of $\\alpha$\n(hollow: of the best accuracy)", fontsize=8)
+    hollow = {"marker": "o", "linestyle": "none", "color": "0.3", "markersize": 4, "fillstyle": "none"}
+    axes[0, 0].plot([], [], **hollow, label="of the best accuracy")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     lab.picture(fig)

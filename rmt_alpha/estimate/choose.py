@@ -209,7 +209,7 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
     check.unmasked(name, given[1])
     if np.ndim(given[1]) == 1 and (gaps := pd.isna(np.asarray(given[1]))).any():
         raise ValueError(
-            f"the labels of {name} lack one in row {int(gaps.argmax())}. Drop those rows; of the target, give them as unlabelled."
+            f"{name} has no label in row {int(gaps.argmax())}. Drop such rows; those of the target may be given as unlabelled."
         )
     kind = type_of_target(given[1], input_name=f"the labels of {name}")
     if kind not in ("binary", "multiclass"):

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
@@ -245,8 +246,10 @@ def _bounds(
 
 def _labels(y: Any, n: int) -> np.ndarray:
     y = column_or_1d(check.unmasked("y", y), warn=True)
-    if y.dtype.kind in "fO":
+    if y.dtype.kind == "f":
         assert_all_finite(y, input_name="y")
+    elif (missing := pd.isna(y)).any():
+        raise ValueError(f"y has no label in row {int(missing.argmax())}. Drop such rows.")
     check_classification_targets(y)
     if len(y) != n:
         raise ValueError(f"Found input variables with inconsistent numbers of samples: {[n, len(y)]}")

@@ -165,7 +165,11 @@ def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
 
 def by_structure(x: Structure) -> np.ndarray:
     """α (J,): the best combination at the posterior means of s and ν."""
-    s = _helpful_mean(x.s, np.sqrt(_diagonal(x.v) / x.count))
+    return by_structure_at(x, _helpful_mean(x.s, np.sqrt(_diagonal(x.v) / x.count)))
+
+
+def by_structure_at(x: Structure, s: np.ndarray) -> np.ndarray:
+    """α (J,) at a given mean s (J,) along the sources."""
     nu = _positive_mean(x.raw, x.tau)
     t = _combination(s, x.v, nu, _own_variance(x, nu), x.believed[..., None] * x.r) - x.theta
     return t / np.maximum(1 / x.balance + nu + x.q_s + _dot(t, x.s), 1 / x.count)[..., None]

@@ -131,7 +131,7 @@ def test_scaling_and_offsets_come_out_right_in_the_saved_classifier(tmp_path):
         ((np.eye(4, 3), [0, 1, 0, 1]), (np.eye(4, 3), [0.1, 1.2, 0, 1]), "labels of target must be classes, got cont"),
         ((NAMED, [0, 1, 0, 1]), (NAMED[["a"]], [0, 1, 0, 1]), "same columns: target lacks b."),
         ((NAMED, [0, 1, 0, 1]), (NAMED.set_axis(["a", "a"], axis=1), [0, 1, 0, 1]), "target lacks b|twice: a"),
-        ((NAMED, [0, 1, 0, 1]), (NAMED, ["u", None, "v", "v"]), "labels of target lack one in row 1"),
+        ((NAMED, [0, 1, 0, 1]), (NAMED, ["u", None, "v", "v"]), "target has no label in row 1"),
         ((NAMED, [0, 1, 0, 1]), (NAMED, [0, 0, 0, 0]), "Label target rows of the others"),
         ((NAMED.mask(np.eye(4, 2, -1) > 0), [0, 1, 0, 1]), (NAMED, [0, 1, 0, 1]), "in row 1, column 'a'"),
     ],
@@ -190,7 +190,7 @@ def test_rows_of_the_target_without_a_label_count_as_unlabelled(files, capsys):
         said.append(json.loads(capsys.readouterr().out))
     assert said[0] == said[1] and load_classifier("alpha.json").classes.dtype.kind == "i"
     assert main(["choose", "both.csv", "s01.csv"]) == 2
-    assert "labels of source lack one in row 1" in capsys.readouterr().err
+    assert "source has no label in row 1" in capsys.readouterr().err
 
 
 def test_the_command_says_how_to_use_what_it_wrote(files, capsys):
