@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from .. import _checks as check
-from .base import AlphaRidgeBase, distinct_rows
+from .base import AlphaRidgeBase, distinct_rows, warn_of_own_scaling
 from .calibration import calibrate, left_out_logits, log_loss, luck
 from .many_classes import by_likelihood
 from .ridge import LeaveOneOut, RidgePath
@@ -120,6 +120,8 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
         starts = read_starts(
             self.source, d, X.shape[1], self.classes_, getattr(self, "feature_names_in_", None), transformed
         )
+        if len(starts.weights):
+            warn_of_own_scaling(X)
         given = self._given_alpha(len(starts.weights), d)
         path, grid, unit = self._scaled(X, targets, starts, omega)
         best: tuple[float, LeaveOneOut, np.ndarray] | None = None

@@ -13,7 +13,7 @@ from sklearn.utils.validation import (
 )
 
 from .. import _checks as check
-from .base import AlphaRidgeBase, distinct_rows
+from .base import AlphaRidgeBase, distinct_rows, warn_of_own_scaling
 from .ridge import LeaveOneOut
 from .source import read_starts
 
@@ -59,6 +59,8 @@ class AlphaRidge(RegressorMixin, AlphaRidgeBase):
         X, targets, omega = distinct_rows(X, targets, omega)
         d = targets.shape[1]
         starts = read_starts(self.source, d, X.shape[1], None, getattr(self, "feature_names_in_", None), transformed)
+        if len(starts.weights):
+            warn_of_own_scaling(X)
         given = self._given_alpha(len(starts.weights), d)
         path, grid, unit = self._scaled(X, targets, starts, omega)
         best = None

@@ -322,3 +322,13 @@ def test_penalties_looked_at_in_blocks_are_the_same_penalties(kind, monkeypatch)
 def test_a_missing_label_is_refused():
     with pytest.raises(ValueError, match="y has no label in row 1"):
         AlphaRidgeClassifier().fit(np.eye(4, 3), np.array(["u", np.nan, "v", "v"], dtype=object))
+
+
+@pytest.mark.parametrize("kind", [AlphaRidgeClassifier, AlphaRidge])
+def test_scaling_by_the_rows_themselves_warns(kind):
+    X, y, W = data()
+    with pytest.warns(UserWarning, match=f"centred and scaled by its own {len(X)} rows.*scaling_rows"):
+        make_pipeline(StandardScaler(), kind(W[0])).fit(X, y)
+    other = StandardScaler().fit(2 * X + 1)
+    kind(W[0]).fit(other.transform(X), y)  # no warning, which would be an error here: others' rows, or no source
+    kind().fit(StandardScaler().fit_transform(X), y)
