@@ -47,7 +47,7 @@ def read_rows(
     return _as_numbers(path, frame), labels, numbering
 
 
-def split_labelled(X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame | None]:
+def split_labelled(X: pd.DataFrame, y: Any) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame | None]:
     """Rows with a label, their labels, and the other rows (None where there are none)."""
     known = pd.notna(y)
     return X[known], np.asarray(y[known].tolist()), None if known.all() else X[~known]
