@@ -19,9 +19,7 @@ from .transfers import Transfer, amazon, breast_cancer, digits, gaussian
 
 TIMES = np.array([1, 2, 5])
 TEST = 500  # at most: what 5n rows leave
-SETS: dict[
-    str, tuple[Callable[[], Transfer], int]
-] = {  # and n, where it can be above the dimension: fewer rows show a smaller population than there is
+SETS: dict[str, tuple[Callable[[], Transfer], int]] = {  # and n: five times as many rows leave some for tests
     "Amazon dvd → elec": (partial(amazon, "dvd", "elec"), 280),
     "Amazon elec → kitchen": (partial(amazon, "elec", "kitchen"), 280),
     "digits 3v8 → 3v9": (partial(digits, 3, 8, 3, 9), 50),

@@ -1,5 +1,7 @@
 """The rule and its interval on problems whose truth is known, and its parts against direct computation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -101,6 +103,15 @@ def test_interval_covers_where_the_two_scores_are_correlated():
         curves.append([accuracy(W @ mean, (W * root**2) @ W.T, a) for a in angles])
     star = angles[np.mean(curves, axis=0).argmax()]
     assert 0.92 < np.mean([low <= star <= high for low, high in ends]) < 1
+
+
+def test_interval_is_around_the_measured_correlation_whatever_is_believed_of_it():
+    loo, m, *_ = draws(2, 1)[0]
+    found = structure(loo, m)
+    shrunk = replace(found, believed=np.zeros_like(found.believed))
+    np.testing.assert_array_equal(interval(shrunk), interval(found))
+    moved = replace(found, r=found.r + 0.5 * np.sqrt(found.v[0] * found.own_data))
+    assert abs(interval(moved) - interval(found)).min() > 0.1
 
 
 def test_margins_are_class_balanced_and_weighted():
