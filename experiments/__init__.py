@@ -35,6 +35,7 @@ NAMES = (
 ON_REQUEST = {
     "alpha_rules": "a minute",
     "interval_coverage": "minutes; data sets in $RMT_ALPHA_DATA",
+    "more_rows": "a minute; data sets in $RMT_ALPHA_DATA",
     "alpha_judged": "half an hour; data sets in $RMT_ALPHA_DATA, and the extra lm",
     "mnist_classes": "a minute; data sets in $RMT_ALPHA_DATA",
     "domain_features": "needs the extra rmt_alpha[lm]",

@@ -6,7 +6,16 @@ from scipy import special
 
 from rmt_alpha import TransferProblem, optimal_alpha, plotting
 from rmt_alpha.estimate.ridge import LeaveOneOut, RidgePath
-from rmt_alpha.estimate.rules import Margins, by_leave_one_out, by_structure, interval, margins, structure
+from rmt_alpha.estimate.rules import (
+    Margins,
+    Structure,
+    by_leave_one_out,
+    by_structure,
+    by_structure_at,
+    interval,
+    margins,
+    structure,
+)  # fmt: skip
 from rmt_alpha.simulation.samples import triangle
 from rmt_alpha.training import ridge_path
 
@@ -26,6 +35,9 @@ RULES = {
     "leave-one-out": lambda loo, m: float(by_leave_one_out(m)[0]),
     "auto": lambda loo, m: float(by_structure(structure(loo, m))[0]),
 }
+FACTORS = np.linspace(0, 1.4, 15)  # of the measured s
+BINS = [-np.inf, -3, -2, -1, 0, 1, 1.5, 2, 2.5, 3, 4, 5, np.inf]  # of s over its standard error
+WEIGHTS = (0.25, 0.5, 1, 2, 4)  # of the sixth problem beside one of each other
 
 
 def trial(problem: TransferProblem, rng: np.random.Generator) -> tuple[LeaveOneOut, Margins, np.ndarray, np.ndarray]:
@@ -59,7 +71,7 @@ def accuracy(c: np.ndarray, M: np.ndarray, alpha: float) -> float:
 
 
 def run(lab: Lab) -> None:
-    rows = []
+    rows, seen = [], []
     for number, problem in enumerate(PROBLEMS, start=1):
         star = float(optimal_alpha(problem).alpha)
         draws = [trial(problem, np.random.default_rng([lab.seed, number, t])) for t in range(lab.trials(1000))]
@@ -71,11 +83,45 @@ def run(lab: Lab) -> None:
             rows.append({"problem": number, "rule": name, "best": star, "oracle": oracle.mean(), "shortfall": gap.mean(),
                          "shortfall_se": gap.std(ddof=1) / np.sqrt(len(gap)),
                          "coverage": covered if name == "auto" else np.nan})  # fmt: skip
+        seen.append(
+            [factors(structure(loo, m), c, M, best) for (loo, m, c, M), best in zip(draws, oracle, strict=True)]
+        )
     data = lab.table(pd.DataFrame(rows))
+    hindsight = lab.table(frontier(seen), "hindsight")
     draw(lab, data)
     auto = data[data.rule == "auto"]
     lab.remark("Shortfall of auto, problems 1–6: " + ", ".join(f"{v:.4f}" for v in auto.shortfall) + ".")
     lab.remark("Coverage of its 95 % interval: " + ", ".join(f"{v:.3f}" for v in auto.coverage) + ".")
+    for weight, part in hindsight.groupby("weight"):
+        lab.remark(
+            f"s times a factor chosen in hindsight, the sixth problem counting {weight:g} times: "
+            + ", ".join(f"{v:.4f}" for v in part.shortfall)
+            + "."
+        )
+
+
+def factors(x: Structure, c: np.ndarray, M: np.ndarray, best: float) -> tuple[float, list[float]]:
+    """s over its standard error, and the shortfall if s is multiplied by each factor."""
+    z = float(x.s[0] / np.sqrt(x.v[0, 0] / x.count))
+    return z, [best - accuracy(c, M, float(by_structure_at(x, f * x.s)[0])) for f in FACTORS]
+
+
+def frontier(seen: list[list[tuple[float, list[float]]]]) -> pd.DataFrame:
+    """The least shortfall of any rule that shrinks s by its z, chosen per bin of z on these very draws: no rule of data gets there."""
+    z = [np.array([one for one, _ in draws]) for draws in seen]
+    losses = [np.array([loss for _, loss in draws]) for draws in seen]
+    inside = [np.searchsorted(BINS, values, side="right") - 1 for values in z]
+    rows = []
+    for weight in WEIGHTS:
+        shortfall = np.zeros(len(seen))
+        for k in range(len(BINS) - 1):
+            # of each problem (6, F): what this bin adds to its mean shortfall
+            adds = np.array(
+                [loss[bin_ == k].sum(axis=0) / len(loss) for loss, bin_ in zip(losses, inside, strict=True)]
+            )
+            shortfall += adds[:, (np.array([1.0] * (len(seen) - 1) + [weight]) @ adds).argmin()]
+        rows += [{"weight": weight, "problem": i, "shortfall": v} for i, v in enumerate(shortfall, start=1)]
+    return pd.DataFrame(rows)
 
 
 def draw(lab: Lab, data: pd.DataFrame) -> None:

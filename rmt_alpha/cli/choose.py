@@ -37,29 +37,29 @@ def choose(
 
     Args:
         source: Labelled rows of the source task; or a classifier that this command saved (.json).
-        target: Labelled rows of the target task, with the same columns.
+        target: Labelled rows of the target task, with the same columns in any order. Rows without a label count as unlabelled.
         unlabelled: More rows of the target task, used to scale the features; a label column is ignored.
         label: The column of labels, the same name in every file.
         text: A column of texts, embedded by a language model (extra lm); it replaces all other columns.
         out: Where to write: PREFIX.png and PREFIX.json.
         json: One line of JSON.
     """
-    from ..estimate import choose_alpha, load_classifier  # here: scikit-learn takes a second to import
-    from ..estimate.tables import read_rows
+    import pandas as pd  # here, as below: scikit-learn takes a second to import
+
+    from ..estimate import choose_alpha, load_classifier
+    from ..estimate.tables import read_rows, split_labelled
 
     X, y, left_out = read_rows(target, label, text)
+    X, y, more = split_labelled(X, y)
     if source.endswith(".json"):
         given: Any = load_classifier(source)
+        more = None  # it gets features as they are
     else:
         source_X, source_y, also = read_rows(source, label, text)
         given, left_out = (source_X, source_y), [*left_out, *also]
-    more = None
     if unlabelled is not None:
-        more, _, _ = read_rows(unlabelled, None, text, ignore=label)
-        if list(more.columns) != list(X.columns):
-            raise ValueError(
-                f"unlabelled has other columns than the target: {sorted(set(more.columns) ^ set(X.columns))[:5]}."
-            )
+        others, _, _ = read_rows(unlabelled, None, text, ignore=label)
+        more = others if more is None else pd.concat([others, more], join="inner")
     decision = choose_alpha(given, (X, y), more)
     out = out.expanduser()
     picture, model = (out.with_name(out.name + suffix) for suffix in (".png", ".json"))

@@ -2,11 +2,11 @@
 
 from .choose import Decision as Decision
 from .choose import choose_alpha as choose_alpha
-from .classifier import AlphaRidge as AlphaRidge
 from .classifier import AlphaRidgeClassifier as AlphaRidgeClassifier
 from .curve import AccuracyCurve as AccuracyCurve
 from .curve import accuracy_curve as accuracy_curve
 from .curve import learning_curve as learning_curve
+from .regressor import AlphaRidge as AlphaRidge
 from .saved import SavedClassifier as SavedClassifier
 from .saved import load_classifier as load_classifier
 from .scaling import scaling_rows as scaling_rows

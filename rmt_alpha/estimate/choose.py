@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+import pandas as pd
+from scipy import sparse
 from sklearn.utils.multiclass import type_of_target
 
 from .. import _checks as check
+from .bands import difference, share
 from .classifier import AlphaRidgeClassifier
-from .curve import DIFFERENCE_INFLATION, LEVEL_INFLATION, SMOOTHING, AccuracyCurve, _margins, curve_of, with_theory
+from .curve import AccuracyCurve, _margins, curve_of, with_theory
 from .saved import SavedClassifier
 from .scaling import Scaling, scaling_rows
 from .tables import some
@@ -99,9 +101,9 @@ def choose_alpha(
 
     Parameters: `source`, rows and labels (X (N, p), y (N,)) to train a ridge classifier on, or a fitted linear classifier, or weights (p,);
     `target`, (X (n, p), y (n,)) with the same features and labels; `unlabelled` (M, p), more rows of the target task, from which the
-    features are then scaled; `level` of the intervals of accuracies; `options` go to `AlphaRidgeClassifier`. Rows of a
-    source are scaled by themselves and
-    the target's by `scaling_rows`; a source that is a classifier gets features as they are. Raises ValueError.
+    features are then scaled. Tables need the same columns, in any order. `level` of the intervals of accuracies; `options` go to
+    `AlphaRidgeClassifier`. Rows of a source are scaled by themselves and the target's by `scaling_rows`; a source that is a
+    classifier gets features as they are. Raises ValueError.
 
     >>> rng, e = np.random.default_rng(0), np.eye(2, 300)
     >>> def rows(n, mean):
@@ -111,27 +113,28 @@ def choose_alpha(
     >>> decision.take
     1.0
     >>> print(decision.verdict)
-    The source helps: 17.6 [2.0, 33.2] points over the target alone. α = 0.18 [0.03, 4.34] cannot be told from 1 with 40 rows: take 1.
+    The source helps: 19.5 [4.6, 34.5] points over the target alone. α = 0.18 [0.03, 4.91] cannot be told from 1 with 40 rows: take 1.
     """
     level, theory = check.share("level", level), check.flag("theory", theory)
     X, y = _pair("target", target)
-    names = [str(c) for c in X.columns] if hasattr(X, "columns") else None
+    names = _columns(X)
     scaling = None
     if isinstance(source, tuple):
         rows, source_y = _pair("source", source)
-        if hasattr(rows, "columns") and names is not None:
-            _same_columns(names, [str(c) for c in rows.columns])
-        source_X, source_y = _numbers("source", rows), np.asarray(source_y)
+        source_X, source_y, y = _numbers("source", rows, names), np.asarray(source_y), np.asarray(y)
         X = _numbers("target", X)
         if X.shape[1] != source_X.shape[1]:
             raise ValueError(
                 f"source has {source_X.shape[1]} features, target {X.shape[1]}: they must be the same ones."
             )
-        scaling = scaling_rows(X, source_X, None if unlabelled is None else _numbers("unlabelled", unlabelled))
+        more = None if unlabelled is None else _numbers("unlabelled", unlabelled, names)
+        scaling = scaling_rows(X, source_X, more)
         trained = AlphaRidgeClassifier(threshold="balanced").fit(scaling_rows(source_X)(source_X), source_y)
-        if not np.array_equal(trained.classes_, np.unique(np.asarray(y))):
+        if not np.array_equal(trained.classes_, classes := np.unique(y)):
+            fewer = np.isin(classes, trained.classes_).all()
+            remedy = "Label target rows of the others, or drop those of the source" if fewer else "Relabel"
             raise ValueError(
-                f"source has the labels {trained.classes_}, target {np.unique(np.asarray(y))}: they must be equal. Relabel."
+                f"source has the labels {trained.classes_}, target {classes}: they must be equal. {remedy}."
             )
         source, X = trained.coef_ if len(trained.coef_) > 1 else trained.coef_[0], scaling(X)
     elif unlabelled is not None:
@@ -144,11 +147,15 @@ def choose_alpha(
     alpha = float(np.mean(chosen.alpha_))
     margins = {k: _margins(m.left_out_, np.array([np.mean(m.alpha_)]))[0] for k, m in models.items()}
     weight = chosen.left_out_.omega / chosen.left_out_.omega.sum()
-    accuracy = {k: _level(m, weight, level) for k, m in margins.items()}
-    gain = {k: _difference(margins["chosen"], margins[k], weight, level) for k in ("1", "0")}
+    accuracy = {k: Estimate(*map(float, share(m, weight, level))) for k, m in margins.items()}
+
+    def over(a: str, b: str) -> Estimate:
+        return Estimate(*map(float, difference(margins[a], margins[b], weight, level)))
+
+    gain = {k: over("chosen", k) for k in ("1", "0")}
     low, high = (float(v) for v in np.ravel(chosen.alpha_interval_)[:2])
     n = len(np.asarray(y))
-    helps = max((_difference(margins[k], margins["0"], weight, level) for k in ("chosen", "1")), key=lambda e: e.low)
+    helps = max((over(k, "0") for k in ("chosen", "1")), key=lambda e: e.low)
     take = _take(alpha, low, high, gain)
     curve = curve_of(chosen, level=level)
     if theory and scaling is not None and chosen.classes_.size == 2:
@@ -193,24 +200,6 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
 
 
-def _level(margin: np.ndarray, weight: np.ndarray, level: float) -> Estimate:
-    count, share = 1 / np.sum(weight**2), float((margin > 0) @ weight)
-    middle = (share * count + 1) / (count + 2)
-    reach = ndtri(0.5 + level / 2) * LEVEL_INFLATION * np.sqrt(middle * (1 - middle) / (count + 2))
-    return Estimate(share, float(max(middle - reach, 0)), float(min(middle + reach, 1)))
-
-
-def _difference(a: np.ndarray, b: np.ndarray, weight: np.ndarray, level: float) -> Estimate:
-    gain = _smooth(a) - _smooth(b)
-    mean, count = float(gain @ weight), 1 / np.sum(weight**2)
-    reach = ndtri(0.5 + level / 2) * DIFFERENCE_INFLATION * np.sqrt(((gain - mean) ** 2) @ weight / max(count - 1, 1))
-    return Estimate(mean, mean - float(reach), mean + float(reach))
-
-
-def _smooth(margin: np.ndarray) -> np.ndarray:
-    return ndtr(margin / (SMOOTHING * np.sqrt(np.mean(margin**2)) + 1e-300))
-
-
 def _pair(name: str, given: Any) -> tuple[Any, Any]:
     if not isinstance(given, tuple | list) or len(given) != 2:
         what = f"{len(given)} items" if isinstance(given, tuple | list) else f"a {type(given).__name__}"
@@ -220,6 +209,10 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
         )
     check.unmasked(name, given[1])
     with check.naming(name, "a pair (rows, labels)"):
+        if np.ndim(given[1]) == 1 and (gaps := pd.isna(np.asarray(given[1]))).any():
+            raise ValueError(
+                f"{name} has no label in row {int(gaps.argmax())}. Drop such rows; those of the target may be given as unlabelled."
+            )
         kind = type_of_target(given[1], input_name=f"the labels of {name}")
     if kind not in ("binary", "multiclass"):
         raise ValueError(
@@ -228,24 +221,32 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
     return given[0], given[1]
 
 
-def _same_columns(target: list[str], source: list[str]) -> None:
-    if target == source:
-        return
+def _order(name: str, columns: list[str], wanted: list[str]) -> list[int]:
+    """Where the target's columns stand among another table's, which must have the same ones, in any order."""
     lacks = [
-        f"{name} lacks {some(sorted(set(theirs) - set(own)))}"
-        for name, own, theirs in (("source", source, target), ("target", target, source))
+        f"{one} lacks {some(sorted(set(theirs) - set(own)))}"
+        for one, own, theirs in ((name, columns, wanted), ("target", wanted, columns))
         if set(theirs) - set(own)
     ]
-    what = "; ".join(lacks) or "the order differs. Select one's in the other's order: X[X_source.columns]"
-    raise ValueError(f"source and target must have the same columns in the same order: {what}.")
+    if lacks:
+        raise ValueError(f"{name} and target must have the same columns: {'; '.join(lacks)}.")
+    if twice := sorted({c for c in [*columns, *wanted] if max(columns.count(c), wanted.count(c)) > 1}):
+        raise ValueError(f"{name} and target must have distinct columns, got some twice: {some(twice)}. Rename them.")
+    return [columns.index(c) for c in wanted]
 
 
-def _numbers(name: str, X: Any) -> np.ndarray:
-    check.unmasked(name, X)
+def _columns(rows: Any) -> list[str] | None:
+    return [str(c) for c in rows.columns] if hasattr(rows, "columns") else None
+
+
+def _numbers(name: str, rows: Any, wanted: list[str] | None = None) -> np.ndarray:
+    """Rows as a matrix of finite numbers, the columns of a table in the order `wanted`."""
+    check.unmasked(name, rows)
+    columns = _columns(rows)
     try:
-        if np.iscomplexobj(X):
+        if np.iscomplexobj(rows):
             raise TypeError("they are complex")
-        X = np.asarray(X, dtype=float)
+        X = rows.toarray() if sparse.issparse(rows) else np.asarray(rows, dtype=float)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"{name} must hold numbers, one column per feature: {error}. Encode words as numbers."
@@ -254,5 +255,8 @@ def _numbers(name: str, X: Any) -> np.ndarray:
         raise ValueError(f"{name} must have shape (rows, features), got {X.shape}.")
     if not np.isfinite(X).all():
         row, column = np.argwhere(~np.isfinite(X))[0]
-        raise ValueError(f"{name} holds {X[row, column]} in row {row}, column {column}. Fill or drop missing values.")
-    return X
+        place = column if columns is None else repr(columns[column])
+        raise ValueError(f"{name} holds {X[row, column]} in row {row}, column {place}. Fill or drop missing values.")
+    if columns is None or wanted is None or columns == wanted:
+        return X
+    return X[:, _order(name, columns, wanted)]

@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from .. import _checks as check
 from ..problem import Fit
 from ..theory.predict import predict
+from .bands import difference, share
 from .classifier import AlphaRidgeClassifier, LeftOut
 from .strata import norm_strata, remove_mean_noise
 
-SMOOTHING = 0.5  # width of the smoothed count, in root mean squares of the margin
-LEVEL_INFLATION = 1.2  # left-out hits of one sample share their training rows, so they vary more than binomially
-DIFFERENCE_INFLATION = np.sqrt(2.0)
 STRATA_ROWS = 25  # rows per class and stratum of norm that theory's curve asks for
 LARGEST_DIM = 1500  # theory with a covariance per stratum costs p³
 
@@ -62,7 +60,7 @@ def accuracy_curve(
     >>> X = y[:, None] * np.eye(1, 20)[0] + rng.standard_normal((100, 20))
     >>> curve = accuracy_curve(X, y, source=0.5 * np.eye(1, 20)[0], alpha=[0, 1, 2])
     >>> print(curve.accuracy.round(2), curve.difference.round(2))
-    [0.79 0.84 0.84] [-0.03  0.    0.  ]
+    [0.79 0.84 0.84] [-0.04  0.    0.  ]
     """
     theory = check.flag("theory", theory)
     model = AlphaRidgeClassifier(source, **options).fit(X, y)
@@ -90,23 +88,16 @@ def curve_of(
     alpha = check.vector("alpha", alpha)
     margin = _margins(left_out, np.append(alpha, reference))
     weight = left_out.omega / left_out.omega.sum()
-    count = 1 / np.sum(weight**2)
-    hits = (margin[:-1] > 0) @ weight
-    middle = (hits * count + 1) / (count + 2)  # no certainty from n of n
-    z = ndtri(0.5 + level / 2)
-    reach = z * LEVEL_INFLATION * np.sqrt(middle * (1 - middle) / (count + 2))
-    smooth = ndtr(margin / (SMOOTHING * np.sqrt(np.mean(margin**2, axis=1, keepdims=True)) + 1e-300))
-    gain = smooth[:-1] - smooth[-1]
-    difference = gain @ weight
-    wide = z * DIFFERENCE_INFLATION * np.sqrt(((gain - difference[:, None]) ** 2) @ weight / max(count - 1, 1))
+    accuracy, low, high = share(margin[:-1], weight, level)
+    gain, least, most = difference(margin[:-1], margin[-1], weight, level)
     return AccuracyCurve(
         alpha=alpha,
-        accuracy=hits,
-        accuracy_low=np.clip(middle - reach, 0, 1),
-        accuracy_high=np.clip(middle + reach, 0, 1),
-        difference=difference,
-        difference_low=difference - wide,
-        difference_high=difference + wide,
+        accuracy=accuracy,
+        accuracy_low=low,
+        accuracy_high=high,
+        difference=gain,
+        difference_low=least,
+        difference_high=most,
         reference=reference,
         level=level,
         gamma=model.gamma_,

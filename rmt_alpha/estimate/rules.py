@@ -89,7 +89,8 @@ class Structure:
     s (J,), v (J, J): mean and covariance along the sources.  raw, tau: estimate of the target's own mean ν and its error.
     V: the target's own variance is `own_data` by the data and noise + ratio·ν by theory, blended with `trust_V` on theory;
     `trust_v` likewise.
-    r (J,): covariance of the two parts.  theta (J,): what w_0 already holds of the sources.  q_s: sᵀq⁻¹s/κ.
+    r (J,): covariance of the two parts as measured; the share `believed` of it is its posterior mean.
+    theta (J,): what w_0 already holds of the sources.  q_s: sᵀq⁻¹s/κ.
     """
 
     s: np.ndarray
@@ -102,6 +103,7 @@ class Structure:
     trust_v: np.ndarray
     trust_V: np.ndarray
     r: np.ndarray
+    believed: np.ndarray
     theta: np.ndarray
     q_s: np.ndarray
     balance: float
@@ -152,7 +154,8 @@ def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
         ratio=ratio,
         trust_v=trust_v,
         trust_V=trust_V,
-        r=believed[..., None] * r,
+        r=r,
+        believed=believed,
         theta=theta,
         q_s=_dot(s, theta),
         balance=phi,
@@ -162,16 +165,22 @@ def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
 
 def by_structure(x: Structure) -> np.ndarray:
     """α (J,): the best combination at the posterior means of s and ν."""
-    s = _helpful_mean(x.s, np.sqrt(_diagonal(x.v) / x.count))
+    return by_structure_at(x, _helpful_mean(x.s, np.sqrt(_diagonal(x.v) / x.count)))
+
+
+def by_structure_at(x: Structure, s: np.ndarray) -> np.ndarray:
+    """α (J,) at a given mean s (J,) along the sources."""
     nu = _positive_mean(x.raw, x.tau)
-    t = _combination(s, x.v, nu, _own_variance(x, nu), x.r) - x.theta
+    t = _combination(s, x.v, nu, _own_variance(x, nu), x.believed[..., None] * x.r) - x.theta
     return t / np.maximum(1 / x.balance + nu + x.q_s + _dot(t, x.s), 1 / x.count)[..., None]
 
 
 def interval(x: Structure, level: float = 0.95, draws: int = 4000, seed: int = 0) -> np.ndarray:
-    """Posterior interval (2, J) of α: draws of s, ν, the log variances and the correlation; infinite where α may pass infinity.
+    """Posterior interval (2, J) of α: draws of s, ν, the log variances and r; infinite where α may pass infinity.
 
-    Quantiles of the angle arctan2(t, 1/m + tᵀs), in which α runs through infinity without a jump.
+    s and r are drawn around what was measured: the odds of a helpful source and of r = 0 make a better guess on average, but would
+    move the interval of every source and sample that they do not fit. Ends are quantiles of the angle arctan2(t, 1/m + tᵀs), in
+    which α runs through infinity without a jump.
     """
     rng = np.random.default_rng(seed)
     J = x.s.size

@@ -30,15 +30,7 @@ def read_rows(
     if label is not None:
         if label not in frame:
             raise ValueError(f"{path} has no column {label!r}. {_what_there_is(frame)}")
-        if frame[label].isna().any():
-            line = int(np.argmax(frame[label].isna())) + 1
-            raise ValueError(f"{path} has no label in row {line}. Drop the row, or give it as unlabelled.")
-        labels = frame.pop(label).to_numpy()
-        if labels.dtype.kind == "f" and (fractional := labels % 1 != 0).any():
-            raise ValueError(
-                f"{path}: column {label!r} must hold classes, got real numbers such as {labels[fractional][0]:g}. "
-                "Name another with --label."
-            )
+        labels = _labels(path, frame.pop(label))
     if text is not None:
         if text not in frame:
             raise ValueError(f"{path} has no column {text!r} of texts; its columns are {some(frame.columns)}.")
@@ -55,6 +47,30 @@ def read_rows(
     if frame.shape[1] == 0:
         raise ValueError(f"{path} has no features: columns other than the label. Add at least one numeric column.")
     return _as_numbers(path, frame), labels, numbering
+
+
+def split_labelled(X: pd.DataFrame, y: Any) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame | None]:
+    """Rows with a label, their labels, and the other rows (None where there are none)."""
+    known = pd.notna(y)
+    return X[known], np.asarray(y[known].tolist()), None if known.all() else X[~known]
+
+
+def _labels(path: str, column: pd.Series) -> np.ndarray:
+    """Classes; None where a row has none."""
+    labels, gaps = column.to_numpy(), column.isna().to_numpy()
+    if labels.dtype.kind == "f":
+        if (fractional := ~gaps & (labels % 1 != 0)).any():
+            raise ValueError(
+                f"{path}: column {column.name!r} must hold classes, got real numbers such as {labels[fractional][0]:g}. "
+                "Name another with --label."
+            )
+        if gaps.any():  # whole numbers became real ones to make room for gaps
+            labels = labels.astype(object)
+            labels[~gaps] = labels[~gaps].astype(int)
+    if gaps.any():
+        labels = labels.astype(object)
+        labels[gaps] = None
+    return labels
 
 
 def _as_numbers(path: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from rmt_alpha.cli import main
 from rmt_alpha.estimate import (
@@ -128,13 +129,28 @@ def test_scaling_and_offsets_come_out_right_in_the_saved_classifier(tmp_path):
         ((np.eye(4, 3), [0, 1, 0, 1]), "t.csv", r"target must be a pair \(rows, labels\), got a str"),
         ((np.eye(4, 3),), (np.eye(4, 3), [0, 1, 0, 1]), "source must be a pair .*weights, got 1 items"),
         ((np.eye(4, 3), [0, 1, 0, 1]), (np.eye(4, 3), [0.1, 1.2, 0, 1]), "labels of target must be classes, got cont"),
-        ((NAMED, [0, 1, 0, 1]), (NAMED[["b", "a"]], [0, 1, 0, 1]), "same order: the order differs. Select"),
-        ((NAMED, [0, 1, 0, 1]), (NAMED[["a"]], [0, 1, 0, 1]), "same order: target lacks b."),
+        ((NAMED, [0, 1, 0, 1]), (NAMED[["a"]], [0, 1, 0, 1]), "same columns: target lacks b."),
+        ((NAMED, [0, 1, 0, 1]), (NAMED.set_axis(["a", "a"], axis=1), [0, 1, 0, 1]), "target lacks b|twice: a"),
+        ((NAMED, [0, 1, 0, 1]), (NAMED, ["u", None, "v", "v"]), "target has no label in row 1"),
+        ((NAMED, [0, 1, 0, 1]), (NAMED, [0, 0, 0, 0]), "Label target rows of the others"),
+        ((NAMED.mask(np.eye(4, 2, -1) > 0), [0, 1, 0, 1]), (NAMED, [0, 1, 0, 1]), "in row 1, column 'a'"),
     ],
 )
 def test_what_does_not_fit_together_is_said(source, target, message):
     with pytest.raises(ValueError, match=message):
         choose_alpha(source, target)
+
+
+def test_the_order_of_columns_does_not_matter_nor_whether_rows_are_sparse():
+    rng = np.random.default_rng(8)
+    (S, s), (X, y), (U, _) = sample(rng, 200), sample(rng, 40), sample(rng, 30)
+    S, U = S * np.linspace(1, 9, 60), U * np.linspace(2, 5, 60)
+    names = [f"f{i}" for i in range(60)]
+    plain = choose_alpha((S, s), (X, y), U)
+    S, X, U = (pd.DataFrame(rows, columns=names) for rows in (S, X, U))
+    for turned in (names[::-1], names[7:] + names[:7]):
+        assert choose_alpha((S[turned], s), (X, y), U[turned]).alpha == pytest.approx(plain.alpha)
+    assert choose_alpha((sparse.csr_array(S), s), (sparse.csr_array(X), y), U).alpha == pytest.approx(plain.alpha)
 
 
 @pytest.fixture
@@ -160,6 +176,22 @@ def test_the_command_writes_picture_and_classifier(files, capsys):
     assert main(["choose", "mine.json", "t.csv", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["left_out"] == ["Unnamed: 0"] and found["take"] in (found["alpha"], 0, 1)
+
+
+def test_rows_of_the_target_without_a_label_count_as_unlabelled(files, capsys):
+    frame = pd.read_csv("t.csv").drop(columns="Unnamed: 0").assign(label=lambda t: (t.label == "yes").astype(int))
+    pd.read_csv("s.csv").assign(label=lambda t: (t.label == "yes").astype(int)).to_csv("s01.csv", index=False)
+    frame.iloc[::2].to_csv("labelled.csv", index=False)
+    frame.iloc[1::2].drop(columns="label").to_csv("rest.csv", index=False)
+    frame.assign(label=frame.label.where(frame.index % 2 == 0)).to_csv("both.csv", index=False)
+    said = []
+    for rows in (["both.csv"], ["labelled.csv", "--unlabelled", "rest.csv"]):
+        assert main(["choose", "s01.csv", *rows, "--json"]) == 0
+        said.append(json.loads(capsys.readouterr().out))
+        assert load_classifier("alpha.json").classes.dtype.kind == "i"  # a gap makes real numbers of a column
+    assert said[0] == said[1]
+    assert main(["choose", "both.csv", "s01.csv"]) == 2
+    assert "source has no label in row 1" in capsys.readouterr().err
 
 
 def test_the_command_says_how_to_use_what_it_wrote(files, capsys):

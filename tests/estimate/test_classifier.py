@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from rmt_alpha.estimate import AlphaRidge, AlphaRidgeClassifier, classifier
+from rmt_alpha.estimate import AlphaRidge, AlphaRidgeClassifier, base
 from rmt_alpha.estimate.calibration import calibrate, luck
 
 SETTINGS = [
@@ -339,8 +339,23 @@ def test_extreme_penalties_are_finite(gamma, n, p):
 def test_penalties_looked_at_in_blocks_are_the_same_penalties(kind, monkeypatch):
     X, y, W = data()
     whole = kind(W[0]).fit(X, y)
-    monkeypatch.setattr(classifier, "LARGEST", 300)
+    monkeypatch.setattr(base, "LARGEST", 300)
     blocks = kind(W[0]).fit(X, y)
     assert blocks.gamma_ == pytest.approx(whole.gamma_) and blocks.alpha_ == pytest.approx(whole.alpha_)
     np.testing.assert_allclose(blocks.alpha_interval_, whole.alpha_interval_)
     np.testing.assert_allclose(blocks.coef_, whole.coef_, rtol=1e-6, atol=1e-9)
+
+
+def test_a_missing_label_is_refused():
+    with pytest.raises(ValueError, match="y has no label in row 1"):
+        AlphaRidgeClassifier().fit(np.eye(4, 3), np.array(["u", np.nan, "v", "v"], dtype=object))
+
+
+@pytest.mark.parametrize("kind", [AlphaRidgeClassifier, AlphaRidge])
+def test_scaling_by_the_rows_themselves_warns(kind):
+    X, y, W = data()
+    with pytest.warns(UserWarning, match=f"centred and scaled by its own {len(X)} rows.*scaling_rows"):
+        make_pipeline(StandardScaler(), kind(W[0])).fit(X, y)
+    other = StandardScaler().fit(2 * X + 1)
+    kind(W[0]).fit(other.transform(X), y)  # no warning, which would be an error here: others' rows, or no source
+    kind().fit(StandardScaler().fit_transform(X), y)

@@ -1,5 +1,7 @@
 """The rule and its interval on problems whose truth is known, and its parts against direct computation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -84,6 +86,32 @@ def test_consistent_off_the_gaussian_model(noise):
     weights = [path.fit(1.0, np.array([[a]]))[0][0] for a in (chosen, sample)]
     hits = [np.mean(labels * (fresh @ v) > 0) for v in weights]
     assert abs(hits[0] - hits[1]) < 0.004  # at this n nothing is left for structure to say
+
+
+def test_interval_covers_where_the_two_scores_are_correlated():
+    """Eigenvalues 9 and 1 and a large penalty: the scores along the source and of the target's own part correlate by .5 to .7."""
+    root, mean, w = np.repeat([3.0, 1.0], 20), np.repeat([0.25, -0.15], 20), np.full(40, 0.1)
+    angles = np.tan(np.linspace(-1.5, 1.5, 301))
+    ends, curves, y = [], [], np.resize([-1.0, 1.0], 50)
+    for r in range(100):
+        X = y[:, None] * mean + np.random.default_rng([4, r]).standard_normal((50, 40)) * root
+        path = RidgePath(X, y[:, None], w[None, None])
+        loo = path.leave_one_out(10.0, centred=True)
+        ends.append(interval(structure(loo, margins(loo.scores[:, 0], y > 0, path.omega)), draws=1000)[:, 0])
+        base, one = (path.fit(10.0, np.array([[a]]))[0][0] for a in (0.0, 1.0))
+        W = np.stack([base, one - base])
+        curves.append([accuracy(W @ mean, (W * root**2) @ W.T, a) for a in angles])
+    star = angles[np.mean(curves, axis=0).argmax()]
+    assert 0.92 < np.mean([low <= star <= high for low, high in ends]) < 1
+
+
+def test_interval_is_around_the_measured_correlation_whatever_is_believed_of_it():
+    loo, m, *_ = draws(2, 1)[0]
+    found = structure(loo, m)
+    shrunk = replace(found, believed=np.zeros_like(found.believed))
+    np.testing.assert_array_equal(interval(shrunk), interval(found))
+    moved = replace(found, r=found.r + 0.5 * np.sqrt(found.v[0] * found.own_data))
+    assert abs(interval(moved) - interval(found)).min() > 0.1
 
 
 def test_margins_are_class_balanced_and_weighted():
