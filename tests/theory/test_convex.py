@@ -12,6 +12,7 @@ from rmt_alpha.problem import Fit, Group, Loss, Population, TransferProblem
 from rmt_alpha.problem.losses import LOSSES, HuberHinge, Logistic, Squared, SquaredHinge
 from rmt_alpha.results import moments
 from rmt_alpha.theory import convex, convex_newton, stage
+from rmt_alpha.theory.convex_equations import residual
 from rmt_alpha.theory.convex_quadrature import expectations, pieces
 from rmt_alpha.theory.convex_search import optimum
 from rmt_alpha.theory.optimum import optimal_alpha
@@ -465,6 +466,58 @@ def test_pieces():
     unlisted = type("Unlisted", (Hinge,), {"kinks": ()})()
     with pytest.raises(ArithmeticError, match="not smooth near the margin 1. List the places"):
         pieces(unlisted)
+
+
+class Parabola(Loss):
+    """ℓ(t) = 0.7 (2.5 − t)²/2"""
+
+    name = "parabola"
+
+    def value(self, t):
+        return 0.35 * (2.5 - t) ** 2
+
+    def slope(self, t):
+        return 0.7 * (t - 2.5)
+
+    def curvature(self, t):
+        return np.full_like(t, 0.7)
+
+
+SPECTRUM = np.linspace(0.3, 2, 12)
+KINDS = {
+    "signed": lambda: opposite(MEAN, covariance=SPECTRUM),
+    "intercept": lambda: Population.two_classes(MEAN, -0.4 * MEAN, prior=0.3, flips=0.1, covariance=SPECTRUM),
+    "unlike": lambda: Population.two_classes(MEAN, -MEAN, prior=0.4, covariances=covariances(12)),
+}
+MEAN = np.random.default_rng(2).standard_normal(12) / 2
+
+
+def problem_of(kind, loss):
+    """A training's equations at two α, as what solves them sees them."""
+    fit = Fit(KINDS[kind](), 17, 0.3, starts=[np.roll(MEAN, 1)], loss=loss, intercept=kind == "intercept")
+    training = convex.Training.of(fit)
+    return training.system(np.array([[0.4], [1.7]]))[0], training.labels
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_jacobian_of_the_equations(kind):
+    system, labels = problem_of(kind, "logistic")
+    (x, *_) = convex_newton.extremes(system, labels, Logistic())
+    x = x + np.random.default_rng(0).uniform(-0.3, 0.3, x.shape)
+    _, J, _ = residual(system, labels, Logistic(), x)
+    if kind == "intercept":  # its last row is Newton's step, and b's unit is not differentiated
+        J = J[:, :-1]
+    for i, e in enumerate(1e-5 * np.eye(x.shape[1])):
+        up, down = (residual(system, labels, Logistic(), x + sign * e)[0][:, : J.shape[1]] for sign in (1, -1))
+        np.testing.assert_allclose(J[:, :, i], (up - down) / 2e-5, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["signed", "intercept"])
+def test_a_parabola_is_solved_by_its_start(kind):
+    """Any parabola is the squared loss in other units: there the start is the answer."""
+    system, labels = problem_of(kind, Parabola())
+    (start,) = convex_newton.near_squared(system, labels, Parabola())
+    np.testing.assert_allclose(residual(system, labels, Parabola(), start)[0], 0, atol=1e-11)
 
 
 @pytest.mark.parametrize("loss", [*OTHERS, SmoothMargin(), Hinge(), Sharp(30.0), Sharp(1000.0)], ids=str)
