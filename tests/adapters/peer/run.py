@@ -28,11 +28,12 @@ REFUSED = (
 )  # fmt: skip
 # Failures of its own, by a pattern of the test's name: why they are meant.
 KNOWN = {
-    "test_adapter_dtype_autocast.*False-": "δ stays in float32 where autocast_adapter_dtype=False casts A and B to the base model's type",
+    "test_adapter_dtype_autocast.*False-|test_add_adapter_no_autocast": "δ stays in float32 where autocast_adapter_dtype=False casts A and B to the base model's type",
     "test_repr_lora_linear": "the layer is called lora.AlphaLoraLinear",
     "test_modules_to_save_targets_lora_layer_raises": "the layer's class is named in the message",
     "TestRequiresGrad::test_requires_grad_lora": "the test lists the names of all parameters: δ is one more",
     "TestLoraVariants::test_(unregistered|invalid|unsorted)": "the test's own layer class knows no row_scale, and says so",
+    "TestMixedAdapterTypes": "peft's mixed models (LoRA with LoHa, OFT, … in one) build peft's own layers, which refuse row_scale",
     "test_lorafa": "peft's LoRA-FA optimiser takes parameters with 'lora' in their names two by two; use param_groups",
 }
 
