@@ -73,6 +73,15 @@ def asarray(xp: Any, value: Any) -> Any:
     return np.asarray(value, dtype=np.float64) if xp is np else xp.asarray(value, dtype=float)
 
 
+def in_numpy(value: Any) -> Any:
+    """The same with every JAX array in it as NumPy's, in double precision: for searches, which nobody differentiates, and which would
+    compile at each step. Tracers stay."""
+    if jax is None:
+        return value
+    double = lambda v: v if not is_jax(v) or is_tracer(v) else np.asarray(v, dtype=np.float64)[()]  # noqa: E731
+    return jax.tree_util.tree_map(double, value)
+
+
 def normal_cdf(x: Any) -> Any:
     """Φ(x), the standard normal distribution function."""
     return jax.scipy.special.ndtr(x) if is_jax(x) else special.ndtr(x)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
+from .._arrays import in_numpy
 from ..problem import Fit, Group, TransferProblem, checked_problem
 from .optimum import optimal_alpha
 from .predict import Problem, checked_alpha, predict
@@ -73,6 +74,7 @@ def optimal_penalty(
     low, high = (float(check.number("bounds", b, low=1e-12)) for b in bounds)
     if not low < high:
         raise ValueError(f"bounds must be (low, high) with low < high, got {bounds}. Exchange them.")
+    problem, alpha = in_numpy(problem), in_numpy(alpha)
     n_source = _trained(problem) if over != "target" else 0
     if over == "source" and not n_source:
         raise ValueError("problem must have a trained start to choose its penalty, got none. Use over='target'.")

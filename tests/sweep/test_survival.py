@@ -180,7 +180,7 @@ def test_no_room(tmp_path, largest, stored_chunks, message):
 
 
 def test_a_quota_names_the_file_and_the_machine_is_at_fault(tmp_path, monkeypatch, capsys):
-    """A stand-in for a quota, which a test cannot have: the system refuses when the file is to be on the disk."""
+    """A stand-in for a quota, which few kernels let a test have: the system refuses when the file is to be on the disk."""
 
     def over_quota(_):
         raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import special
@@ -26,6 +27,18 @@ def spread_out() -> Fit:
         cov_source=cov,
         cov_target=cov,
     )
+
+
+@pytest.mark.parametrize("over", ["target", "both"])
+def test_jax_numbers_are_searched_in_double_precision(over):
+    """Each step of the search would compile anew, and end where single precision ends."""
+    fit = spread_out()
+    jax_fit = dataclasses.replace(
+        fit, gamma=jnp.asarray(0.3), starts=[dataclasses.replace(fit.starts[0], gamma=jnp.asarray(0.5))]
+    )
+    found, wanted = optimal_penalty(jax_fit, over=over), optimal_penalty(fit, over=over)
+    assert found.accuracy == pytest.approx(wanted.accuracy, rel=1e-9) and isinstance(found.accuracy, float)
+    assert found.problem.gamma == pytest.approx(wanted.problem.gamma, rel=1e-4)
 
 
 def test_isotropic_noise_wants_infinite_penalties():
