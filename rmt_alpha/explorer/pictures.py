@@ -30,21 +30,13 @@ CONFIG = {
     "legend": {**INKS, **PLAIN, "labelLimit": 400, "orient": "bottom", "symbolOpacity": 1, "columns": {"expr": "width < 310 ? 2 : 5"}},
     "text": {"color": INK, "fontSize": 12.5}, "point": {"opacity": 1, "filled": True, "color": INK}, "rule": {"color": INK},
 }  # fmt: skip
-
+FRAME = {"width": "container", "autosize": {"type": "fit", "contains": "padding", "resize": True}, "config": CONFIG}
 NOTHING: dict[str, Any] = {"spec": {}, "tables": {}, "label": "nothing yet"}
 
 
 def _spec(height: int, layers: list[Any], **params: Any) -> dict[str, Any]:
-    params_ = [{"name": name, "value": value} for name, value in params.items()]
-    fit = {"type": "fit", "contains": "padding", "resize": True}
-    return {
-        "width": "container",
-        "height": height,
-        "config": CONFIG,
-        "autosize": fit,
-        "layer": layers,
-        "params": params_,
-    }
+    named = [{"name": name, "value": value} for name, value in params.items()]
+    return {**FRAME, "height": height, "layer": layers, "params": named}
 
 
 def _layer(table: str, mark: str, encoding: dict[str, Any], *transform: Any, **look: Any) -> dict[str, Any]:
@@ -57,14 +49,8 @@ def _q(field: str, title: str, **more: Any) -> dict[str, Any]:
 
 def _n(field: str, values: list[str], **legend: Any) -> dict[str, Any]:
     """A name by colour or shape, in the table's own order."""
-    return {
-        "field": field,
-        "type": "nominal",
-        "title": None,
-        "sort": None,
-        "scale": {"range": values},
-        "legend": legend,
-    }
+    named = {"field": field, "type": "nominal", "title": None, "sort": None}
+    return {**named, "scale": {"range": values}, "legend": legend}
 
 
 def curve_spec(shown: Curve) -> dict[str, Any]:
@@ -107,21 +93,14 @@ def curve_tables(shown: Curve, pinned: dict[str, Curve]) -> dict[str, pd.DataFra
     """The rows of the curve's picture; a mark outside the range stands at its edge, with an arrow."""
     main, *_ = shown.lines.values()
     pins = {name: np.interp(shown.alpha, other.alpha, other.lines["theory"]) for name, other in pinned.items()}
-    lines = [
-        pd.DataFrame({"alpha": shown.alpha, "accuracy": y, "series": name}) for name, y in (shown.lines | pins).items()
-    ]
+    lines = pd.DataFrame({"alpha": shown.alpha} | shown.lines | pins).melt("alpha", None, "series", "accuracy")
     low, high = shown.alpha[[0, -1]]
-    rows = [
-        (low, main[0], f"← {mark.said}")
-        if mark.alpha < low
-        else (high, main[-1], f"{mark.said} →")
-        if mark.alpha > high
-        else (mark.alpha, mark.accuracy, mark.said)
-        for mark in shown.marks
-        if mark.key != "own"
-    ]
+    rows = []
+    for mark in (m for m in shown.marks if m.key != "own"):
+        at, left, right = mark.alpha, "← " * int(mark.alpha < low), " →" * int(mark.alpha > high)
+        rows.append((np.clip(at, low, high), np.interp(at, shown.alpha, main), f"{left}{mark.said}{right}"))
     marks = pd.DataFrame(rows, columns=["alpha", "accuracy", "said"]).rename_axis("order").reset_index()
-    return {"curve": pd.concat(lines, ignore_index=True), "marks": marks, "points": shown.points, "band": shown.band}
+    return {"curve": lines, "marks": marks, "points": shown.points, "band": shown.band}
 
 
 def curve(shown: Curve, pinned: dict[str, Curve], state: State) -> dict[str, Any]:
@@ -137,20 +116,15 @@ def ranks(state: State, shown: Curve) -> dict[str, Any]:
     tip = [{"field": "series", "title": "at"}, {"field": "rank"}, _q("accuracy", "accuracy", format=".2%")]
     encoding = {"x": x, "y": y, "color": _n("series", COLORS, symbolType="circle"), "tooltip": tip}
     spec = _spec(300, [_layer("ranks", "line", encoding, point={"size": 90, "cursor": "pointer"})])
-    return {
-        "spec": spec,
-        "tables": {"ranks": rank_table(state, shown)},
-        "label": "Accuracy against the correction's rank",
-    }
+    return {"spec": spec, "tables": {"ranks": rank_table(state, shown)}, "label": "Accuracy against the rank"}
 
 
 def phase_map(state: State) -> dict[str, Any]:
     """A map over two parameters, with the problem on it; a click moves the problem."""
     what, (x, y, z) = MAPS[state.map_shows], plane(state)
     rows, here, at, cell = {"z": z}, {}, {}, {}
-    for key, name, values, place in zip(
-        "xy", (state.map_x, state.map_y), (x, y), np.indices(z.shape)[::-1], strict=True
-    ):
+    across, up = np.indices(z.shape)[::-1]
+    for key, name, values, place in (("x", state.map_x, x, across), ("y", state.map_y, y, up)):
         log = is_log_axis(name)
         between = np.sqrt(values[1:] * values[:-1]) if log else (values[1:] + values[:-1]) / 2
         edges = np.r_[values[0], between, values[-1]]  # a cell ends half-way to its neighbour
@@ -162,9 +136,8 @@ def phase_map(state: State) -> dict[str, Any]:
         cell |= {key: {**at[key], "field": f"{key}0"}, f"{key}2": {"field": f"{key}1"}}
     scheme = "purpleorange" if state.map_shows == "alpha" else "cividis"
     scale = {"type": "threshold", "domain": LEVELS[state.map_shows], "scheme": scheme}
-    cell |= dict.fromkeys(
-        ("color", "stroke"), _q("z", what, scale=scale, legend={"type": "symbol", "symbolType": "square"})
-    )
+    cell["color"] = _q("z", what, scale=scale, legend={"type": "symbol", "symbolType": "square"})
+    cell["stroke"] = cell["color"]
     cell["tooltip"] = [*(_q(name, SYMBOLS[name], format=".4~g") for name in here), _q("z", what, format=".3~f")]
     rings = [("white", 5), ("#c62828", 2.5)]
     layers = [

@@ -156,6 +156,40 @@ def test_a_slider_moves_the_curve_its_field_and_the_link(visit):
     visit.shows("best", best(beta=0.87))
 
 
+# From a key on a slider to the frame in which the curve is another.
+WATCH = """() => {
+    const picture = document.querySelector('[data-cell-name=curve_card] marimo-anywidget').shadowRoot;
+    const line = () => picture.querySelector('.mark-line path')?.getAttribute('d');
+    let pressed = null, before = null;
+    window.times = [];
+    addEventListener('keydown', event => { pressed = event.timeStamp; before = line(); }, true);
+    new MutationObserver(() => {
+        if (pressed === null || line() === before) return;
+        const start = pressed;
+        pressed = null;
+        requestAnimationFrame(() => times.push(performance.now() - start));
+    }).observe(picture, {subtree: true, attributes: true, childList: true});
+}"""
+
+
+def test_slider_to_curve(visit, capsys):
+    """Never asserts a time: `pytest -n 0 -s -k slider_to_curve tests/explorer` prints it, with the machine's load."""
+    page = visit.open().page
+    page.wait_for_timeout(2000)
+    page.evaluate(WATCH)
+    visit.slider("beta").focus()
+    for count in range(1, 61):
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_function(f"times.length == {count}")
+        page.wait_for_timeout(250)  # the map, too, is drawn
+    times = page.evaluate("times")
+    median, most = np.quantile(times[10:], [0.5, 0.95])  # the first few warm up
+    load = os.getloadavg()[0]
+    with capsys.disabled():
+        print(f"\nslider to curve: median {median:.0f} ms, 95 % {most:.0f} ms; load {load:.1f}, {os.cpu_count()} cores")
+    visit.shows("best", best(beta=0.3))
+
+
 def test_a_field_takes_any_number_and_keeps_the_keyboard(visit):
     visit.open()
     visit.field("n_source").fill("1.2345e7")
