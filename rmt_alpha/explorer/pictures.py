@@ -122,7 +122,10 @@ def ranks(state: State, shown: Curve) -> dict[str, Any]:
 def phase_map(state: State) -> dict[str, Any]:
     """A map over two parameters, with the problem on it; a click moves the problem."""
     what, (x, y, z) = MAPS[state.map_shows], plane(state)
-    rows, here, at, cell = {"z": z}, {}, {}, {}
+    rows: dict[str, Any] = {"z": z}
+    here: dict[str, list[float]] = {}
+    at: dict[str, Any] = {}
+    cell: dict[str, Any] = {}
     across, up = np.indices(z.shape)[::-1]
     for key, name, values, place in (("x", state.map_x, x, across), ("y", state.map_y, y, up)):
         log = is_log_axis(name)
