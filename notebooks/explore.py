@@ -98,6 +98,7 @@ def simulation(curve, now, pinned, shown, simulations, told):
     _key, _errors = replace(now, alpha=0), {}  # while α is dragged the points stay
     try:
         if _key not in simulations:
+            mo.output.replace(mo.Html(controls.said(["Simulating …"], "status")))
             simulations[_key] = results.simulated(_key)
             curve.draw(**pictures.curve(replace(shown, points=simulations[_key][0]), pinned, now), **told)
     except IMPOSSIBLE as error:

@@ -79,9 +79,8 @@ def sliders(state: State, change: Change) -> dict[str, Any]:
         if p.is_log:
             steps = sorted({float(f"{round(x) if p.is_size else x:.3g}") for x in np.geomspace(low, high, 241)})
         else:
-            steps = (
-                np.arange(low, high + 1e-9, 1 if name in WHOLE else 0.01 if high - low < 5 else 0.1).round(2).tolist()
-            )
+            step = 1 if name in WHOLE else 0.1 if high - low > 5 else 0.01
+            steps = np.arange(low, high + step / 2, step).round(2).tolist()
         nearest = min(steps, key=lambda x: abs(x - value) if isinstance(value, int | float) else x)
         made[name] = mo.ui.slider(steps=steps, value=nearest, on_change=change(name), full_width=True)
     return made

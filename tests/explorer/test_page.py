@@ -299,7 +299,7 @@ def test_a_pinned_curve_stays_for_comparison(visit):
 def test_simulation_is_shown_with_its_distance(visit):
     page = visit.open().page
     page.locator("[data-field=simulate] [role=switch]").click()
-    page.wait_for_selector("[data-cell-name=simulation] [role=status]", timeout=30_000)
+    page.get_by_text("largest |z|").wait_for(timeout=30_000)
     said = page.inner_text("[data-cell-name=simulation]")
     assert "largest |z|" in said and "1/p = 0.1 points" in said
 
@@ -331,7 +331,7 @@ def test_theory_does_not_wait_for_the_simulation(visit):
     page = visit.open("&mu=2&dim=200&simulate=true", tab=MANY).page  # open() waits for the curve
     state = State(mu=2.0, dim=200.0, tab=MANY)
     visit.shows("best", optimal_alpha(state.fit()).alpha)
-    page.wait_for_selector("[data-cell-name=simulation] [role=status]", timeout=60_000)
+    page.get_by_text("largest |z|").wait_for(timeout=60_000)
     points = visit.picture("curve").locator(".mark-symbol path")
     before = points.count()
     visit.field("beta").fill("0.8")  # the new curve is there before its simulation
