@@ -63,6 +63,8 @@ def curve_spec(shown: Curve) -> dict[str, Any]:
     between = {"x": x, "y": {**xy["y"], "field": "low"}, "y2": {"field": "high"}}
     shape = {**_n("said", ["diamond", "square", "circle", "cross"]), "sort": {"field": "order"}}
 
+    simulation = {"datum": "simulation", "type": "nominal", "title": None, "scale": {"range": [INK]}}
+
     def pointer(at: str, ink: str, words: str, dy: Any) -> list[dict[str, Any]]:
         """A rule at the parameter `at`, a point on each line, and its values in words."""
         here = {"filter": f"{at} != null && abs(datum.alpha - {at}) <= {(high - low) / (CURVE - 1) / 2 * 1.0001}"}
@@ -80,7 +82,7 @@ def curve_spec(shown: Curve) -> dict[str, Any]:
         _layer("band", "area", between, color=GREY, opacity=0.25),
         _layer("curve", "line", {**xy, **color, "strokeDash": {"field": "series", "sort": None, "legend": None}}, strokeWidth=2.5),
         _layer("points", "rule", between),
-        _layer("points", "point", xy, size=30),
+        _layer("points", "point", {**xy, **({} if shown.points.empty else {"fill": simulation})}, size=30),
         _layer("marks", "point", {**xy, "shape": shape}, size=110),
         *pointer("alpha", ORANGE, f"datum.row > 1 ? '' : 'your α = ' + format(alpha, '.4~g') + ': ' + {value}", -14),
         *pointer("hover", GREY, f"'α = ' + format(datum.alpha, '.3~f') + ', ' + datum.series + ': ' + {value}",
@@ -98,7 +100,8 @@ def curve_tables(shown: Curve, pinned: dict[str, Curve]) -> dict[str, pd.DataFra
     rows = []
     for mark in (m for m in shown.marks if m.key != "own"):
         at, left, right = mark.alpha, "← " * int(mark.alpha < low), " →" * int(mark.alpha > high)
-        rows.append((np.clip(at, low, high), np.interp(at, shown.alpha, main), f"{left}{mark.said}{right}"))
+        accuracy = main[0] if left else main[-1] if right else mark.accuracy
+        rows.append((np.clip(at, low, high), accuracy, f"{left}{mark.said}{right}"))
     marks = pd.DataFrame(rows, columns=["alpha", "accuracy", "said"]).rename_axis("order").reset_index()
     return {"curve": lines, "marks": marks, "points": shown.points, "band": shown.band}
 

@@ -302,6 +302,7 @@ def test_simulation_is_shown_with_its_distance(visit):
     page.get_by_text("largest |z|").wait_for(timeout=30_000)
     said = page.inner_text("[data-cell-name=simulation]")
     assert "largest |z|" in said and "1/p = 0.1 points" in said
+    assert ">simulation<" in visit.picture("curve").inner_html()  # in the legend
 
 
 def test_classes_and_their_ranks(visit):
