@@ -33,6 +33,7 @@ if find_spec("peft") is None:  # the adapters' page needs the extra lm; the othe
     suppress_warnings = ["toc.excluded"]
 
 nb_execution_mode = "off"  # they were run when they were exported
+nb_render_markdown_format = "myst"  # with formulas
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
 
@@ -60,7 +61,8 @@ nitpick_ignore_regex = [("py:.*", rf"({OTHERS})(\..*)?"), ("py:.*", INSIDE)]
 
 
 def with_vega(app, error):
-    (Path(app.outdir) / "_static" / "vega.js").write_text(javascript_bundle(vl_version="6.4"), "utf-8")
+    alone = f"(() => {{{javascript_bundle(vl_version='6.4')}}})();"  # its names are none of the page's
+    (Path(app.outdir) / "_static" / "vega.js").write_text(alone, "utf-8")
 
 
 def setup(app):
