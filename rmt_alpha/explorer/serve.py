@@ -38,7 +38,7 @@ def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None
         raise ImportError(f"explore needs the module {error.name}. Run: pip install -e '.[explore]'") from None
     from .picture import script
 
-    with _listen(int(wanted)) as listener, tempfile.TemporaryDirectory() as folder:
+    with _listen(int(wanted)) as listener, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         own, token = listener.getsockname()[1], secrets.token_urlsafe(16)
         os.chdir(folder)  # marimo tells its page where it lies and where it was started: so neither says anything
         for page in notebook().parent.glob("explore.*"):
