@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import difflib
 import importlib
 import shutil
 import sys
@@ -92,7 +93,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     unknown = sorted(set(options.names) - set(known))
     if unknown:
-        parser.error(f"NAME must be one of {', '.join(known)}, got {', '.join(unknown)}.")
+        close = difflib.get_close_matches(unknown[0], known, 1, 0.5)
+        hint = f"Did you mean {close[0]}? " if close else ""
+        parser.error(f"NAME must be an experiment, got {', '.join(unknown)}. {hint}--list names them all.")
     if options.trials is not None and options.trials < 2:
         parser.error(f"--trials must be at least 2, got {options.trials}: a standard error needs two.")
     if options.seed < 0:

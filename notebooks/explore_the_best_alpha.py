@@ -32,16 +32,16 @@ def _():
 
 @app.cell
 def _():
-    shown = lambda e: sp.latex(  # noqa: E731
-        e,
-        symbol_names={
+    def shown(expression):
+        names = {
             symbolic.kappa_source: r"\tilde\kappa",
             symbolic.eta_source: r"\tilde\eta",
             symbolic.gamma_source: r"\tilde\gamma",
             symbolic.mu_orth: r"\mu_\perp",
             symbolic.b2: "B",
-        },
-    )
+        }
+        return sp.latex(expression, symbol_names=names)
+
     best = sp.factor(sp.cancel(sp.together(symbolic.optimal_alpha())))
     mean, _ = symbolic.score()
     mo.md(rf"""

@@ -46,7 +46,7 @@ def test_one_experiment_writes_data_and_pictures(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], "NAME must be one of .*got nothing"),
+        (["phase_mat"], "NAME must be an experiment, got phase_mat. Did you mean phase_map"),
         (["--trials", "1"], "--trials must be at least 2, got 1"),
         (["--workers", "0"], "--workers must be at least 1, got 0"),
         (["--seed", "-1"], "--seed must not be negative, got -1"),

@@ -37,6 +37,11 @@ def without_marimo(page: str) -> str:
         bundle = json.loads(attribute(element, "data"))
         return f'<img src="{bundle["image/png"]}" width="{bundle["__metadata__"]["image/png"]["width"]}">'
 
+    def formula(element: re.Match[str]) -> str:
+        # marimo writes ||( … ||) and ||[ … ||]; the rest of a page is kept from MathJax, for whom a dollar is not always one.
+        opening, tex, closing = re.search(r">\|\|(.)(.*)\|\|(.)<", element[0], re.DOTALL).groups()
+        return rf'<span class="mathjax_process">\{opening}{tex}\{closing}</span>'
+
     if page.startswith("&lt;marimo-"):  # a slider alone, exported as text
         return ""
     page = re.sub(
@@ -52,6 +57,7 @@ def without_marimo(page: str) -> str:
         page,
         flags=re.DOTALL,
     )
+    page = re.sub(r"<marimo-tex.*?</marimo-tex>", formula, page, flags=re.DOTALL)
     return page.replace(
         "markdown prose dark:prose-invert contents", "markdown"
     )  # `contents` means a table of contents here

@@ -57,5 +57,4 @@ const EXPLORER = {
     "axis": {"labelColor": "currentColor", "titleColor": "currentColor", "domainColor": "currentColor", "tickColor": "currentColor", "gridColor": "currentColor", "gridOpacity": 0.13}
   }
 };
-if (typeof vegaEmbed === "function") vegaEmbed("#explorer", EXPLORER, { actions: false, renderer: "svg" });
-else document.querySelector("#explorer").textContent = "The picture needs Vega from its CDN, which cannot be reached.";
+vegaEmbed("#explorer", EXPLORER, { actions: false, renderer: "svg" });

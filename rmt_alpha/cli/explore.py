@@ -12,7 +12,7 @@ def explore(port: Count = 0, no_browser: bool = False, json: bool = False) -> No
     (exit status 0).
 
     Args:
-        port: Where to serve it, 1 … 65535. Default: a free one.
+        port: Where to serve it, 1 … 65535; 0 takes a free one.
         no_browser: Only print the address.
         json: The address as one line of JSON.
     """

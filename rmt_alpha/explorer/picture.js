@@ -1,18 +1,17 @@
-// A Vega-Lite picture that stays while its data change: tables and signals come from Python, pointer answers go back.
+// A Vega-Lite picture that stays while its tables change: they come from Python as JSON; pointer answers go back.
 // `vegaEmbed` is put before these lines by vl-convert.
-const rows = (columns) => {
-  const names = Object.keys(columns);
-  return names.length ? columns[names[0]].map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]]))) : [];
+const AT = "clamp(invert('x', x()), domain('x')[0], domain('x')[1])";
+const POINTER = {
+  alpha: [{ events: "pointerdown, [pointerdown, window:pointerup] > window:pointermove", update: AT }],
+  hover: [{ events: "pointermove", update: AT }, { events: "pointerleave", update: "null" }],
 };
 
 async function render({ model, el }) {
-  const box = document.createElement("div");
+  const box = el.appendChild(document.createElement("div"));
   box.className = "picture";
   box.setAttribute("role", "img");
-  el.append(box);
-  let view = null;
 
-  let waiting = null, last = null;
+  let last, waiting = null;
   const answer = (picked) => {
     last = picked; // set when it is sent: what Python says in between would undo it
     waiting ??= setTimeout(() => {
@@ -21,62 +20,36 @@ async function render({ model, el }) {
       model.save_changes();
     }, 50);
   };
-  let pending = false; // one message changes several traits, each with an event of its own
-  let drawn = null, filled = {}, drawing = Promise.resolve();
-  const update = () => {
-    if (!pending) drawing = drawing.then(step);
-    pending = true;
-  };
-  const step = async () => {
-    pending = false;
-    const spec = model.get("spec"), tables = model.get("tables");
-    if (!spec.layer) return view?.finalize(), box.replaceChildren(), (drawn = view = null);
-    box.setAttribute("aria-label", model.get("label"));
-    const datasets = Object.fromEntries(Object.keys(spec.datasets).map((name) => [name, rows(tables[name])]));
-    const texts = Object.fromEntries(Object.keys(datasets).map((name) => [name, JSON.stringify(tables[name])]));
-    if (spec !== drawn) await embed({ ...(drawn = spec), datasets });
-    else for (const name in datasets) if (texts[name] !== filled[name]) view.data(name, datasets[name]); // a map is slow to draw
-    filled = texts;
-    for (const [name, value] of Object.entries(model.get("signals"))) view.signal(name, value);
-    await view.runAsync();
-    box.setAttribute("data-drawn", JSON.stringify(model.get("signals")));
-  };
-  const embed = async (spec) => {
-    view?.finalize();
-    const theme = document.querySelector(".dark") ? "dark" : "light";
-    view = (await vegaEmbed(box, spec, { actions: false, renderer: "svg", logLevel: 1, tooltip: { theme } })).view;
-    box.querySelector("svg").setAttribute("aria-hidden", true); // the label says it
-    listen();
-  };
 
-  // α under the pointer, where the picture has an α to drag; else what was clicked on.
-  const listen = () => {
-    if (!("alpha" in model.get("signals"))) {
-      view.addEventListener("click", (event, item) => item?.datum && answer({ ...item.datum }));
-      return;
-    }
-    let dragging = false;
-    const at = (event) => {
-      const [low, high] = view.scale("x").domain();
-      const alpha = view.scale("x").invert(event.clientX - box.querySelector("svg").getBoundingClientRect().left - view.origin()[0] - view.padding().left);
-      return Math.min(high, Math.max(low, Number((alpha - low).toPrecision(3)) + low));
-    };
-    const drag = (event) => {
-      const alpha = Number(at(event).toPrecision(4));
-      view.signal("alpha", alpha).signal("hover", null).runAsync();
-      answer({ alpha });
-    };
-    box.onpointerdown = (event) => { dragging = true; box.setPointerCapture(event.pointerId); drag(event); };
-    box.onpointermove = (event) => (dragging ? drag(event) : view.signal("hover", at(event)).runAsync());
-    box.onpointerup = box.onpointercancel = () => (dragging = false);
-    box.onpointerleave = () => view.signal("hover", null).runAsync();
+  let view, drawn, filled;
+  const draw = async ({ spec, tables, signals, label }) => {
+    if (!spec.layer) return view?.finalize(), box.replaceChildren(), (drawn = null);
+    const fresh = JSON.stringify(spec) !== drawn;
+    if (fresh) {
+      view?.finalize();
+      const patch = (made) => (made.signals.forEach((s) => { if (s.name in POINTER) s.on = POINTER[s.name]; }), made);
+      const datasets = Object.fromEntries(Object.keys(tables).map((name) => [name, JSON.parse(tables[name])]));
+      const tooltip = { theme: document.querySelector(".dark") ? "dark" : "light" };
+      view = (await vegaEmbed(box, { ...spec, datasets }, { actions: false, renderer: "svg", logLevel: 1, tooltip, patch })).view;
+      drawn = JSON.stringify(spec);
+      box.querySelector("svg").setAttribute("aria-hidden", true); // the label says it
+      if ("alpha" in signals) view.addSignalListener("alpha", (_, alpha) => alpha !== model.get("shown").signals.alpha && answer({ alpha }));
+      else view.addEventListener("click", (_, item) => item?.datum && answer({ ...item.datum }));
+    } else for (const name in tables) if (tables[name] !== filled[name]) view.data(name, JSON.parse(tables[name]));
+    filled = tables;
+    for (const [name, value] of Object.entries(signals)) view.signal(name, value);
+    await view.runAsync();
+    box.setAttribute("aria-label", label);
+    box.setAttribute("data-drawn", JSON.stringify(signals));
   };
-  for (const trait of ["spec", "tables", "signals", "label"]) model.on(`change:${trait}`, update);
+  let drawing = Promise.resolve();
+  const update = () => (drawing = drawing.then(() => model.get("shown").spec && draw(model.get("shown"))));
+  model.on("change:shown", update);
 
   // What is wrong is said at its field, which marimo's controls cannot do by themselves; they are drawn anew now and then.
   const mark = () => {
+    const { errors, query } = model.get("shown");
     document.querySelector("#App")?.setAttribute("role", "main");
-    const errors = model.get("errors");
     for (const row of document.querySelectorAll("[data-field]")) {
       const control = row.lastElementChild.querySelector("*")?.shadowRoot ?? row.lastElementChild.shadowRoot;
       for (const input of control?.querySelectorAll("input, [role=slider], select, button") ?? []) {
@@ -87,10 +60,10 @@ async function render({ model, el }) {
       }
       row.classList.toggle("invalid", row.dataset.field in errors);
     }
-    const query = model.get("query") ? `?${model.get("query")}` : location.pathname;
-    if (query !== (location.search || location.pathname)) history.replaceState(history.state, "", query); // browsers count these
+    const address = query ? `?${query}` : location.pathname;
+    if (address !== (location.search || location.pathname)) history.replaceState(history.state, "", address); // browsers count these
   };
-  const timer = model.get("query") === null ? null : setInterval(mark, 100);
+  const timer = setInterval(() => model.get("shown").errors && mark(), 100);
   update();
   return () => { clearInterval(timer); view?.finalize(); };
 }

@@ -21,41 +21,30 @@ def script() -> str:
 
 
 class Picture(anywidget.AnyWidget):
-    """`spec` with named, empty tables; `tables` fills them, `signals` sets its parameters, `picked` is the pointer's answer.
+    """What `draw` was given, on the screen; `picked` is the pointer's answer."""
 
-    The one picture whose `query` is not None also keeps the page's address and marks fields with `errors`.
-    """
-
-    spec = traitlets.Dict().tag(sync=True)
-    tables = traitlets.Dict().tag(sync=True, to_json=lambda of, _: {k: v.to_dict("list") for k, v in of.items()})
-    signals = traitlets.Dict().tag(sync=True)
-    label = traitlets.Unicode().tag(sync=True)
+    shown = traitlets.Dict({}).tag(sync=True)
     picked = traitlets.Dict().tag(sync=True)
-    errors = traitlets.Dict().tag(sync=True)
-    query = traitlets.Unicode(None, allow_none=True).tag(sync=True)
 
-    def __init__(self, **traits: Any):
+    def __init__(self) -> None:
         self._esm = script()
-        super().__init__(**traits)
+        super().__init__()
 
-    def draw(self, **traits: Any) -> None:
-        """All of it at once: one message, without tables that are as they were (a map while only α moves)."""
-        with self.hold_sync():
-            for name, value in traits.items():
-                if name != "tables" or not _equal(value, self.tables):
-                    setattr(self, name, value)
+    def draw(self, spec: Any, tables: dict[str, pd.DataFrame], label: str, **more: Any) -> None:
+        """A spec, the rows of its named tables, what a screen reader says, `signals` for its parameters; nothing is sent that is as it was.
+
+        The one picture with `query` and `errors` also keeps the page's address and marks the fields that are wrong.
+        """
+        self.tables = tables
+        texts = {name: table.to_json(orient="records", double_precision=15) for name, table in tables.items()}
+        self.shown = {"spec": spec, "tables": texts, "label": label, "signals": {}, **more}
 
     def file(self, kind: str) -> bytes:
-        """What is on the screen, as "svg", "pdf", "png", or its rows as "csv"."""
+        """What is on the screen, as "svg", "pdf" or "png", or its rows as "csv"."""
         if kind == "csv":
             return pd.concat(self.tables, names=["table"]).droplevel(1).to_csv().encode()
         rows = {name: table.to_dict("records") for name, table in self.tables.items()}
-        params = [{**p, "value": self.signals.get(p["name"], p["value"])} for p in self.spec["params"]]
-        spec = {**self.spec, "width": 640, "background": "white", "datasets": rows, "params": params}
-        more = {"scale": 2} if kind == "png" else {}
-        made: Any = getattr(vl_convert, f"vegalite_to_{kind}")(spec, vl_version=VEGA_LITE, **more)
+        params = [{**p, "value": self.shown["signals"].get(p["name"])} for p in self.shown["spec"]["params"]]
+        spec = {**self.shown["spec"], "width": 640, "background": "white", "datasets": rows, "params": params}
+        made: Any = getattr(vl_convert, f"vegalite_to_{kind}")(spec, vl_version=VEGA_LITE)
         return made.encode() if isinstance(made, str) else made
-
-
-def _equal(tables: dict[str, pd.DataFrame], others: dict[str, pd.DataFrame]) -> bool:
-    return tables.keys() == others.keys() and all(table.equals(others[name]) for name, table in tables.items())

@@ -8,9 +8,9 @@ import os
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,12 +24,11 @@ from ..theory.predict import predict
 from .state import IMPOSSIBLE, MANY, State
 
 CURVE, COARSE, POINTS, CELLS = 301, 61, 25, 41
-NEARLY_INFINITE = 1e12
+NEARLY_INFINITE, NEARLY_RIDGELESS = 1e12, 1e-9
 LONGEST, TRIALS, LARGEST = 4.0, 1000, 2e7  # of a simulation: seconds, trainings, numbers in one training's rows
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A distinguished α, and the accuracy there."""
 
     key: str
@@ -37,6 +36,10 @@ class Mark:
     remark: str
     alpha: float
     accuracy: float
+
+    @property
+    def said(self) -> str:
+        return self.name if "=" in self.name else f"{self.name} = {number(self.alpha)}"
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Curve:
     lines: dict[str, np.ndarray]
     marks: tuple[Mark, ...]
     words: tuple[str, ...]
-    points: pd.DataFrame
-    band: pd.DataFrame
+    points: pd.DataFrame = field(default_factory=pd.DataFrame)
+    band: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def mark(self, key: str) -> Mark:
         return next(mark for mark in self.marks if mark.key == key)
@@ -57,48 +60,40 @@ class Curve:
 @functools.lru_cache(maxsize=32)
 def _theory(state: State) -> tuple[Any, np.ndarray, np.ndarray, Any, list[str]]:
     """The problem, of two classes or of many; accuracy over α; its optimum; and what the library warned of."""
-    many = state.tab == MANY
-    problem: Any = state.fit() if many else state.problem()
+    problem: Any = state.fit() if state.tab == MANY else state.problem()
     alpha = np.linspace(state.alpha_low, state.alpha_high, CURVE)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         best = optimal_alpha(problem)
-        if many:  # each α costs an integral over K − 1 dimensions
-            coarse = np.linspace(state.alpha_low, state.alpha_high, COARSE)
-            accuracy = CubicSpline(coarse, predict(problem, coarse).accuracy)(alpha)
+        if state.tab == MANY:  # each α costs an integral over K − 1 dimensions
+            accuracy = CubicSpline(
+                coarse := np.linspace(alpha[0], alpha[-1], COARSE), predict(problem, coarse).accuracy
+            )(alpha)
         else:
             accuracy = predict(problem, alpha).accuracy
     return problem, alpha, accuracy, best, sorted({str(w.message) for w in told})
 
 
 def curve(state: State) -> Curve:
-    """Theory for a checked state."""
-    own = float(state.alpha)
-    state = replace(state, alpha=0, simulate=False)  # dragged along the curve, α asks for no more than its own accuracy
-    problem, alpha, accuracy, best, told = _theory(state)
-    at = {a: float(predict(problem, a).accuracy) for a in (own, 1.0, 0.0)}
+    """Theory for a checked state. Dragged along the curve, α asks for no more than its own accuracy."""
+    problem, alpha, accuracy, best, told = _theory(replace(state, alpha=0, simulate=False))
+    own, one, zero = (float(predict(problem, a).accuracy) for a in (state.alpha, 1.0, 0.0))
     marks = [
         Mark("best", "α*", "largest accuracy", float(best.alpha), float(best.accuracy)),
-        Mark("own", "your α", "", own, at[own]),
-        Mark("one", "α = 1", "plain fine-tuning", 1.0, at[1.0]),
-        Mark("zero", "α = 0", "no transfer", 0.0, at[0.0]),
+        Mark("own", "your α", "", float(state.alpha), own),
+        Mark("one", "α = 1", "plain fine-tuning", 1.0, one),
+        Mark("zero", "α = 0", "no transfer", 0.0, zero),
     ]
     if state.tab != MANY:
         marks.append(Mark("worst", "ᾱ", "no better than chance", float(best.zero), 0.5))
     where = "is approached as |α| grows" if best.at_infinity else f"at α* = {number(best.alpha, 4)}"
-    less = f"α = 1 gives {100 * at[1.0]:.1f} %, {100 * (best.accuracy - at[1.0]):.1f} points less."
-    words = (f"Accuracy {100 * best.accuracy:.1f} % {where}; {less}", *told)
-    return Curve(alpha, {"theory": accuracy}, tuple(marks), words, pd.DataFrame(), pd.DataFrame())
+    less = f"α = 1 gives {100 * one:.1f} %, {100 * (best.accuracy - one):.1f} points less."
+    return Curve(
+        alpha, {"theory": accuracy}, tuple(marks), (f"Accuracy {100 * best.accuracy:.1f} % {where}; {less}", *told)
+    )
 
 
-def simulated(state: State, shown: Curve) -> Curve:
-    """The curve with simulated points, and in words how far they lie."""
-    points, said = _simulated(replace(state, alpha=0))
-    return replace(shown, points=points, words=(*shown.words, said))
-
-
-@functools.lru_cache(maxsize=32)
-def _simulated(state: State) -> tuple[pd.DataFrame, str]:
+def simulated(state: State) -> tuple[pd.DataFrame, str]:
     """As many trainings as the time allows, and how far from theory: in standard errors, and in points beside O(1/p)."""
     from ..simulation.simulate import simulate  # here: the page draws its theory before it needs this
 
@@ -138,39 +133,36 @@ def decide(files: dict[str, Any], label: str) -> tuple[Any, dict[str, str]]:
                 rows[name] = read_rows(str(path), label)[:2]
             except (OSError, *IMPOSSIBLE) as error:
                 said = str(error).replace(folder + os.sep, "").replace("--label", "the field “label column”")
-                field = "label" if f"column {label!r}" in said else name
-                return None, {field: f"{field} cannot be used: {said}"}
+                where = "label" if f"column {label!r}" in said else name
+                return None, {where: f"{where} cannot be used: {said}"}
     try:
         return choose_alpha(rows["source"], rows["target"]), {}
     except IMPOSSIBLE as error:
-        said = str(error)
-        return None, {said.split()[0] if said.split()[0] in rows else "target": said}
+        where = str(error).split()[0]
+        return None, {where if where in rows else "target": str(error)}
 
 
 def decided(decision: Any) -> Curve:
     """The curve of a decision: left-out rows with their band, theory from the rows' moments, and the verdict."""
-    of, level = decision.curve, f"{100 * decision.level:.0f} %"
-    alpha = np.linspace(of.alpha[0], of.alpha[-1], CURVE)
+    of, alpha = decision.curve, np.linspace(decision.curve.alpha[0], decision.curve.alpha[-1], CURVE)
     lines = {"left-out rows": np.interp(alpha, of.alpha, of.accuracy)}
     if of.theory is not None:
         lines["theory"] = np.interp(alpha, of.alpha, of.theory)
-    low, high = (number(end) for end in decision.interval)
-    marks = [
-        Mark(
-            key,
-            name,
-            f"{remark}accuracy {decision.accuracy[at].percent()} % ({level})",
-            alpha,
-            decision.accuracy[at].value,
+
+    def mark(key: str, name: str, at: str, alpha: float, remark: str = "") -> Mark:
+        found = decision.accuracy[at]
+        return Mark(
+            key, name, f"{remark}accuracy {found.percent()} % ({100 * decision.level:.0f} %)", alpha, found.value
         )
-        for key, name, remark, at, alpha in (
-            ("best", "α chosen", f"95 % interval {low} to {high}; ", "chosen", decision.alpha),
-            ("one", "α = 1", "", "1", 1.0),
-            ("zero", "α = 0", "", "0", 0.0),
-        )
-    ]
+
+    interval = "95 % interval {} to {}; ".format(*map(number, decision.interval))
+    marks = (
+        mark("best", "α chosen", "chosen", decision.alpha, interval),
+        mark("one", "α = 1", "1", 1.0),
+        mark("zero", "α = 0", "0", 0.0),
+    )
     band = pd.DataFrame({"alpha": of.alpha, "low": of.accuracy_low, "high": of.accuracy_high})
-    return Curve(alpha, lines, tuple(marks), (decision.verdict,), pd.DataFrame(), band)
+    return Curve(alpha, lines, marks, (decision.verdict,), band=band)
 
 
 def rank_table(state: State, shown: Curve) -> pd.DataFrame:
@@ -179,26 +171,24 @@ def rank_table(state: State, shown: Curve) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # ties are said beside the curve
         path = rank_path(state.fit(), [mark.alpha for mark in marks]).accuracy
-    names = [f"α* = {number(m.alpha)}" if m.key == "best" else m.name for m in marks]
+    names = [mark.said if mark.key == "best" else mark.name for mark in marks]
     at = pd.DataFrame(path, columns=names).rename_axis("rank").reset_index()
     return at.melt("rank", var_name="series", value_name="accuracy")
 
 
 def plane(state: State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values across, values up, and what the map shows (up, across)."""
-    x, y = (axis(name, float(getattr(state, name)), _limits(name, float(getattr(state, name))), count=CELLS)
-            for name in (state.map_x, state.map_y))  # fmt: skip
-    cells = state.problem(**{state.map_x: x, state.map_y: y[:, None]})
+    x, y = (axis(name, value, _limits(name, value), count=CELLS)
+            for name in (state.map_x, state.map_y) for value in [float(getattr(state, name))])  # fmt: skip
+    # Nearly ridgeless for ridgeless: the map may cross n = p, where only the limit is defined.
+    least = {name: max(getattr(state, name), NEARLY_RIDGELESS) for name in ("gamma_source", "gamma_target")}
+    cells = state.problem(**least | {state.map_x: x, state.map_y: y[:, None]})
     best = optimal_alpha(cells)
     if state.map_shows == "alpha":
         z = np.clip(best.alpha, -1e6, 1e6)
     else:
-        base = {
-            "accuracy": 0.0,
-            "gain_over_1": predict(cells, 1.0).accuracy,
-            "gain_over_0": predict(cells, 0.0).accuracy,
-        }
-        z = 100 * (best.accuracy - base[state.map_shows])
+        base = {"accuracy": None, "gain_over_1": 1.0, "gain_over_0": 0.0}[state.map_shows]
+        z = 100 * (best.accuracy - (0 if base is None else predict(cells, base).accuracy))
     return x, y, np.broadcast_to(z, (len(y), len(x)))
 
 

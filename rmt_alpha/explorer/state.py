@@ -55,7 +55,7 @@ class State(Numbers):
     def from_query(cls, query: Mapping[str, Any]) -> State:
         """The state that a link carries; what it leaves out is as in `State()`. ValueError for keys that mean nothing."""
         for key in query:
-            check.choice("key of the link", key, tuple(f.name for f in dataclasses.fields(cls)))
+            check.choice("link", key, tuple(f.name for f in dataclasses.fields(cls)))
         return cls(**{name: read(value) for name, value in query.items()})
 
     def query(self) -> str:
@@ -74,18 +74,18 @@ class State(Numbers):
 
     def check(self) -> None:
         """Raise what the library raises on the first value that cannot be."""
-        for name in FIELDS:
-            if isinstance(value := getattr(self, name), str):
+        for name, p in FIELDS.items():
+            value = getattr(self, name)
+            if isinstance(value, str):
                 raise ValueError(f"{name} must be a real number, such as 0.5 or 1e6, got {value!r}.")
+            if name not in PARAMETERS:
+                value = check.number(name, value, p.low, p.high, "Python takes more." * (name in WHOLE))
+            if name in WHOLE:
+                check.size(name, value)
         self.problem()
         for name, allowed in CHOICES.items():
             check.choice(name, getattr(self, name), allowed)
-        check.choice("simulate", write(self.simulate), ("true", "false"))
-        for name in FIELDS.keys() - PARAMETERS.keys():
-            remedy = "Python takes more." * (name in WHOLE)
-            value = check.number(name, getattr(self, name), FIELDS[name].low, FIELDS[name].high, remedy)
-            if name in WHOLE:
-                check.size(name, value)
+        check.flag("simulate", self.simulate)
         if not self.alpha_low < self.alpha_high:
             raise ValueError(f"alpha_high must be larger than alpha_low, {self.alpha_low:g}, got {self.alpha_high:g}.")
         if self.map_x == self.map_y:
@@ -124,3 +124,8 @@ def write(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.15g}" if isinstance(value, int | float) else str(value)
+
+
+def meaning(name: str) -> str:
+    """A parameter in few words."""
+    return FIELDS[name].meaning.split(",")[0].split(";")[0]
