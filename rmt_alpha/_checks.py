@@ -94,7 +94,7 @@ def number(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, 
 
 def whole(name: str, value: Any, low: int = 1, high: int = LARGEST_SIZE, remedy: str = "") -> int:
     """A single whole number within [low, high]."""
-    return int(number(name, size(name, value, low), low, high, remedy))
+    return int(size(name, number(name, value, low, high, remedy or f"Give a whole number of at least {low}."), low))
 
 
 def workers(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,8 +142,11 @@ def choose_alpha(
         raise ValueError(
             "unlabelled rows scale the features, and a source that is trained already fixes their scale. Leave them out."
         )
-    models = {k: AlphaRidgeClassifier(source, alpha=a, **options).fit(X, y) for k, a in
-              (("chosen", options.pop("alpha", "auto")), ("1", 1.0), ("0", 0.0))}  # fmt: skip
+    with warnings.catch_warnings():
+        if scaling is not None:  # chosen with care, even where it comes out as that by the target's own rows
+            warnings.filterwarnings("ignore", "X is centred and scaled by its own")
+        models = {k: AlphaRidgeClassifier(source, alpha=a, **options).fit(X, y) for k, a in
+                  (("chosen", options.pop("alpha", "auto")), ("1", 1.0), ("0", 0.0))}  # fmt: skip
     chosen = models["chosen"]
     alpha = float(np.mean(chosen.alpha_))
     margins = {k: _margins(m.left_out_, np.array([np.mean(m.alpha_)]))[0] for k, m in models.items()}

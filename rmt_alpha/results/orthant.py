@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from scipy import special
-from scipy.stats import qmc
 
 from .._arrays import jax, namespace, normal_cdf
 
@@ -118,4 +117,6 @@ def uniform_points(d: int) -> np.ndarray:
 
     So many that an accuracy is, as a rule, within 1e-4 of the truth up to ten classes, and within 5e-4 up to a hundred.
     """
+    from scipy.stats import qmc  # takes long to load, and few problems have so many classes
+
     return qmc.Sobol(d, seed=0).random_base2(math.ceil(math.log2(max(2**14 / d, 2**11, 64 * d))))

@@ -1,6 +1,7 @@
 """A trial is a function of problem, seed and index: not of how many are asked for, in what pieces, by whom."""
 
 import functools
+import importlib
 import io
 import os
 import signal
@@ -345,7 +346,7 @@ def test_cores_follow_what_the_process_may_use():
 @pytest.mark.parametrize(("quota", "cores"), [("100000 100000", 1), ("250000 100000", 3), ("max 100000", 64)])
 def test_cores_follow_the_container(monkeypatch, quota, cores):
     """A cgroup's share of 64 processors, in the words of the system's file."""
-    context = sys.modules["loky.backend.context"]
+    context = importlib.import_module("loky.backend.context")
     said = lambda path: io.StringIO(quota) if path == "/sys/fs/cgroup/cpu.max" else open(path)  # noqa: E731
     monkeypatch.setattr(context, "open", said, raising=False)
     monkeypatch.setattr(context.os.path, "exists", lambda path: path == "/sys/fs/cgroup/cpu.max")
