@@ -103,6 +103,7 @@ def draw(lab: Lab, data: pd.DataFrame, small: pd.DataFrame, best: pd.DataFrame, 
         ax.minorticks_off()
         ax.set(**ticks)
     left.legend(loc="lower left")
+    middle.set_ylim(bottom=3e-8)  # room for the legend
     middle.legend(loc="lower left", title=f"slopes {slopes['difference']:.2f}, {slopes['rest']:.2f}".replace("-", "−"))
     right.legend()
     lab.picture(fig)

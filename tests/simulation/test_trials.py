@@ -351,7 +351,7 @@ def test_cores_follow_the_container(monkeypatch, quota, cores):
     monkeypatch.setattr(context, "open", said, raising=False)
     monkeypatch.setattr(context.os.path, "exists", lambda path: path == "/sys/fs/cgroup/cpu.max")
     monkeypatch.setattr(context.os, "cpu_count", lambda: 64)
-    monkeypatch.setattr(context, "_cpu_count_affinity_set", lambda: None)
+    monkeypatch.setattr(context.os, "sched_getaffinity", lambda _: range(64), raising=False)
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
     assert pool.cores() == cores
 
