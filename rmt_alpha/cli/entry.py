@@ -81,6 +81,9 @@ def while_read(run: Callable[[], int]) -> int:
 
 def _run(args: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if args is None else args)
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by the shell: `>&-`
+            setattr(sys, stream, open(os.devnull, "w"))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # Greek letters, on a terminal that has none
     if words == ["--version"]:

@@ -57,6 +57,14 @@ def test_a_full_disk_as_standard_output():
     assert done.stderr == "rmt-alpha: standard output cannot be written: [Errno 28] No space left on device\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such shell")
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["data"], ["predict", "--beta", "0.5"]], ids=" ".join)
+def test_no_standard_output_at_all(words):
+    shell = ["sh", "-c", 'exec "$0" "$@" >&-', sys.executable, "-c", COMMAND, *words]
+    done = subprocess.run(shell, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert "Traceback" not in done.stderr and done.returncode in (0, 2)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 def test_an_interrupt_while_the_package_is_imported():
     done = run("-c", IMPATIENT, "--version", stdout=subprocess.PIPE)
