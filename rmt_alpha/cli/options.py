@@ -70,7 +70,7 @@ def _range(word: str) -> np.ndarray:
         return np.array(parts)
     if len(parts) != 3 or not all(map(np.isfinite, parts)):
         raise ValueError(f"alpha must be a number or FROM:TO:COUNT, got {word.strip()!r}. Write 1.5, or -2:3:51.")
-    count = int(check.real("alpha's COUNT", check.size("alpha's COUNT", parts[2], low=2), high=MOST))
+    count = check.whole("alpha's COUNT", parts[2], 2, MOST)
     return np.linspace(parts[0], parts[1], count)
 
 

@@ -53,7 +53,7 @@ def phase_map(
     x, y = _name("X", x), _name("Y", y)
     if x == y:
         raise ValueError(f"Y must be another parameter than X, got {x!r} twice. Name two.")
-    count = int(check.size("cells", check.number("cells", cells, 2, MOST_CELLS, "A picture shows no more."), low=2))
+    count = check.whole("cells", cells, 2, MOST_CELLS, "A picture shows no more.")
     at_x = axis(x, getattr(problem, x), x_range, x_scale, count, which="x_range")
     at_y = axis(y, getattr(problem, y), y_range, y_scale, count, which="y_range")
     made = problem.problem()

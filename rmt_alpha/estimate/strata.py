@@ -44,7 +44,7 @@ def norm_strata(X: Any, y: Any, n_strata: int, codes: Any = None) -> Population:
         raise ValueError(
             f"y must hold the labels {_listed(labels)}, got {_listed(np.unique(y)[:12])}. Give codes for others."
         )
-    n_strata = int(check.number("n_strata", check.size("n_strata", n_strata)))
+    n_strata = check.whole("n_strata", n_strata)
     priors, means, covariances, classes = [], [], [], []
     for k, label in enumerate(labels):
         rows = X[y == label]
@@ -82,7 +82,7 @@ def remove_mean_noise(population: Population, n_rows: int, w_source: Any) -> Pop
         if np.ndim(w) == 1
         else check.matrix("w_source", w, rows=population.dim)
     )
-    n_rows = check.number("n_rows", check.size("n_rows", n_rows, low=len(population.priors)))
+    n_rows = check.whole("n_rows", n_rows, len(population.priors))
     U, sizes, _ = np.linalg.svd(w, full_matrices=False)
     U = U[:, sizes > NULL * sizes.max(initial=0.0)]
     along = population.means @ U @ U.T

@@ -28,7 +28,7 @@ def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None
     The port is a free one by default. Raises ValueError or OSError for a port that cannot be had, ImportError without the extra `explore`.
     """
     remedy = "Leave it out to get a free one."
-    wanted = check.number("port", check.size("port", port, low=0), 0, LAST_PORT, remedy)
+    wanted = check.whole("port", port, 0, LAST_PORT, remedy)
     try:
         import anywidget  # noqa: F401 (the page needs these two; better said here than there)
         import marimo
@@ -38,7 +38,7 @@ def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None
         raise ImportError(f"explore needs the module {error.name}. Run: pip install -e '.[explore]'") from None
     from .picture import script
 
-    with _listen(int(wanted)) as listener, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    with _listen(wanted) as listener, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         own, token = listener.getsockname()[1], secrets.token_urlsafe(16)
         os.chdir(folder)  # marimo tells its page where it lies and where it was started: so neither says anything
         for page in notebook().parent.glob("explore.*"):
