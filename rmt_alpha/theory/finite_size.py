@@ -22,7 +22,7 @@ import numpy as np
 from .. import _checks as check
 from .._arrays import normal_cdf, plain
 from ..problem import Fit, TransferProblem
-from ..results import LARGEST_ALPHA, Moments, Optimum, ScoreForm, search
+from ..results import Moments, Optimum, ScoreForm, search
 from .spread import SpreadForm, spread_form
 
 
@@ -39,10 +39,11 @@ def expected(form: SpreadForm, a0: Any, a1: Any) -> Moments:
     return Moments(*map(plain, (mean, variance, accuracy, variance + (1 - mean) ** 2 + var_m)))
 
 
-def require_small(form: SpreadForm, alpha: Any) -> None:
-    """ValueError where the variance's deviation over draws is no smaller than the variance."""
-    _, dV = form.gradients(1.0, alpha)
-    varies = np.max(np.sqrt(np.maximum(np.einsum("...i,ij,...j", dV, form.cov, dV), 0.0)) / (dV @ form.limit))
+def require_small(form: SpreadForm, a0: Any, a1: Any) -> None:
+    """ValueError where the deviation of V over draws is no smaller than V."""
+    _, dV = form.gradients(a0, a1)
+    share = dV / (dV @ form.limit)[..., None]
+    varies = np.sqrt(max(np.max(np.einsum("...i,ij,...j", share, form.cov, share)), 0.0))
     if not varies < 1:
         raise ValueError(
             f"finite must be False here: from draw to draw the score's variance varies by {varies:.2g} of itself (below 1 is "
@@ -53,7 +54,7 @@ def require_small(form: SpreadForm, alpha: Any) -> None:
 def moments(problem: Fit | TransferProblem, alpha: Any) -> Moments:
     """`expected` at α."""
     form = spread_form(problem, "finite")
-    require_small(form, check.concrete("alpha", alpha))
+    require_small(form, 1.0, check.concrete("alpha", alpha))
     return expected(form, 1.0, alpha)
 
 
@@ -73,8 +74,8 @@ def best(problem: Fit | TransferProblem) -> Optimum:
         return expected(form, *search.directions(y, units))
 
     y, last, _ = search.best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=True)
+    require_small(form, *search.directions(y, units))
     alpha, infinite, direction = search.at_the_end(y[0], ends, units)
-    require_small(form, np.clip(alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
     return dataclasses.replace(
         optimum(mean_form),
         alpha=float(alpha[0]),

@@ -78,7 +78,7 @@ class Spectrum:
 
     def curve(self, points: int = 400) -> tuple[np.ndarray, np.ndarray]:
         """x and f(x), `points` per interval of the bulk, dense at its edges."""
-        points = int(check.number("points", check.size("points", points)))
+        points = check.whole("points", points)
         angle = (np.arange(points) + 0.5) * np.pi / points  # not the edges: where n is the rank, f is infinite at 0
         share = (1 - np.cos(angle)) / 2
         if isinstance(self.bulk, Bulk):
@@ -149,8 +149,9 @@ def spectrum(fit: Fit | TransferProblem, alpha: Any = None) -> Spectrum:
     | `alpha` | as for `predict`; only `correction` depends on it |
 
     Components may differ in covariance: their bulk is solved point by point, in O(p) where all covariances are given
-    by their spectra, else in O(p³) (some hundreds of points for the edges), and a gap narrower than 1/80 of the whole
-    range may be missed (never a band: ArithmeticError). Returns a `Spectrum`. Raises ValueError or TypeError, naming the parameter.
+    by their spectra, else in O(p³) (some hundreds of points for the edges); a gap narrower than 1/80 of the whole range may
+    be missed. Returns a `Spectrum`. Raises ValueError or TypeError, naming the parameter, and ArithmeticError where bands that hold
+    a thousandth of the eigenvalues or more are too narrow to be found.
     (Silverstein & Choi 1995 for the bulk, Bai & Yao 2012 for outliers, Benaych-Georges & Couillet 2016 for mixtures.)
 
     >>> mu = np.full(200, 0.15)
@@ -193,6 +194,7 @@ def _bulk(fit: Fit, n: float) -> tuple[Bulk | MixtureBulk, float]:
 
 
 def _one_bulk(eigenvalues: np.ndarray, multiplicity: int, n: float, dim: int) -> Bulk:
+    """That of a covariance with these eigenvalues, each so many times."""
     lam, count = _distinct(eigenvalues[eigenvalues > 0])
     share = count * multiplicity / n
     return Bulk(lam, share, _edges(lam, share), n, dim)
