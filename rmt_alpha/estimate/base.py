@@ -43,21 +43,26 @@ class AlphaRidgeBase(BaseEstimator):
         """X as float64 (CSR if sparse), through the source Pipeline's transform if there is one; and whether there is."""
         check.unmasked("X", X)
         transform, _ = split_pipeline(self.source)
-        with check.naming("X", "rows of finite numbers"):
+        # scikit-learn looks for NaN in sums, in which numbers that are too large overflow before they are told.
+        with check.naming("X", "rows of finite numbers"), np.errstate(over="ignore", invalid="ignore"):
             if transform is None:
                 least = 2 if reset else 1
-                return validate_data(
+                rows = validate_data(
                     self, X, dtype=np.float64, accept_sparse="csr", reset=reset, ensure_min_samples=least
-                ), False
-            if hasattr(X, "shape"):
-                validate_data(self, X, reset=reset, skip_check_array=True)
-            try:
-                rows = transform.transform(X)
-            except NotFittedError as error:
-                raise ValueError(
-                    f"source={self.source!r} is a Pipeline that is not fitted, and X goes through it. {REMEDY}"
-                ) from error
-            return check_array(rows, dtype=np.float64, accept_sparse="csr", input_name="X"), True
+                )
+            else:
+                if hasattr(X, "shape"):
+                    validate_data(self, X, reset=reset, skip_check_array=True)
+                try:
+                    rows = transform.transform(X)
+                except NotFittedError as error:
+                    raise ValueError(
+                        f"source={self.source!r} is a Pipeline that is not fitted, and X goes through it. {REMEDY}"
+                    ) from error
+                rows = check_array(rows, dtype=np.float64, accept_sparse="csr", input_name="X")
+        values = rows.data if sparse.issparse(rows) else rows
+        _moderate("X", max(values.max(initial=0.0), -values.min(initial=0.0), 1 / EXTREME), "features")
+        return rows, transform is not None
 
     def _weights(self, sample_weight: Any, X: Any) -> np.ndarray:
         check.unmasked("sample_weight", sample_weight)

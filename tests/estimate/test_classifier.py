@@ -359,3 +359,12 @@ def test_scaling_by_the_rows_themselves_warns(kind):
     other = StandardScaler().fit(2 * X + 1)
     kind(W[0]).fit(other.transform(X), y)  # no warning, which would be an error here: others' rows, or no source
     kind().fit(StandardScaler().fit_transform(X), y)
+
+
+@pytest.mark.parametrize("size", [1e101, 1e307, 1.7e308])
+def test_features_whose_sums_overflow_are_refused_by_name(size):
+    X = size * np.sign(np.random.default_rng(0).standard_normal((24, 6)))
+    model = AlphaRidgeClassifier(np.ones(6)).fit(X / size, np.arange(24) % 2)
+    for call in (lambda: AlphaRidgeClassifier(np.ones(6)).fit(X, np.arange(24) % 2), lambda: model.predict(X)):
+        with pytest.raises(ValueError, match=r"X must have features of a size in .*got 1.*e\+"):
+            call()
