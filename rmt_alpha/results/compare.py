@@ -79,7 +79,8 @@ def compare(theory: Moments, simulated: Moments, *, spread: bool = False) -> ZSc
 def _z(theory: Any, simulated: Any, se: Any) -> Any:
     if theory is None or simulated is None:
         return None
-    difference = np.asarray(simulated) - theory
+    theory, simulated, se = (np.asarray(x, dtype=float) for x in (theory, simulated, se))
+    difference = simulated - theory
     error = np.hypot(se, ROUNDING * np.abs(theory))
     # No spread, no rounding: infinitely far, unless equal.
     far = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))

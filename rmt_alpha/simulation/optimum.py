@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .._arrays import plain
+from .._arrays import in_numpy, plain
 from ..problem import Fit, TransferProblem, as_fit, as_loss
 from ..results import Moments, Optimum
 from ..results.search import at_the_end, best
@@ -59,6 +59,7 @@ def simulate_optimal_alpha(
     count = problem.n_alpha
     if count == 0:
         raise ValueError("problem must have starts, got none: there is nothing to scale.")
+    problem = in_numpy(problem)
     with pool(workers) as map_:
         found = [_one(cell, n_trials, setting, map_, count) for cell in problem.cells()]
 

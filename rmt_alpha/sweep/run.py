@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("rmt_alpha")
 
 MOST_CHUNKS = 10_000_000
+LARGEST = 1e150  # of a variance or risk, whose deviations are squared
 COMPONENTS = {"mean": ("component", "output"), "variance": ("component", "output", "output_2")}
 # Quantity → (what it is, units).
 MEANING = {
@@ -170,6 +171,11 @@ def _theory(layout: Grid) -> Moments:
         alpha = np.moveaxis(alpha, range(first, first + own), range(own))
     found = predict(layout.problem, alpha)
     rank = np.ndim(found.risk)
+    for quantity in ("variance", "risk"):
+        if np.max(getattr(found, quantity)) > LARGEST:
+            raise FloatingPointError(
+                f"alpha must be smaller: the scatter of the {quantity} would leave double precision. Rescale α and the starts."
+            )
 
     def back(value: Any) -> Any:
         if value is None:

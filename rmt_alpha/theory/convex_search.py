@@ -86,6 +86,11 @@ def optimum(fit: Fit) -> Optimum:
     curve = Curve(Training.of(fit))
     one, signed = fit.n_alpha == 1, curve.signed
     pick = (lambda v: float(v[0])) if one else (lambda v: v)
+    if not np.isfinite(curve.ends).all():
+        raise ArithmeticError(
+            "the scale of α at which a start and the rest of w weigh the same left the range of double precision. "
+            "Rescale the problem: norms, covariances and penalties nearer to one."
+        )
     if not curve.ends.any():  # without any start every α is as good: 0, as in the closed form
         nothing, found = np.zeros(fit.n_alpha), curve.at(np.zeros((1, fit.n_alpha)))
         zero = -np.inf if signed and one else None

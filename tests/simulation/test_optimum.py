@@ -113,3 +113,16 @@ def test_a_best_alpha_at_infinity():
     found = simulate_optimal_alpha(fit, n_trials=100)
     assert found.at_infinity and found.alpha[0] == np.inf
     np.testing.assert_allclose(found.direction, optimal_alpha(fit).direction, atol=2e-2)
+
+
+def test_numbers_of_jax_are_searched_as_numpys():
+    jnp = pytest.importorskip("jax.numpy")
+
+    def of(array):
+        means = np.arange(6.0), array([1.0] * 6)
+        return TransferProblem.from_means(
+            *means, n_source=array([5, 9]), n_target=6, gamma_source=0.5, gamma_target=0.5
+        )
+
+    one, other = (simulate_optimal_alpha(of(a), n_trials=50, threshold="best") for a in (np.array, jnp.array))
+    np.testing.assert_allclose(one.alpha, other.alpha, rtol=1e-12)

@@ -699,3 +699,13 @@ def test_transfer_problems_of_arrays(loss, source_loss):
     table = convex.transfer(problem, ALPHA[:, None])
     for i, cell in enumerate(problem.cells()):
         np.testing.assert_allclose([x[:, i] for x in table], convex.moments(cell.fit, ALPHA), rtol=1e-8)
+
+
+def test_scales_beyond_double_precision_are_told():
+    covariances = {"cov_source": np.full(6, 1e-300), "cov_target": np.geomspace(1e-12, 1, 6)}
+    problem = TransferProblem.from_means(
+        np.arange(6.0), np.arange(6.0), n_source=5, n_target=5, gamma_source=0, gamma_target=1e12,
+        loss="squared_hinge", source_loss="squared", **covariances,
+    )  # fmt: skip
+    with pytest.raises(ArithmeticError, match="weigh the same left the range of double precision"):
+        optimal_alpha(problem)
