@@ -27,6 +27,7 @@ from ..files import DamagedFileError, locked, read_record, tidy, write_record
 from ..recipe import Recipe
 from .batches import Batches, InOrder, Tokens, scores
 from .files import read_tensors, write_tensors
+from .half import frozen_in_half
 from .layer import row_scales
 from .measure import PeakMemory, environment, fast_bfloat16
 from .methods import METHODS, trainer
@@ -266,7 +267,8 @@ class _Run:
         if held is not None:
             state.load(held["state"])
             steps.load_state_dict(held["trainer"])
-        with without_padding(model):
+        half = frozen_in_half(model) if self.recipe.precision == "bfloat16" else nullcontext()
+        with without_padding(model), half:
             self._loop(model, tokens, steps, state, checkpoint, progress)
             best = state.chosen()
             model.eval()
