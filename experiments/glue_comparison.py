@@ -15,7 +15,19 @@ import pandas as pd
 from rmt_alpha import plotting
 
 from .crossed import averaged, components, crossed, holm
-from .glue_design import CELLS, CONTRASTS, METHODS, ORDER, SEEDS, STEPS, Cell, complete, rates_of, searched
+from .glue_design import (
+    CELLS,
+    CONTRASTS,
+    METHODS,
+    ORDER,
+    SEEDS,
+    STEPS,
+    Cell,
+    complete,
+    first_of_each,
+    rates_of,
+    searched,
+)
 from .glue_records import read, right
 from .lab import Lab
 
@@ -148,7 +160,7 @@ def missing(held: pd.DataFrame) -> str:
             done = {seed for seed, _ in complete(held, cell)}
             left += [(cell.name, m, True) for s in range(seeds) if s not in done for m in METHODS]
             if rates_of(held, cell) is None:  # a grid that need not grow
-                left += [(cell.name, job["method"], False) for job in searched(held, cell)[0]]
+                left += [(cell.name, job["method"], False) for job in searched(first_of_each(held), cell)[0]]
         hours = "" if measured is None else f", {measured * sum(work(*one) for one in left) / 3600:.1f} core-hours"
         told.append(f"{name}: {len(left)} runs{hours}")
     return f"Left for {'; for '.join(told)}{'' if measured is None else ' (by what the finished runs took)'}."

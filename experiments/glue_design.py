@@ -98,7 +98,7 @@ def digest(asked: Job) -> str:
 
 
 def searched(records: pd.DataFrame, cell: Cell) -> tuple[list[Job], Rates | None]:
-    """(the runs that the search needs next, the rates once it needs none); `records` are those of one processor, by digest."""
+    """(the runs that the search needs next, the rates once it needs none); `records`: by digest, of whichever processor was first."""
     missing: list[Job] = []
     found: dict[str, float] = {}
     for methods, start in GROUPS.items():
@@ -150,11 +150,13 @@ def block(cell: Cell, seed: int, rates: Rates) -> list[Job]:
 
 
 def rates_of(held: pd.DataFrame, cell: Cell) -> Rates | None:
-    """By whichever processor's search is complete."""
-    for _, records in held.groupby("processor"):
-        if (found := searched(records, cell)[1]) is not None:
-            return found
-    return None
+    """What the search found; None while it lacks runs."""
+    return searched(first_of_each(held), cell)[1]
+
+
+def first_of_each(held: pd.DataFrame) -> pd.DataFrame:
+    """A search compares means, not pairs: its runs may come from several processors, and each is needed once."""
+    return held[~held.index.duplicated()]
 
 
 def complete(held: pd.DataFrame, cell: Cell) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -175,7 +177,7 @@ def pending(held: pd.DataFrame, processor: str) -> tuple[Cell, list[Job]] | None
     for cell, seeds in ORDER:
         rates = rates_of(held, cell)
         if rates is None:
-            return cell, searched(mine, cell)[0]
+            return cell, searched(first_of_each(held), cell)[0]
         done = {seed for seed, _ in complete(held, cell)}
         for seed in range(seeds):
             if seed not in done:

@@ -215,16 +215,21 @@ def test_pairs_never_mix_processors(world):
     assert pending(held, THERE)[1][0]["seed"] == 2  # what is complete elsewhere is not run again
 
 
-def test_a_search_is_one_processors_too(world):
+def test_a_search_takes_runs_of_any_processor_once(world):
     held = searched_cell(world)
-    one = held.index[0]
+    rates, one = glue_design.rates_of(held, SST2), held.index[0]
     (file,) = world.folder.glob(f"*/*{one}*")
     file.unlink()
     assert glue_design.rates_of(read(world.folder), SST2) is None
-    _, jobs = pending(read(world.folder), THERE)
-    assert len(jobs) == 36
-    _, jobs = pending(read(world.folder), HERE)
-    assert [digest(j) for j in jobs] == [one]
+    for processor in (HERE, THERE):
+        _, jobs = pending(read(world.folder), processor)
+        assert [digest(j) for j in jobs] == [one]
+    keep(world.folder, SST2, jobs[0], planted(SST2, jobs[0], THERE), np.ones(400, dtype=int))
+    assert glue_design.rates_of(read(world.folder), SST2) == rates
+    keep(
+        world.folder, SST2, jobs[0], planted(SST2, jobs[0], HERE), np.ones(400, dtype=int)
+    )  # twice there, counted once
+    assert glue_design.rates_of(read(world.folder), SST2) == rates
 
 
 def complete_cells(world, monkeypatch, cells, seeds, **planting):
