@@ -21,7 +21,9 @@ FARTHEST_PENALTY = 4.0
 PENALTY_PATHS = (8, 16, 32)
 
 
-def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None) -> Any:
+def fixed_point(
+    system: System, labels: Labels, loss: Loss, start: Any = None, last_step: float = LAST_STEP
+) -> Any:
     """The states (B, D) of B trainings. A `start` is that of neighbouring problems.
 
     Where Newton's method gets stuck, the state is followed down from larger penalties, under which training changes little.
@@ -31,9 +33,10 @@ def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None) -
         parts = np.array_split(np.arange(len(system.n)), -(-len(system.n) // system.at_once))
         known = [None if start is None else start[rows] for rows in parts]
         return np.concatenate(
-            [fixed_point(system.take(rows), labels, loss, near) for rows, near in zip(parts, known, strict=True)]
+            [fixed_point(system.take(rows), labels, loss, x, last_step) for rows, x in zip(parts, known, strict=True)]
         )
-    x, size = newton(system, labels, loss, near_squared(system, labels, loss) if start is None else [start])
+    first = near_squared(system, labels, loss) if start is None else [start]
+    x, size = newton(system, labels, loss, first, last_step)
     if system.xp is not np:
         return x
     failed = np.flatnonzero(~(size < TOLERANCE))
@@ -79,7 +82,9 @@ def near_squared(system: System, labels: Labels, loss: Loss) -> list[Any]:
     return [states(labels, *system.squared(labels, pull / target, target))]
 
 
-def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any]:
+def newton(
+    system: System, labels: Labels, loss: Loss, candidates: list[Any], last_step: float = LAST_STEP
+) -> tuple[Any, Any]:
     """States (B, D) and the residuals that they end with, from the best of the candidates in each row.
 
     Where Newton's step does not bring the residual down it is halved, and after that replaced by the plain update. A candidate
@@ -92,7 +97,7 @@ def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) ->
         size, scale = _size(F), np.ones(len(x))
         step = _direction(np, F, J)
         for _ in range(STEPS):
-            near = (size > 0) & np.isfinite(size) & (scale == 1) & (np.max(np.abs(step), 1) <= LAST_STEP)
+            near = (size > 0) & np.isfinite(size) & (scale == 1) & (np.max(np.abs(step), 1) <= last_step)
             x[near] += step[near]
             size[near | (size < TOLERANCE)] = 0.0
             rows = np.flatnonzero((size > 0) & np.isfinite(size))

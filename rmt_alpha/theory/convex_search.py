@@ -20,8 +20,10 @@ from ..results import Moments, Optimum, describe, moments
 from ..results.search import at_the_end, best
 from .convex import Training
 from .convex_equations import margin_zero
+from .convex_newton import LAST_STEP
 
 NEAREST, FARTHEST = 1e-3, 1e3
+ROUGH_STEP = 2e-2  # Newton's last where moments are only to say where to look: what it leaves is of the order of its square
 NEIGHBOURS = 8  # known states that a new one is extrapolated from
 
 
@@ -46,10 +48,10 @@ class Curve:
         reach = np.arcsinh(FARTHEST * max(1.0, pulled) / np.where(known, sigma, 1.0) / epsilon)
         return np.where(known, epsilon, 1.0), np.where(known, reach, 0.0)
 
-    def at(self, y: np.ndarray) -> Moments:
+    def at(self, y: np.ndarray, last_step: float = LAST_STEP) -> Moments:
         """The moments at y (Y, J)."""
         start = self._nearby(y) if len(self.y) else None
-        _, x, _ = self.training.solve(self.epsilon * np.sinh(y), start)
+        _, x, _ = self.training.solve(self.epsilon * np.sinh(y), start, last_step)
         self.y, self.x = (y, x) if start is None else (np.concatenate([self.y, y]), np.concatenate([self.x, x]))
         if y.shape[1] == 1:  # polynomials go through distinct nodes
             distinct = np.unique(np.round(self.y[:, 0], 9), return_index=True)[1]
@@ -100,7 +102,8 @@ def optimum(fit: Fit) -> Optimum:
     # m/√V where it says it all (it has no plateau), else the accuracy.
     gain = (lambda m: m.mean / np.sqrt(m.variance)) if signed else (lambda m: m.accuracy)
     root = (lambda m: m.mean) if signed else None
-    y, last, table = best(curve.at, [gain, lambda m: -m.risk], curve.ends, 1.0, root)
+    rough = lambda y: curve.at(y, ROUGH_STEP)  # noqa: E731
+    y, last, table = best(curve.at, [gain, lambda m: -m.risk], curve.ends, 1.0, root, rough=rough)
     alpha, infinite, direction = at_the_end(y[0], curve.ends, curve.epsilon)
     zero = None
     if signed and one:
