@@ -20,7 +20,7 @@ SMOOTH = 1e-7  # of the spread between nodes: by how much an interpolation may m
 ROUNDING = 1e-9
 ROUGH = 1e-3  # relative error of what is only asked where to look
 PLACES = np.linspace(-1, 1, 129)  # of an interpolation, from the best of which Newton's method starts
-NEWTON_STEPS = 4
+NEWTON_STEPS = 3
 STARTS = np.array([-8.0, -5.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0])
 CLIMBS = 2  # from the best of the starts
 FINE = 41  # points of a window with kinks
@@ -138,15 +138,19 @@ def interpolated(values: np.ndarray, is_root: np.ndarray) -> tuple[np.ndarray, n
     start = PLACES[np.argmax(rank, 1)]
     wanted = np.where(is_root[:, None], c, c @ derivative)  # what has to vanish
     slope = wanted @ derivative
-    at = lambda c, x: np.sum(c * np.cos(np.arccos(x)[:, None] * np.arange(c.shape[1])), 1)  # noqa: E731
-    place, gap = start, PLACES[1] - PLACES[0]
+    degrees, gap = np.arange(c.shape[1]), PLACES[1] - PLACES[0]
+    low, high = np.maximum(start - gap, -1), np.minimum(start + gap, 1)
+    basis = lambda x: np.cos(np.arccos(x)[:, None] * degrees)  # noqa: E731
+    place = start
     for _ in range(NEWTON_STEPS):
-        down = at(slope, place)
-        step = at(wanted, place) / np.where(down == 0, 1.0, down)
-        place = np.clip(np.clip(place - step, start - gap, start + gap), -1, 1)
-    height = at(c, place)
-    place = np.where(is_root | (height > heights.max(1)), place, start)
-    return place, at(c, place)
+        at_place = basis(place)
+        down = np.vecdot(slope, at_place)
+        step = np.vecdot(wanted, at_place) / np.where(down == 0, 1.0, down)
+        place = np.minimum(np.maximum(place - step, low), high)
+    height = np.vecdot(c, basis(place))
+    best = heights.max(1)
+    improved = is_root | (height > best)
+    return np.where(improved, place, start), np.where(improved, height, best)
 
 
 def _bisected(at: At, goal: Goal, middle: float, half: float) -> tuple[float, float]:
