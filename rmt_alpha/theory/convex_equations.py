@@ -119,7 +119,7 @@ class Diagonal:
     def traces(self, *spectra: Any) -> list[tuple[Any, Any]]:
         """For functions f (B, r) of C: the vectors' products through f(C), (B, K + J, K + J), and tr C f(C), (B, 1)."""
         xp, B = self.xp, len(self.n)
-        f = xp.stack(spectra, -2)  # (B, spectra, r)
+        f = xp.concatenate([x[:, None] for x in spectra], 1)  # (B, spectra, r)
         if len(self.products) == 1:
             found = xp.reshape(xp.reshape(f, (-1, len(self.lam))) @ self.products[0].T, (B, len(spectra), -1))
         else:
@@ -260,7 +260,8 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
         by_x += [by_margin * each(b / 2), by_margin * each(s[:, :1])]
     scale = 1 / xp.where(is_square, system.n[:, None], 1.0)
     hats = (xp.reshape(e, (B, -1)) @ sums) * scale
-    d_hats = xp.reshape(xp.reshape(xp.stack(by_x, 2), (B, -1)) @ slopes, (B, -1, D)) * each(scale)
+    by_x = xp.concatenate([k[:, :, None] for k in by_x], 2)  # (B, P, 3 or 5, 3)
+    d_hats = xp.reshape(xp.reshape(by_x, (B, -1)) @ slopes, (B, -1, D)) * each(scale)
     m_hat, q_hat, chi = labels.split(hats)
     new, outer = system.update(m_hat, q_hat, chi)
     root, variances = over(xp.sqrt(new[:, K : K + Kc])), new[:, K:]

@@ -97,7 +97,7 @@ def newton(
         size, scale = _size(F), np.ones(len(x))
         step = _direction(np, F, J)
         for _ in range(STEPS):
-            near = (size > 0) & np.isfinite(size) & (scale == 1) & (np.max(np.abs(step), 1) <= last_step)
+            near = (size > 0) & np.isfinite(size) & (scale == 1) & (np.abs(step).max(1) <= last_step)
             x[near] += step[near]
             size[near | (size < TOLERANCE)] = 0.0
             rows = np.flatnonzero((size > 0) & np.isfinite(size))
@@ -123,7 +123,7 @@ def newton(
 
 def _size(F: Any) -> Any:
     xp = namespace(F)
-    size = xp.max(xp.abs(F), axis=1)
+    size = xp.abs(F).max(1)
     return xp.where(xp.isfinite(size), size, xp.inf)
 
 
@@ -135,7 +135,7 @@ def _direction(xp: Any, F: Any, J: Any) -> Any:
         J = np.where(np.isfinite(J).all((1, 2), keepdims=True), J, np.eye(J.shape[1]))
         step = -(np.linalg.pinv(J) @ F[..., None])[..., 0]
     step = xp.where(xp.isfinite(step), step, F)
-    return step * xp.minimum(1.0, LONGEST_STEP / xp.maximum(xp.max(xp.abs(step), axis=1), 1e-300))[:, None]
+    return step * xp.minimum(1.0, LONGEST_STEP / xp.maximum(xp.abs(step).max(1), 1e-300))[:, None]
 
 
 def _best(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any, Any]:

@@ -160,7 +160,9 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
     s = xp.sqrt(V)
     parts = pieces(loss, s.dtype)
     g, u, *weights = (_straight if parts.lines is not None else _smooth)(xp, loss, parts, m, s, v)
-    gauss, dot = xp.exp(-u * u / 2), xp.vecdot
+    gauss, dot = u * u, xp.vecdot
+    gauss *= -0.5
+    gauss = xp.exp(gauss)
     weight, bend = (w * gauss for w in weights)
     bend_u, bend_g = bend * u, bend * g
     g1, g2 = dot(weight, g), dot(weight * g, g)
@@ -168,8 +170,9 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
     d1, gd1, d2 = dot(bend, u), dot(bend_u, g), dot(bend_u, u)
     by_V = d1 / (2 * s)
     slope = gd1 / s
-    found = xp.stack([g1, g2, -d0, d0, by_V, gd0, 2 * gd0, slope, 2 * ggd, -2 * by_V, (d0 - d2) / (2 * V), -slope], 1)
-    return found[:, :3], xp.reshape(found[:, 3:], (-1, 3, 3)), xp.abs(xp.sum(weight, 1) - 1)
+    derivatives = [d0, by_V, gd0, 2 * gd0, slope, 2 * ggd, -2 * by_V, (d0 - d2) / (2 * V), -slope]
+    values, derivatives = (xp.array(x).T for x in ([g1, g2, -d0], derivatives))
+    return values, xp.reshape(derivatives, (-1, 3, 3)), xp.abs(xp.sum(weight, 1) - 1)
 
 
 def _straight(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any, Any, Any]:
@@ -204,13 +207,17 @@ def _smooth(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple
         edges, jumps = _edges(xp, loss, parts, m, s, v)
     m, s, v = (x[:, None] for x in (m, s, v))
     a, width = edges[:, :-1], edges[:, 1:] - edges[:, :-1]
-    z = xp.reshape(a[..., None] + width[..., None] * nodes, (len(m), -1))
+    z = xp.reshape(a[:, None] + width[:, None] * nodes[:, None], (len(m), -1))
     slope, curvature = loss.slope(z), loss.curvature(z)
-    u = (z + v * slope - m) / s
+    u = v * slope
+    u += z
+    u -= m
+    u /= s
     scale = 1 / (s * np.sqrt(2 * np.pi))
-    share = xp.reshape((width * scale)[..., None] * weights, z.shape)
-    bend = share * curvature  # less: the stretch of ω against z is what g' is divided by
-    g, weight, bend = -slope, share + v * bend, -bend
+    weight = xp.reshape((width * scale)[:, None] * weights[:, None], z.shape)
+    bend = -curvature * weight  # of g' times the stretch of ω against z, by which g' is divided
+    weight -= v * bend
+    g = -slope
     if jumps is None:
         return g, u, weight, bend
     k, low, high = (x[..., None] for x in jumps)  # a still z: ω from low to high, (B, plateaus)

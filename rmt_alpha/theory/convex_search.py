@@ -24,7 +24,7 @@ from .convex_newton import LAST_STEP
 
 NEAREST, FARTHEST = 1e-3, 1e3
 ROUGH_STEP = 2e-2  # Newton's last where moments are only to say where to look: what it leaves is of the order of its square
-NEIGHBOURS = 8  # known states that a new one is extrapolated from
+NEIGHBOURS, CLOSEST = 8, 1e-9  # known states that a new one is extrapolated from, and how near to each other they may be
 
 
 class Curve:
@@ -54,7 +54,8 @@ class Curve:
         _, x, _ = self.training.solve(self.epsilon * np.sinh(y), start, last_step)
         self.y, self.x = (y, x) if start is None else (np.concatenate([self.y, y]), np.concatenate([self.x, x]))
         if y.shape[1] == 1:  # polynomials go through distinct nodes
-            distinct = np.unique(np.round(self.y[:, 0], 9), return_index=True)[1]
+            order = np.argsort(self.y[:, 0])
+            distinct = order[np.diff(self.y[order, 0], prepend=-np.inf) > CLOSEST]
             self.y, self.x = self.y[distinct], self.x[distinct]
         m, V = (a.T for a in self.training.scores(x))
         if self.signed:
@@ -71,7 +72,7 @@ class Curve:
         one = np.eye(NEIGHBOURS)
         ratios = ((y - nodes)[:, None] * (1 - one) + one) / (nodes[:, :, None] - nodes[:, None] + one)
         weights = np.prod(ratios, 2)  # Lagrange's
-        return np.einsum("yk,ykd->yd", weights, self.x[near])
+        return (weights[:, None] @ self.x[near])[:, 0]
 
     @property
     def signed(self) -> bool:
