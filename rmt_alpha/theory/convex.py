@@ -89,9 +89,7 @@ class Training:
         lam = asarray(xp, covariance.eigenvalues)
         return Diagonal.of(lam, covariance.multiplicity, products, alpha, n, gamma), shape
 
-    def solve(
-        self, alpha: Any, start: Any = None, last_step: float = LAST_STEP
-    ) -> tuple[System, Any, tuple[int, ...]]:
+    def solve(self, alpha: Any, start: Any = None, last_step: float = LAST_STEP) -> tuple[System, Any, tuple[int, ...]]:
         """The problems at α, their states, and their shape."""
         system, shape = self.system(alpha)
         return system, fixed_point(system, self.labels, self.fit.loss, start, last_step), shape

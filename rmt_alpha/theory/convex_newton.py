@@ -21,9 +21,7 @@ FARTHEST_PENALTY = 4.0
 PENALTY_PATHS = (8, 16, 32)
 
 
-def fixed_point(
-    system: System, labels: Labels, loss: Loss, start: Any = None, last_step: float = LAST_STEP
-) -> Any:
+def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None, last_step: float = LAST_STEP) -> Any:
     """The states (B, D) of B trainings. A `start` is that of neighbouring problems.
 
     Where Newton's method gets stuck, the state is followed down from larger penalties, under which training changes little.
@@ -87,8 +85,8 @@ def newton(
 ) -> tuple[Any, Any]:
     """States (B, D) and the residuals that they end with, from the best of the candidates in each row.
 
-    Where Newton's step does not bring the residual down it is halved, and after that replaced by the plain update. A candidate
-    that cannot be evaluated loses.
+    Where Newton's step does not bring the residual down it is halved, and a row in which that does not help is given up, with
+    an infinite residual. A candidate that cannot be evaluated loses.
     """
     if system.xp is not np:
         return _newton_jax(system, labels, loss, candidates[0])
@@ -103,21 +101,16 @@ def newton(
             rows = np.flatnonzero((size > 0) & np.isfinite(size))
             if not len(rows):
                 break
-            trial = x[rows] + np.abs(scale[rows, None]) * step[rows]
+            trial = x[rows] + scale[rows, None] * step[rows]
             part = system if len(rows) == len(x) else system.take(rows)
             new_F, new_J, _ = residual(part, labels, loss, trial)
             new_size = _size(new_F)
-            # Past the shortest step anything is taken that can be evaluated: the plain update, which got its own trial.
-            better = (new_size < size[rows]) | ((scale[rows] == -1) & np.isfinite(new_size))
+            better = new_size < size[rows]
             taken, stuck = rows[better], rows[~better]
             x[taken], size[taken], scale[taken] = trial[better], new_size[better], 1.0
-            F[taken], step[taken] = new_F[better], _direction(np, new_F[better], new_J[better])
-            if not len(stuck):
-                continue
-            size[stuck[scale[stuck] == -1]] = np.inf  # not even that
+            step[taken] = _direction(np, new_F[better], new_J[better])
             scale[stuck] /= 2
-            plain = stuck[scale[stuck] < SHORTEST_STEP]
-            step[plain], scale[plain] = F[plain] / 2, -1.0
+            size[stuck[scale[stuck] < SHORTEST_STEP]] = np.inf
     return x, size
 
 
