@@ -18,7 +18,6 @@ import numpy as np
 ROUNDS = ((7, 0.8), (6, 0.05))  # nodes of each interpolation, and half its width in units of the spacing
 SMOOTH = 1e-7  # of the spread between nodes: by how much an interpolation may miss the value at its maximum
 ROUNDING = 1e-9
-ROUGH = 1e-3  # relative error of what is only asked where to look
 PLACES = np.linspace(-1, 1, 129)  # of an interpolation, from the best of which Newton's method starts
 NEWTON_STEPS = 3
 STARTS = np.array([-8.0, -5.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0])
@@ -82,23 +81,21 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None, rough:
         y = centre + reach * place
     spread, at_edge = np.ptp(parts, 1), (np.abs(place) >= 1) & (y > finite[0]) & (y < finite[-1])
     last = at(np.concatenate([y, grid[[0, -1]]]))
-    slack = 0.0 if rough is at else ROUGH
     again = False
     for k, goal in enumerate(goals):
         heights = goal(last)
         reached, ends = heights[k], heights[len(y) :]
         missed = abs(reached - expected[k]) > SMOOTH * spread[k] + ROUNDING * abs(reached)
-        lower = reached + slack * abs(reached) < np.max(values[k][1:-1])
         if flat[k]:
             y[k], again = 0.0, True
             continue
         # A maximum at the edge of the last window, but not of all, is none: the first window was too wide for its polynomial.
-        if missed or lower or at_edge[k]:
+        if missed or at_edge[k]:
             y[k], reached, again = *_bisected(at, goal, middle[k], half[k]), True
         if ends.max() >= reached:
             y[k], again = grid[[0, -1]][np.argmax(ends)], True
-    if crossing is not None and abs(root(last)[len(y) - 1]) > SMOOTH * spread[-1]:
-        y[-1], again = _crossed(at, root, crossing), True
+    if root is not None and crossing is not None and abs(root(last)[len(y) - 1]) > SMOOTH * spread[-1]:
+        y[-1], again = _crossed(at, root, grid, y[-1]), True
     return y, table, at(y) if again else last
 
 
@@ -167,10 +164,13 @@ def _bisected(at: At, goal: Goal, middle: float, half: float) -> tuple[float, fl
     return (float(run.x), -float(run.fun)) if -run.fun >= heights[best] else (float(fine[best]), float(heights[best]))
 
 
-def _crossed(at: At, root: Goal, between: tuple[float, float]) -> float:
-    """The same for a root."""
+def _crossed(at: At, root: Goal, grid: np.ndarray, otherwise: float) -> float:
+    """The same for a root; and `otherwise` where it was a rough value alone that changed its sign."""
     from scipy import optimize
 
+    between = sign_change(root(at(grid)), grid)
+    if between is None:
+        return otherwise
     return float(optimize.brentq(lambda y: float(root(at(np.array([y])))[0]), *between, xtol=1e-12))
 
 

@@ -23,8 +23,9 @@ from .convex_equations import margin_zero
 from .convex_newton import LAST_STEP
 
 NEAREST, FARTHEST = 1e-3, 1e3
-ROUGH_STEP = 2e-2  # Newton's last where moments are only to say where to look: what it leaves is of the order of its square
-NEIGHBOURS, CLOSEST = 8, 1e-9  # known states that a new one is extrapolated from, and how near to each other they may be
+ROUGH_STEP = 2e-2  # Newton's last, where moments only say where to look: it leaves the order of its square
+NEIGHBOURS = 8  # known states that a new one is extrapolated from
+CLOSEST = 1e-9  # as near to each other as these may be
 
 
 class Curve:
@@ -84,7 +85,8 @@ def optimum(fit: Fit) -> Optimum:
 
     α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as
     ±inf and `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with
-    a weak penalty can outweigh any source), and None unless the classes are opposite.
+    a weak penalty can outweigh any source): on the side where the mean is smaller. It is None unless the classes are
+    opposite.
     """
     curve = Curve(Training.of(fit))
     one, signed = fit.n_alpha == 1, curve.signed
