@@ -95,9 +95,8 @@ class Logistic(Loss):
         return namespace(t).logaddexp(0, -t)
 
     def slope(self, t: Any) -> Any:
-        xp = namespace(t)
-        small = xp.exp(-xp.abs(t))  # cannot overflow, and keeps its digits in either tail
-        return -xp.where(t > 0, small, 1.0) / (1 + small)
+        xp = namespace(t)  # no exponent can overflow, and either tail keeps its digits
+        return -xp.exp(-xp.maximum(t, 0)) / (1 + xp.exp(-xp.abs(t)))
 
     def curvature(self, t: Any) -> Any:
         xp = namespace(t)

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-ROUNDS = ((9, 1.0), (5, 0.04))  # nodes of each interpolation, and its width in units of the first
+ROUNDS = ((7, 0.8), (6, 0.05))  # nodes of each interpolation, and half its width in units of the spacing
 SMOOTH = 1e-7  # of the spread between nodes: by how much an interpolation may miss the value at its maximum
 ROUNDING = 1e-9
 PLACES = np.linspace(-1, 1, 129)  # of an interpolation, from the best of which Newton's method starts
-NEWTON_STEPS = 4
+NEWTON_STEPS = 3
 STARTS = np.array([-8.0, -5.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0])
 CLIMBS = 2  # from the best of the starts
 FINE = 41  # points of a window with kinks
@@ -32,12 +32,18 @@ Goal = Callable[[Any], np.ndarray]
 
 
 def best(
-    at: At, goals: list[Goal], ends: np.ndarray, spacing: float = 0.5, root: Goal | None = None, infinite: bool = False
+    at: At,
+    goals: list[Goal],
+    ends: np.ndarray,
+    spacing: float = 0.5,
+    root: Goal | None = None,
+    infinite: bool = False,
+    rough: At | None = None,
 ) -> tuple[np.ndarray, Any, Any]:
-    """The y (goals, J), |y_s| ≤ ends_s, with the largest value of each goal, at(y), and for one α the table at(grid).
+    """The y (goals, J), |y_s| ≤ ends_s, with the largest value of each goal, at(y, …), and for one α the table at(grid).
 
     With `infinite` at(±inf) can be asked for, too. For one α the last y is the one nearest to 0 at which `root` changes its
-    sign, if it does.
+    sign, if it does; and `rough` may be a cheaper `at`, for the table and wherever else it is only asked where to look.
     """
     if len(ends) > 1:
         y = np.array([climb(at, goal, ends) for goal in goals])
@@ -45,13 +51,14 @@ def best(
     half = int(np.ceil(ends[0] / spacing))
     grid = np.linspace(-ends[0], ends[0], 2 * half + 1)
     grid = np.r_[-np.inf, grid, np.inf] if infinite else grid
-    y, table, last = peaks(lambda y: at(y[:, None]), goals, grid, root)
+    along, first = ((lambda y, f=f: f(y[:, None])) for f in (at, rough or at))
+    y, table, last = peaks(along, goals, grid, root, first)
     return y[:, None], last, table
 
 
-def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tuple[np.ndarray, Any, Any]:
+def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None, rough: At) -> tuple[np.ndarray, Any, Any]:
     """`best` for one α: polynomials through Chebyshev nodes around the grid's best, those of all goals in one call."""
-    table = at(grid)
+    table = rough(grid)
     finite = grid[np.isfinite(grid)]
     values = [goal(table) for goal in goals]
     flat = [is_flat(v) for v in values]
@@ -65,30 +72,31 @@ def peaks(at: At, goals: list[Goal], grid: np.ndarray, root: Goal | None) -> tup
     near = np.clip(np.searchsorted(finite, middle), 1, len(finite) - 2)
     half = np.maximum(finite[near] - finite[near - 1], finite[near + 1] - finite[near])
     y = np.array(middle)
-    for count, width in ROUNDS:
+    for evaluated, (count, width) in zip((rough, at), ROUNDS, strict=True):
         reach = np.minimum(half * width, (finite[-1] - finite[0]) / 2)
         centre = np.clip(y, finite[0] + reach, finite[-1] - reach)
-        found = at((centre[:, None] + reach[:, None] * _polynomials(count)[0]).ravel())
+        found = evaluated((centre[:, None] + reach[:, None] * _polynomials(count)[0]).ravel())
         parts = np.array([f(found).reshape(len(y), count)[k] for k, f in enumerate(functions)])
         place, expected = interpolated(parts, is_root)
         y = centre + reach * place
     spread, at_edge = np.ptp(parts, 1), (np.abs(place) >= 1) & (y > finite[0]) & (y < finite[-1])
-    last = at(y)
-    rough = False
+    last = at(np.concatenate([y, grid[[0, -1]]]))
+    again = False
     for k, goal in enumerate(goals):
-        reached, ends = goal(last)[k], values[k][[0, -1]]
-        missed = max(abs(reached - expected[k]), np.max(values[k][1:-1]) - reached)
+        heights = goal(last)
+        reached, ends = heights[k], heights[len(y) :]
+        missed = abs(reached - expected[k]) > SMOOTH * spread[k] + ROUNDING * abs(reached)
         if flat[k]:
-            y[k], rough = 0.0, True
+            y[k], again = 0.0, True
             continue
         # A maximum at the edge of the last window, but not of all, is none: the first window was too wide for its polynomial.
-        if missed > SMOOTH * spread[k] + ROUNDING * abs(reached) or at_edge[k]:
-            y[k], reached, rough = *_bisected(at, goal, middle[k], half[k]), True
+        if missed or at_edge[k]:
+            y[k], reached, again = *_bisected(at, goal, middle[k], half[k]), True
         if ends.max() >= reached:
-            y[k], rough = grid[[0, -1]][np.argmax(ends)], True
-    if root is not None and crossing is not None and abs(root(last)[-1]) > SMOOTH * spread[-1]:
-        y[-1], rough = _crossed(at, root, crossing), True
-    return y, table, at(y) if rough else last
+            y[k], again = grid[[0, -1]][np.argmax(ends)], True
+    if root is not None and crossing is not None and abs(root(last)[len(y) - 1]) > SMOOTH * spread[-1]:
+        y[-1], again = _crossed(at, root, grid, y[-1]), True
+    return y, table, at(y) if again else last
 
 
 def is_flat(values: np.ndarray) -> bool:
@@ -127,15 +135,19 @@ def interpolated(values: np.ndarray, is_root: np.ndarray) -> tuple[np.ndarray, n
     start = PLACES[np.argmax(rank, 1)]
     wanted = np.where(is_root[:, None], c, c @ derivative)  # what has to vanish
     slope = wanted @ derivative
-    at = lambda c, x: np.sum(c * np.cos(np.arccos(x)[:, None] * np.arange(c.shape[1])), 1)  # noqa: E731
-    place, gap = start, PLACES[1] - PLACES[0]
+    degrees, gap = np.arange(c.shape[1]), PLACES[1] - PLACES[0]
+    low, high = np.maximum(start - gap, -1), np.minimum(start + gap, 1)
+    basis = lambda x: np.cos(np.arccos(x)[:, None] * degrees)  # noqa: E731
+    place = start
     for _ in range(NEWTON_STEPS):
-        down = at(slope, place)
-        step = at(wanted, place) / np.where(down == 0, 1.0, down)
-        place = np.clip(np.clip(place - step, start - gap, start + gap), -1, 1)
-    height = at(c, place)
-    place = np.where(is_root | (height > heights.max(1)), place, start)
-    return place, at(c, place)
+        at_place = basis(place)
+        down = np.vecdot(slope, at_place)
+        step = np.vecdot(wanted, at_place) / np.where(down == 0, 1.0, down)
+        place = np.minimum(np.maximum(place - step, low), high)
+    height = np.vecdot(c, basis(place))
+    best = heights.max(1)
+    improved = is_root | (height > best)
+    return np.where(improved, place, start), np.where(improved, height, best)
 
 
 def _bisected(at: At, goal: Goal, middle: float, half: float) -> tuple[float, float]:
@@ -152,10 +164,13 @@ def _bisected(at: At, goal: Goal, middle: float, half: float) -> tuple[float, fl
     return (float(run.x), -float(run.fun)) if -run.fun >= heights[best] else (float(fine[best]), float(heights[best]))
 
 
-def _crossed(at: At, root: Goal, between: tuple[float, float]) -> float:
-    """The same for a root."""
+def _crossed(at: At, root: Goal, grid: np.ndarray, otherwise: float) -> float:
+    """The same for a root; and `otherwise` where it was a rough value alone that changed its sign."""
     from scipy import optimize
 
+    between = sign_change(root(at(grid)), grid)
+    if between is None:
+        return otherwise
     return float(optimize.brentq(lambda y: float(root(at(np.array([y])))[0]), *between, xtol=1e-12))
 
 

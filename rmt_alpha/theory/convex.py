@@ -22,7 +22,7 @@ from .._arrays import asarray, jax, namespace
 from ..problem import Covariance, Fit, Population, TransferProblem, is_squared
 from . import equivalents, stage
 from .convex_equations import Diagonal, Labels, Matrix, System, residual
-from .convex_newton import fixed_point
+from .convex_newton import LAST_STEP, fixed_point
 from .resolvent import Dense, Law, Spectral, pick
 
 
@@ -89,10 +89,10 @@ class Training:
         lam = asarray(xp, covariance.eigenvalues)
         return Diagonal.of(lam, covariance.multiplicity, products, alpha, n, gamma), shape
 
-    def solve(self, alpha: Any, start: Any = None) -> tuple[System, Any, tuple[int, ...]]:
+    def solve(self, alpha: Any, start: Any = None, last_step: float = LAST_STEP) -> tuple[System, Any, tuple[int, ...]]:
         """The problems at α, their states, and their shape."""
         system, shape = self.system(alpha)
-        return system, fixed_point(system, self.labels, self.fit.loss, start), shape
+        return system, fixed_point(system, self.labels, self.fit.loss, start, last_step), shape
 
     def scores(self, x: Any) -> tuple[Any, Any]:
         """Mean (B, K) and variance (B, K) of the score, intercept included, in states x."""

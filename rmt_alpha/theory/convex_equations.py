@@ -119,7 +119,7 @@ class Diagonal:
     def traces(self, *spectra: Any) -> list[tuple[Any, Any]]:
         """For functions f (B, r) of C: the vectors' products through f(C), (B, K + J, K + J), and tr C f(C), (B, 1)."""
         xp, B = self.xp, len(self.n)
-        f = xp.stack(spectra, -2)  # (B, spectra, r)
+        f = xp.concatenate([x[:, None] for x in spectra], 1)  # (B, spectra, r)
         if len(self.products) == 1:
             found = xp.reshape(xp.reshape(f, (-1, len(self.lam))) @ self.products[0].T, (B, len(spectra), -1))
         else:
@@ -135,18 +135,18 @@ class Diagonal:
         SCS = S * self.lam * S
         (by_S, tr_S), (by_SCS, tr_SCS), (by_third, tr_third) = self.traces(S, SCS, SCS * self.lam * S)
         h = xp.concatenate([m_hat, self.gamma[:, None] * self.alpha], 1)
-        times = lambda A, x: xp.sum(A * x[:, None, :], -1)  # noqa: E731
-        pulled = times(by_SCS[:, :K], h)
-        V = xp.sum(h * times(by_SCS, h), -1, keepdims=True) + q_hat * tr_SCS
-        dV = -2 * (xp.sum(h * times(by_third, h), -1, keepdims=True) + q_hat * tr_third)
+        times = lambda A: (A @ h[..., None])[..., 0]  # noqa: E731
+        m, by_h = times(by_S[:, :K]), times(by_SCS)
+        pulled = by_h[:, :K]
+        V = xp.vecdot(h, by_h)[:, None] + q_hat * tr_SCS
+        dV = -2 * (xp.vecdot(h, times(by_third))[:, None] + q_hat * tr_third)
         zero = xp.zeros_like(m_hat)
-        row = lambda *x: xp.concatenate(x, 1)[:, None, :]  # noqa: E731
+        others = [2 * pulled, tr_SCS, dV, zero, xp.zeros_like(V), -tr_SCS / n]
         jacobian = xp.concatenate([
-            xp.concatenate([by_S[:, :K, :K], zero[:, :, None], -pulled[:, :, None]], 2),
-            row(2 * pulled, tr_SCS, dV),
-            row(zero, xp.zeros_like(V), -tr_SCS / n),
+            xp.concatenate([by_S[:, :K, :K], zero[..., None], -pulled[..., None]], 2),
+            xp.reshape(xp.concatenate(others, 1), (-1, 2, K + 2)),
         ], 1)  # fmt: skip
-        return xp.concatenate([times(by_S[:, :K], h), V, tr_S / n], 1), jacobian
+        return xp.concatenate([m, V, tr_S / n], 1), jacobian
 
     def squared(self, labels: Labels, unit: float, target: float) -> tuple[Any, Any]:
         """(m, V, v) and b under the squared loss unit·(target−t)²/2. The closed form of `stage`."""
@@ -260,21 +260,22 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
         by_x += [by_margin * each(b / 2), by_margin * each(s[:, :1])]
     scale = 1 / xp.where(is_square, system.n[:, None], 1.0)
     hats = (xp.reshape(e, (B, -1)) @ sums) * scale
-    d_hats = xp.reshape(xp.reshape(xp.stack(by_x, 2), (B, -1)) @ slopes, (B, -1, D)) * each(scale)
+    by_x = xp.concatenate([k[:, :, None] for k in by_x], 2)  # (B, P, 3 or 5, 3)
+    d_hats = xp.reshape(xp.reshape(by_x, (B, -1)) @ slopes, (B, -1, D)) * each(scale)
     m_hat, q_hat, chi = labels.split(hats)
     new, outer = system.update(m_hat, q_hat, chi)
-    new_m, new_V, new_v = labels.split(new)
-    J, root = outer @ d_hats, over(xp.sqrt(new_V))
-    parts = [xp.concatenate([new_m / root, xp.log(new_V), xp.log(new_v)], 1) - x[:, : K + 2 * Kc]]
-    J = J / xp.concatenate([root, new_V, new_v], 1)[..., None]
-    J_m = J[:, :K] - (new_m / root / 2)[..., None] * over(J[:, K : K + Kc])
+    root, variances = over(xp.sqrt(new[:, K : K + Kc])), new[:, K:]
+    ratio = new[:, :K] / root
+    parts = [xp.concatenate([ratio, xp.log(variances)], 1) - x[:, : K + 2 * Kc]]
+    J = outer @ d_hats / each(xp.concatenate([root, variances], 1))
+    J_m = J[:, :K] - each(ratio / 2) * over(J[:, K : K + Kc])
     jacobian = [xp.concatenate([J_m, J[:, K:]], 1) - np.eye(K + 2 * Kc, D)]
     if labels.intercept:  # Newton's step of b itself, in units of √V
         unit = 1 / (xp.sum(chi, 1) * s[:, 0])
         parts.append((xp.sum(m_hat, 1) * unit)[:, None])
         jacobian.append(xp.sum(d_hats[:, :K], 1)[:, None, :] * unit[:, None, None])
     allowed = max(LOST, LOST_ROUNDINGS * float(np.finfo(x.dtype).eps))
-    F = xp.where(xp.max(xp.reshape(lost, (B, -1)), 1)[:, None] < allowed, xp.concatenate(parts, 1), xp.nan)
+    F = xp.where((xp.reshape(lost, (B, -1)) < allowed).all(1)[:, None], xp.concatenate(parts, 1), xp.nan)
     return F, xp.concatenate(jacobian, 1), hats
 
 

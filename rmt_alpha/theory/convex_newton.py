@@ -21,7 +21,7 @@ FARTHEST_PENALTY = 4.0
 PENALTY_PATHS = (8, 16, 32)
 
 
-def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None) -> Any:
+def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None, last_step: float = LAST_STEP) -> Any:
     """The states (B, D) of B trainings. A `start` is that of neighbouring problems.
 
     Where Newton's method gets stuck, the state is followed down from larger penalties, under which training changes little.
@@ -31,9 +31,10 @@ def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None) -
         parts = np.array_split(np.arange(len(system.n)), -(-len(system.n) // system.at_once))
         known = [None if start is None else start[rows] for rows in parts]
         return np.concatenate(
-            [fixed_point(system.take(rows), labels, loss, near) for rows, near in zip(parts, known, strict=True)]
+            [fixed_point(system.take(rows), labels, loss, x, last_step) for rows, x in zip(parts, known, strict=True)]
         )
-    x, size = newton(system, labels, loss, near_squared(system, labels, loss) if start is None else [start])
+    first = near_squared(system, labels, loss) if start is None else [start]
+    x, size = newton(system, labels, loss, first, last_step)
     if system.xp is not np:
         return x
     failed = np.flatnonzero(~(size < TOLERANCE))
@@ -79,11 +80,13 @@ def near_squared(system: System, labels: Labels, loss: Loss) -> list[Any]:
     return [states(labels, *system.squared(labels, pull / target, target))]
 
 
-def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any]:
+def newton(
+    system: System, labels: Labels, loss: Loss, candidates: list[Any], last_step: float = LAST_STEP
+) -> tuple[Any, Any]:
     """States (B, D) and the residuals that they end with, from the best of the candidates in each row.
 
-    Where Newton's step does not bring the residual down it is halved, and after that replaced by the plain update. A candidate
-    that cannot be evaluated loses.
+    Where Newton's step does not bring the residual down it is halved, and a row in which that does not help is given up, with
+    an infinite residual. A candidate that cannot be evaluated loses.
     """
     if system.xp is not np:
         return _newton_jax(system, labels, loss, candidates[0])
@@ -92,33 +95,28 @@ def newton(system: System, labels: Labels, loss: Loss, candidates: list[Any]) ->
         size, scale = _size(F), np.ones(len(x))
         step = _direction(np, F, J)
         for _ in range(STEPS):
-            near = (size > 0) & np.isfinite(size) & (scale == 1) & (np.max(np.abs(step), 1) <= LAST_STEP)
+            near = (size > 0) & np.isfinite(size) & (scale == 1) & (np.abs(step).max(1) <= last_step)
             x[near] += step[near]
             size[near | (size < TOLERANCE)] = 0.0
             rows = np.flatnonzero((size > 0) & np.isfinite(size))
             if not len(rows):
                 break
-            trial = x[rows] + np.abs(scale[rows, None]) * step[rows]
+            trial = x[rows] + scale[rows, None] * step[rows]
             part = system if len(rows) == len(x) else system.take(rows)
             new_F, new_J, _ = residual(part, labels, loss, trial)
             new_size = _size(new_F)
-            # Past the shortest step anything is taken that can be evaluated: the plain update, which got its own trial.
-            better = (new_size < size[rows]) | ((scale[rows] == -1) & np.isfinite(new_size))
+            better = new_size < size[rows]
             taken, stuck = rows[better], rows[~better]
             x[taken], size[taken], scale[taken] = trial[better], new_size[better], 1.0
-            F[taken], step[taken] = new_F[better], _direction(np, new_F[better], new_J[better])
-            if not len(stuck):
-                continue
-            size[stuck[scale[stuck] == -1]] = np.inf  # not even that
+            step[taken] = _direction(np, new_F[better], new_J[better])
             scale[stuck] /= 2
-            plain = stuck[scale[stuck] < SHORTEST_STEP]
-            step[plain], scale[plain] = F[plain] / 2, -1.0
+            size[stuck[scale[stuck] < SHORTEST_STEP]] = np.inf
     return x, size
 
 
 def _size(F: Any) -> Any:
     xp = namespace(F)
-    size = xp.max(xp.abs(F), axis=1)
+    size = xp.abs(F).max(1)
     return xp.where(xp.isfinite(size), size, xp.inf)
 
 
@@ -130,7 +128,7 @@ def _direction(xp: Any, F: Any, J: Any) -> Any:
         J = np.where(np.isfinite(J).all((1, 2), keepdims=True), J, np.eye(J.shape[1]))
         step = -(np.linalg.pinv(J) @ F[..., None])[..., 0]
     step = xp.where(xp.isfinite(step), step, F)
-    return step * xp.minimum(1.0, LONGEST_STEP / xp.maximum(xp.max(xp.abs(step), axis=1), 1e-300))[:, None]
+    return step * xp.minimum(1.0, LONGEST_STEP / xp.maximum(xp.abs(step).max(1), 1e-300))[:, None]
 
 
 def _best(system: System, labels: Labels, loss: Loss, candidates: list[Any]) -> tuple[Any, Any, Any]:

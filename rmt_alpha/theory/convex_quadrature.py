@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -55,6 +55,11 @@ class Pieces:
     z: np.ndarray
     slope: np.ndarray
     lines: np.ndarray | None
+
+    @cached_property
+    def jumps(self) -> np.ndarray:
+        """Which margins are followed by themselves."""
+        return np.flatnonzero(np.diff(self.z) == 0)
 
 
 @lru_cache(maxsize=256)
@@ -154,69 +159,73 @@ def expectations(loss: Loss, m: Any, V: Any, v: Any) -> tuple[Any, Any, Any]:
     xp = namespace(m, V, v)
     s = xp.sqrt(V)
     parts = pieces(loss, s.dtype)
-    g, dg, u, weight = (_straight if parts.lines is not None else _smooth)(xp, loss, parts, m, s, v)
-    weight = weight * xp.exp(-u * u / 2)
-    pull, bend, dot = weight * g, weight * dg, xp.vecdot
+    g, u, *weights = (_straight if parts.lines is not None else _smooth)(xp, loss, parts, m, s, v)
+    gauss, dot = u * u, xp.vecdot
+    gauss *= -0.5
+    gauss = xp.exp(gauss)
+    weight, bend = (w * gauss for w in weights)
     bend_u, bend_g = bend * u, bend * g
-    mass, g1, g2 = xp.sum(weight, 1), xp.sum(pull, 1), dot(pull, g)
-    d0, gd0, ggd = xp.sum(bend, 1), xp.sum(bend_g, 1), dot(bend_g, g)
-    d1, gd1, d2 = xp.sum(bend_u, 1), dot(bend_u, g), dot(bend_u, u)
-    values = xp.stack([g1, g2, -d0], 1)
-    derivatives = [d0, d1 / (2 * s), gd0, 2 * gd0, gd1 / s, 2 * ggd, -d1 / s, (d0 - d2) / (2 * V), -gd1 / s]
-    return values, xp.reshape(xp.stack(derivatives, 1), (-1, 3, 3)), xp.abs(mass - 1)
+    g1, g2 = dot(weight, g), dot(weight * g, g)
+    d0, gd0, ggd = xp.sum(bend, 1), dot(bend, g), dot(bend_g, g)
+    d1, gd1, d2 = dot(bend, u), dot(bend_u, g), dot(bend_u, u)
+    by_V = d1 / (2 * s)
+    slope = gd1 / s
+    derivatives = [d0, by_V, gd0, 2 * gd0, slope, 2 * ggd, -2 * by_V, (d0 - d2) / (2 * V), -slope]
+    values, derivatives = (xp.array(x).T for x in ([g1, g2, -d0], derivatives))
+    return values, xp.reshape(derivatives, (-1, 3, 3)), xp.abs(xp.sum(weight, 1) - 1)
 
 
 def _straight(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any, Any, Any]:
-    """Force, its derivative, u, and weights (but for e^{−u²/2}) at nodes in ω, all (B, nodes)."""
+    """Force g, u, and the weights of a mean and of g' (both but for e^{−u²/2}) at nodes in ω, all (B, nodes)."""
     assert parts.lines is not None
     z0, s0, c = parts.lines.T
     deviations, nodes, weights = _rule(s.dtype)
-    gaussian = m[:, None] + s[:, None] * deviations
-    cuts = parts.z + v[:, None] * parts.slope
-    edges = xp.sort(xp.concatenate([gaussian, xp.clip(cuts, gaussian[:, :1], gaussian[:, -1:])], 1), 1)
+    m, s, v = (x[:, None] for x in (m, s, v))
+    gaussian = m + s * deviations
+    cuts = parts.z + v * parts.slope
+    edges = xp.sort(xp.concatenate([gaussian, xp.minimum(xp.maximum(cuts, gaussian[:, :1]), gaussian[:, -1:])], 1), 1)
     a, width = edges[:, :-1], edges[:, 1:] - edges[:, :-1]
     piece = xp.sum((a + width / 2)[..., None] > cuts[:, None, :], -1)  # (B, panels)
+    row = np.arange(len(m))[:, None]
     with np.errstate(divide="ignore"):
-        dg = -1 / (1 / c + v[:, None])  # (B, pieces)
-        g0 = -s0 / (1 + v[:, None] * c)
-    pick = lambda x: xp.take_along_axis(x, piece, 1)[..., None]  # noqa: E731
-    slope, level, origin = pick(dg), pick(g0), z0[piece][..., None] if xp is np else xp.asarray(z0)[piece][..., None]
-    omega = a[..., None] + width[..., None] * nodes
-    flat = lambda x: xp.reshape(xp.broadcast_to(x, omega.shape), (len(m), -1))  # noqa: E731
-    u = (omega - m[:, None, None]) / s[:, None, None]
-    weight = (width[..., None] * weights) / (s[:, None, None] * np.sqrt(2 * np.pi))
-    return flat(level + slope * (omega - origin)), flat(slope), flat(u), flat(weight)
+        slope = (-1 / (1 / c + v))[row, piece]
+        level = (-s0 / (1 + v * c))[row, piece]
+    first = level + slope * (a - xp.asarray(z0)[piece])  # the force where a panel begins
+    each = lambda x, y: x[..., None] * y  # noqa: E731 (panels, nodes)
+    weight = each(width / (s * np.sqrt(2 * np.pi)), weights)
+    at_nodes = first[..., None] + each(slope * width, nodes), ((a - m) / s)[..., None] + each(width / s, nodes)
+    return tuple(xp.reshape(x, (len(m), -1)) for x in (*at_nodes, weight, each(slope, 1.0) * weight))
 
 
 def _smooth(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[Any, Any, Any, Any]:
     """The same at nodes in z; where ℓ' jumps, z stands still and ω goes on."""
-    column = lambda x: x[:, None]  # noqa: E731
     _, nodes, weights = _rule(s.dtype)
     if xp is not np:
         m0, s0, v0 = (jax.lax.stop_gradient(x) for x in (m, s, v))
         edges, jumps = _edges(xp, loss, parts, m0, s0, v0)
     else:
         edges, jumps = _edges(xp, loss, parts, m, s, v)
+    m, s, v = (x[:, None] for x in (m, s, v))
     a, width = edges[:, :-1], edges[:, 1:] - edges[:, :-1]
-    z = xp.reshape(a[..., None] + width[..., None] * nodes, (len(m), -1))
+    z = xp.reshape(a[:, None] + width[:, None] * nodes[:, None], (len(m), -1))
     slope, curvature = loss.slope(z), loss.curvature(z)
-    stretch = 1 + column(v) * curvature
-    u = (z + column(v) * slope - column(m)) / column(s)
-    scale = 1 / (column(s) * np.sqrt(2 * np.pi))
-    weight = xp.reshape(width[..., None] * weights, z.shape) * stretch * scale
-    g, dg = -slope, -curvature / stretch
+    u = v * slope
+    u += z
+    u -= m
+    u /= s
+    scale = 1 / (s * np.sqrt(2 * np.pi))
+    weight = xp.reshape((width * scale)[:, None] * weights[:, None], z.shape)
+    bend = -curvature * weight  # of g' times the stretch of ω against z, by which g' is divided
+    weight -= v * bend
+    g = -slope
     if jumps is None:
-        return g, dg, u, weight
-    k, low, high = jumps  # a still z: ω from low to high, (B, plateaus)
-    omega = low[..., None] + (high - low)[..., None] * nodes
-    flat = lambda x: xp.reshape(xp.broadcast_to(x, omega.shape), (len(m), -1))  # noqa: E731
-    add = lambda x, y: xp.concatenate([x, flat(y)], 1)  # noqa: E731
-    on = v[:, None, None]
-    return (
-        add(g, (k[..., None] - omega) / on),
-        add(dg, -1 / on),
-        add(u, (omega - m[:, None, None]) / s[:, None, None]),
-        add(weight, (high - low)[..., None] * weights * scale[..., None]),
+        return g, u, weight, bend
+    k, low, high = (x[..., None] for x in jumps)  # a still z: ω from low to high, (B, plateaus)
+    omega = low + (high - low) * nodes
+    share, v = (high - low) * scale[..., None] * weights, v[..., None]
+    still = (k - omega) / v, (omega - m[..., None]) / s[..., None], share, -share / v
+    return tuple(
+        xp.concatenate([x, xp.reshape(y, (len(m), -1))], 1) for x, y in zip((g, u, weight, bend), still, strict=True)
     )
 
 
@@ -226,13 +235,13 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
     cuts = parts.z + v[:, None] * parts.slope  # (B, Q), ascending
     below = xp.sum(cuts[:, None, :] < omega[..., None], -1)  # (B, D)
     Q = len(parts.z)
-    lo, hi = xp.clip(below - 1, 0, Q - 1), xp.clip(below, 0, Q - 1)
+    lo, hi = xp.maximum(below - 1, 0), xp.minimum(below, Q - 1)
     knots = xp.asarray(parts.z)
     low, high = knots[lo], knots[hi]
     row = np.arange(len(m))[:, None]
     w_low, w_high = cuts[row, lo], cuts[row, hi]
     share = (omega - w_low) / xp.where(w_high > w_low, w_high - w_low, 1.0)
-    z = xp.clip(low + (high - low) * share, low, high)
+    z = xp.minimum(xp.maximum(low + (high - low) * share, low), high)
 
     def closer(_: Any, state: Any) -> Any:
         low, high, z, f = state
@@ -253,20 +262,19 @@ def _edges(xp: Any, loss: Loss, parts: Pieces, m: Any, s: Any, v: Any) -> tuple[
     z = xp.sort(bracket[2], 1)
     if xp is np:  # but for as many as lie within in any row
         first, last = np.searchsorted(knots, z[:, 0]), np.searchsorted(knots, z[:, -1])
-        knots = knots[np.minimum(first[:, None] + np.arange(np.max(last - first, initial=0)), Q - 1)]
-    edges = xp.sort(xp.concatenate([z, xp.clip(knots, z[:, :1], z[:, -1:])], 1), 1)
-    still = np.flatnonzero(np.diff(parts.z) == 0)
-    if not len(still):
+        knots = knots[np.minimum(first[:, None] + np.arange((last - first).max()), Q - 1)]
+    edges = xp.sort(xp.concatenate([z, xp.minimum(xp.maximum(knots, z[:, :1]), z[:, -1:])], 1), 1)
+    if not len(parts.jumps):
         return edges, None
     bounds = omega[:, :1], omega[:, -1:]
     # Fine enough for the Gaussian: each plateau in as many parts as it has panels.
     ends = [
         xp.sort(xp.concatenate([xp.clip(omega, *(xp.clip(cuts[:, [j + e]], *bounds) for e in (0, 1)))], 1), 1)
-        for j in still
+        for j in parts.jumps
     ]
     low = xp.concatenate([e[:, :-1] for e in ends], 1)
     high = xp.concatenate([e[:, 1:] for e in ends], 1)
     k = xp.concatenate(
-        [xp.broadcast_to(xp.asarray(parts.z[j]), e[:, 1:].shape) for j, e in zip(still, ends, strict=True)], 1
+        [xp.broadcast_to(xp.asarray(parts.z[j]), e[:, 1:].shape) for j, e in zip(parts.jumps, ends, strict=True)], 1
     )
     return edges, (k, low, high)

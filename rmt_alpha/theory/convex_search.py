@@ -20,9 +20,12 @@ from ..results import Moments, Optimum, describe, moments
 from ..results.search import at_the_end, best
 from .convex import Training
 from .convex_equations import margin_zero
+from .convex_newton import LAST_STEP
 
 NEAREST, FARTHEST = 1e-3, 1e3
+ROUGH_STEP = 2e-2  # Newton's last, where moments only say where to look: it leaves the order of its square
 NEIGHBOURS = 8  # known states that a new one is extrapolated from
+CLOSEST = 1e-9  # as near to each other as these may be
 
 
 class Curve:
@@ -46,13 +49,14 @@ class Curve:
         reach = np.arcsinh(FARTHEST * max(1.0, pulled) / np.where(known, sigma, 1.0) / epsilon)
         return np.where(known, epsilon, 1.0), np.where(known, reach, 0.0)
 
-    def at(self, y: np.ndarray) -> Moments:
+    def at(self, y: np.ndarray, last_step: float = LAST_STEP) -> Moments:
         """The moments at y (Y, J)."""
         start = self._nearby(y) if len(self.y) else None
-        _, x, _ = self.training.solve(self.epsilon * np.sinh(y), start)
+        _, x, _ = self.training.solve(self.epsilon * np.sinh(y), start, last_step)
         self.y, self.x = (y, x) if start is None else (np.concatenate([self.y, y]), np.concatenate([self.x, x]))
         if y.shape[1] == 1:  # polynomials go through distinct nodes
-            distinct = np.unique(np.round(self.y[:, 0], 9), return_index=True)[1]
+            order = np.argsort(self.y[:, 0])
+            distinct = order[np.diff(self.y[order, 0], prepend=-np.inf) > CLOSEST]
             self.y, self.x = self.y[distinct], self.x[distinct]
         m, V = (a.T for a in self.training.scores(x))
         if self.signed:
@@ -69,7 +73,7 @@ class Curve:
         one = np.eye(NEIGHBOURS)
         ratios = ((y - nodes)[:, None] * (1 - one) + one) / (nodes[:, :, None] - nodes[:, None] + one)
         weights = np.prod(ratios, 2)  # Lagrange's
-        return np.einsum("yk,ykd->yd", weights, self.x[near])
+        return (weights[:, None] @ self.x[near])[:, 0]
 
     @property
     def signed(self) -> bool:
@@ -81,7 +85,8 @@ def optimum(fit: Fit) -> Optimum:
 
     α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as
     ±inf and `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with
-    a weak penalty can outweigh any source), and None unless the classes are opposite.
+    a weak penalty can outweigh any source): on the side where the mean is smaller. It is None unless the classes are
+    opposite.
     """
     curve = Curve(Training.of(fit))
     one, signed = fit.n_alpha == 1, curve.signed
@@ -100,7 +105,8 @@ def optimum(fit: Fit) -> Optimum:
     # m/√V where it says it all (it has no plateau), else the accuracy.
     gain = (lambda m: m.mean / np.sqrt(m.variance)) if signed else (lambda m: m.accuracy)
     root = (lambda m: m.mean) if signed else None
-    y, last, table = best(curve.at, [gain, lambda m: -m.risk], curve.ends, 1.0, root)
+    rough = lambda y: curve.at(y, ROUGH_STEP)  # noqa: E731
+    y, last, table = best(curve.at, [gain, lambda m: -m.risk], curve.ends, 1.0, root, rough=rough)
     alpha, infinite, direction = at_the_end(y[0], curve.ends, curve.epsilon)
     zero = None
     if signed and one:

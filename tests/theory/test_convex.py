@@ -11,6 +11,7 @@ from scipy import optimize, special
 from rmt_alpha.problem import Fit, Group, Loss, Population, TransferProblem
 from rmt_alpha.problem.losses import LOSSES, HuberHinge, Logistic, Squared, SquaredHinge
 from rmt_alpha.results import moments
+from rmt_alpha.simulation.simulate import simulate
 from rmt_alpha.theory import convex, convex_newton, stage
 from rmt_alpha.theory.convex_equations import residual
 from rmt_alpha.theory.convex_quadrature import expectations, pieces
@@ -562,6 +563,42 @@ def test_optimum_beats_a_scan(loss):
     assert moments(*convex.moments(fit, best.least_risk)).risk == pytest.approx(best.risk, rel=1e-9)
     if np.isfinite(best.zero):
         assert accuracy(fit, best.zero) == pytest.approx(0.5, abs=1e-8)
+
+
+FAR_OUT = dict(n_source=200, n_target=200, dim=10, mu=0.3, mu_orth=6, beta=1, gamma_source=0.004, gamma_target=8e-6)
+FAR_IN = dict(n_source=400, n_target=400, dim=100, mu=1, mu_orth=2, beta=1, gamma_source=1, gamma_target=2e-4)
+
+
+@pytest.mark.parametrize(
+    "name, numbers, scan",
+    [("accuracy", FAR_OUT, np.linspace(1.5e4, 3e4, 301)), ("risk", FAR_IN, np.linspace(-2600, -2300, 301))],
+)
+def test_a_maximum_outside_the_window_where_it_was_expected(name, numbers, scan):
+    """Flat ones, which the first interpolation places too far off for the second: against a fine scan."""
+    fit = TransferProblem(**numbers, loss="logistic", source_loss="logistic").fit
+    sign = 1 if name == "accuracy" else -1
+    values, best = sign * getattr(moments(*convex.moments(fit, scan)), name), sign * getattr(optimum(fit), name)
+    assert 0 < values.argmax() < 300
+    assert best >= values.max() - 1e-10
+
+
+@pytest.mark.parametrize("beta", [0.7, -0.7])
+def test_a_mean_that_vanishes_nowhere_is_least_on_one_side(beta):
+    """A squared hinge with a weak penalty outweighs the worst source: simulation says on which side it has more to do."""
+    numbers = dict(n_source=100, n_target=200, dim=100, mu=2, mu_orth=1, gamma_source=0.1, gamma_target=1e-4)
+    problem = TransferProblem(**numbers, beta=beta, loss="squared_hinge")
+    drawn = simulate(problem, [-30.0, 30.0], n_trials=20)
+    assert np.all(drawn.mean > 5 * drawn.mean_se)
+    assert optimal_alpha(problem).zero == (-np.inf if drawn.mean[0] < drawn.mean[1] else np.inf)
+
+
+def test_steps_that_must_be_halved():
+    """Newton's own steps, whole, settle from no start and along no path here."""
+    numbers = dict(n_source=60, n_target=300, dim=400, mu=8, mu_orth=1, beta=0.9, gamma_source=0.002, gamma_target=2e-5)
+    problem = TransferProblem(**numbers, loss="squared_hinge")
+    theory, drawn = predict(problem, -10.0), simulate(problem, -10.0, n_trials=30)
+    for name in ("mean", "variance", "accuracy"):
+        assert abs(getattr(drawn, name) - getattr(theory, name)) < 4 * getattr(drawn, f"{name}_se")
 
 
 def test_optimum_of_the_squared_loss():
