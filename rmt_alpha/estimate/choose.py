@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from .. import _checks as check
 from .bands import difference, share
 from .classifier import AlphaRidgeClassifier
-from .curve import AccuracyCurve, _margins, curve_of, with_theory
+from .curve import AccuracyCurve, _margins, curve_of
 from .saved import SavedClassifier
 from .scaling import Scaling, scaling_rows
 from .tables import some
@@ -95,7 +95,6 @@ def choose_alpha(
     target: tuple[Any, Any],
     unlabelled: Any = None,
     level: float = 0.9,
-    theory: bool = True,
     **options: Any,
 ) -> Decision:
     """α for a target from its few labelled rows, and whether the source is worth having.
@@ -116,7 +115,7 @@ def choose_alpha(
     >>> print(decision.verdict)
     The source helps: 19.5 [4.6, 34.5] points over the target alone. α = 0.18 [0.03, 4.91] cannot be told from 1 with 40 rows: take 1.
     """
-    level, theory = check.share("level", level), check.flag("theory", theory)
+    level = check.share("level", level)
     X, y = _pair("target", target)
     names = _columns(X)
     scaling = None
@@ -162,8 +161,6 @@ def choose_alpha(
     helps = max((over(k, "0") for k in ("chosen", "1")), key=lambda e: e.low)
     take = _take(alpha, low, high, gain)
     curve = curve_of(chosen, level=level)
-    if theory and scaling is not None and chosen.classes_.size == 2:
-        curve = with_theory(curve, X, np.where(np.ravel(y) == chosen.classes_[1], 1.0, -1.0), np.asarray(source))
     model = chosen if take == alpha else models[f"{take:g}"]
     verdict = _verdict(alpha, low, high, take, helps, gain, n)
     return Decision(

@@ -307,10 +307,16 @@ def _helpful_mean(estimate: Any, se: Any) -> np.ndarray:
     return np.where(known, estimate, _dot(up - down, size) / (up + down).sum(axis=-1))
 
 
-def separation(m: Margins, alpha: np.ndarray) -> np.ndarray:
-    """Mean over deviation of the margins at alpha (J,)."""
+def law_of_margin(m: Margins, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of the margins at alpha (…, J)."""
     a = np.concatenate([np.ones((*alpha.shape[:-1], 1)), alpha], axis=-1)
-    return _dot(a, m.mean) / np.sqrt(np.maximum(_dot(a, _times(m.covariance, a)), 1e-300))
+    return _dot(a, m.mean), np.sqrt(np.maximum(_dot(a, _times(m.covariance, a)), 1e-300))
+
+
+def separation(m: Margins, alpha: np.ndarray) -> np.ndarray:
+    """Mean over deviation of the margins at alpha (…, J)."""
+    mean, deviation = law_of_margin(m, alpha)
+    return mean / deviation
 
 
 def accuracy(m: Margins, alpha: np.ndarray) -> np.ndarray:
