@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from .. import _checks as check
 from .bands import difference, share
 from .classifier import AlphaRidgeClassifier
-from .curve import AccuracyCurve, _margins, curve_of
+from .curve import AccuracyCurve, curve_of, margins_of
 from .saved import SavedClassifier
 from .scaling import Scaling, scaling_rows
 from .tables import some
@@ -148,7 +148,7 @@ def choose_alpha(
                   (("chosen", options.pop("alpha", "auto")), ("1", 1.0), ("0", 0.0))}  # fmt: skip
     chosen = models["chosen"]
     alpha = float(np.mean(chosen.alpha_))
-    margins = {k: _margins(m.left_out_, np.array([np.mean(m.alpha_)]))[0] for k, m in models.items()}
+    margins = {k: margins_of(m.left_out_, np.array([np.mean(m.alpha_)]))[0] for k, m in models.items()}
     weight = chosen.left_out_.omega / chosen.left_out_.omega.sum()
     accuracy = {k: Estimate(*map(float, share(m, weight, level))) for k, m in margins.items()}
 

@@ -73,7 +73,7 @@ def curve_of(
             np.append(np.linspace(min(0.0, chosen) - 0.4 * reach, max(0.0, chosen) + reach, 40), reference)
         )
     alpha = check.vector("alpha", alpha)
-    margin = _margins(left_out, np.append(alpha, reference))
+    margin = margins_of(left_out, np.append(alpha, reference))
     weight = left_out.omega / left_out.omega.sum()
     accuracy, low, high = share(margin[:-1], weight, level)
     gain, least, most = difference(margin[:-1], margin[-1], weight, level)
@@ -113,7 +113,7 @@ def in_theory(left_out: LeftOut, alpha: np.ndarray) -> np.ndarray:
     return pi * ndtr((mean + shift) / deviation) + (1 - pi) * ndtr((mean - shift) / deviation)
 
 
-def _margins(left_out: LeftOut, alpha: np.ndarray) -> np.ndarray:
+def margins_of(left_out: LeftOut, alpha: np.ndarray) -> np.ndarray:
     """Logit of the row's own class over the best other one, (A, n)."""
     d = left_out.scores.shape[1]
     logits = left_out.logits(np.repeat(alpha[:, None, None], d, axis=2))

@@ -6,8 +6,8 @@ N rows meet the same κ at another penalty γ', and there their left-out scores 
 .. math:: κ_N(γ') = κ_n(γ) \;⟹\; c_n = c_N, \qquad h_n\,σ_n^2 = h_N\,σ_N^2, \qquad σ^2 = V + φ\,(1 - c)^2
 
 with c and V the mean and variance of a margin, σ² its mean square distance from the label, and φ = 4π(1 − π) for classes of shares π and
-1 − π. (It is h V = w̄ᵀCw̄ + (1 − h) φ (1 − c)², and w̄ depends on κ alone.) κ and the degrees of freedom are read off the rows' spectrum.
-Exact as N, n and p → ∞ for Gaussian rows of one covariance.
+1 − π. (It is h V = w̄ᵀCw̄ + (1 − h) φ (1 − c)², and w̄ depends on κ alone.) κ is read off the rows' spectrum, h = 1 − df₂/N off the
+weights by which a left-out score hangs on the other rows' labels. Exact as N, n and p → ∞ for Gaussian rows of one covariance.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from scipy.special import ndtr
 
 from .. import _checks as check
 from .base import distinct_rows
-from .classifier import AlphaRidgeClassifier
-from .curve import curve_of, of_one_source
+from .classifier import AlphaRidgeClassifier, LeftOut
+from .curve import curve_of, margins_of, of_one_source
 from .ridge import RidgePath
 from .rules import law_of_margin, margins
 from .source import read_starts
@@ -29,40 +29,25 @@ from .source import read_starts
 LEAST = 1e-12  # of the rows' largest eigenvalue: less of a penalty is none
 
 
-class Equivalent(NamedTuple):
-    """κ, and the degrees of freedom df₁ and df₂ at it: properties of the population, that any number of rows shares."""
-
-    kappa: float
-    df1: float
-    df2: float
-
-    def penalty(self, rows: float) -> float:
-        """γ = κ(1 − df₁/n), of n = `rows` beside those that an intercept takes; 0 or less where no penalty has this κ."""
-        return self.kappa * (1 - self.df1 / rows)
-
-    def h(self, rows: float) -> float:
-        return 1 - self.df2 / rows
-
-
-def equivalent(eigenvalues: np.ndarray, rows: int, gamma: float) -> Equivalent:
-    """Of the ridge with penalty γ on `rows` whose covariance has these positive eigenvalues (r,): 1 − df₁/n is the mean over all n of
-    k = γ/(λ + γ), and h = 1 − df₂/n its square over the mean of k².
+def renormalised(eigenvalues: np.ndarray, rows: int, gamma: float) -> tuple[float, float]:
+    """κ and df₁ of the ridge with penalty γ on `rows` whose covariance has these positive eigenvalues (r,): κ(1 − df₁/rows) = γ, and
+    1 − df₁/rows is the mean over all of γ/(λ + γ).
     """
-    k = np.append(gamma / (eigenvalues + gamma), np.ones(rows - eigenvalues.size))
-    first, second = k.mean(), np.mean(k**2)
-    return Equivalent(gamma / first, rows * (1 - first), rows * (1 - first**2 / second))
+    left = (np.sum(gamma / (eigenvalues + gamma)) + rows - eigenvalues.size) / rows
+    return gamma / left, rows * (1 - left)
 
 
 def equal_penalty(eigenvalues: np.ndarray, rows: int, n: int, gamma: float) -> float:
     """γ' at which these rows have the κ that `n` have at γ. ValueError where that κ is below all they can have."""
 
     def excess(log_penalty: float) -> float:
-        return equivalent(eigenvalues, rows, np.exp(log_penalty)).penalty(n) - gamma
+        kappa, df1 = renormalised(eigenvalues, rows, np.exp(log_penalty))
+        return kappa * (1 - df1 / n) - gamma
 
     low, high = np.log(LEAST * eigenvalues.max()), np.log(gamma + eigenvalues.sum())
     if excess(low) > 0:
-        least = equivalent(eigenvalues, rows, np.exp(low))
-        most = int(least.df1 / (1 - gamma / least.kappa)) + 1
+        kappa, df1 = renormalised(eigenvalues, rows, np.exp(low))
+        most = int(df1 / (1 - gamma / kappa)) + 1
         raise ValueError(
             f"sizes must be at most {most} with {rows + 1} distinct rows at hand and gamma = {gamma:.3g}, got {n + 1}: with less "
             f"regularisation than these rows ever have, nothing that they show is the same. Ask for fewer, or take a larger gamma."
@@ -73,29 +58,28 @@ def equal_penalty(eigenvalues: np.ndarray, rows: int, n: int, gamma: float) -> f
 
 
 class Forecast(NamedTuple):
-    """Of a new row's margin at every α after n rows: mean (A,), deviation (A,), and left-out margins (A, N) that have both."""
+    """After n rows, at every α, a new row's margin has this mean and deviation (A,); `known` (A,) is what `left_out` rows deviate by."""
 
     mean: np.ndarray
     deviation: np.ndarray
-    margins: np.ndarray
+    known: np.ndarray
+    left_out: LeftOut
 
 
 def forecast(path: RidgePath, positive: np.ndarray, n: int, gamma: float, alpha: np.ndarray) -> Forecast:
     """The law at n rows and γ, by the rows of `path`, of which some are `positive` (N,)."""
-    rows, eigenvalues = len(positive) - 1, path.factor.s**2
-    penalty = equal_penalty(eigenvalues, rows, n - 1, gamma)
-    known = equivalent(eigenvalues, rows, penalty)
-    scores = path.leave_one_out(penalty, centred=True).scores[:, 0]
-    m = margins(scores, positive, path.omega)
-    mean, deviation = law_of_margin(m, alpha[:, None])
+    rows = len(positive) - 1  # the intercept takes one
+    loo = path.leave_one_out(equal_penalty(path.factor.s**2, rows, n - 1, gamma), centred=True)
+    h_N = 1 / (1 + loo.noise)
+    h_n = 1 - (1 - h_N) * rows / (n - 1)  # 1 − df₂/n
+    m = margins(loo.scores[:, 0], positive, path.omega)
+    mean, known = law_of_margin(m, alpha[:, None])
     missed = m.balance * (1 - mean) ** 2
-    noise = (1 / known.h(n - 1) - 1) * missed  # what w̄ᵀCw̄ ≥ 0 leaves at least; less is an error of the measurement
-    moved = np.maximum(known.h(rows) / known.h(n - 1) * (deviation**2 + missed) - missed, noise)
-    F = scores[0] + alpha[:, None] * scores[1]
-    middle = F @ _balanced(positive, path.omega)
-    each = np.where(positive, 1, -1) * (F - middle[:, None])
-    after = np.sqrt(np.maximum(moved, 1e-300))
-    return Forecast(mean, after, mean[:, None] + (each - mean[:, None]) * (after / deviation)[:, None])
+    noise = (1 / h_n - 1) * missed  # what w̄ᵀCw̄ ≥ 0 leaves at least; less is an error of the measurement
+    variance = np.maximum(h_N / h_n * (known**2 + missed) - missed, noise)
+    balanced = path.omega / np.where(positive, path.omega[positive].sum(), path.omega[~positive].sum()) / 2
+    left_out = LeftOut(loo.scores, positive.astype(int), balanced, True)
+    return Forecast(mean, np.sqrt(np.maximum(variance, 1e-300)), known, left_out)
 
 
 def theory_accuracy(
@@ -141,11 +125,8 @@ def learning_curve(
     for n in sizes:
         law = forecast(path, positive, int(n), model.gamma_, alpha)
         i = int(np.argmax(law.mean / law.deviation))
+        weight, margin = law.left_out.omega, margins_of(law.left_out, alpha[[i]])[0]
+        middle = margin @ weight
         best.append(alpha[i])
-        accuracy.append((law.margins[i] > 0) @ _balanced(positive, path.omega))
+        accuracy.append((middle + (margin - middle) * law.deviation[i] / law.known[i] > 0) @ weight)
     return np.array(best), np.array(accuracy)
-
-
-def _balanced(positive: np.ndarray, omega: np.ndarray) -> np.ndarray:
-    """Weights (N,) of rows that give both classes a half."""
-    return omega / np.where(positive, omega[positive].sum(), omega[~positive].sum()) / 2

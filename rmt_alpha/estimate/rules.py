@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit, ndtr
+from scipy.special import expit, logit
 
 from .ridge import LeaveOneOut
 
@@ -317,8 +317,3 @@ def separation(m: Margins, alpha: np.ndarray) -> np.ndarray:
     """Mean over deviation of the margins at alpha (…, J)."""
     mean, deviation = law_of_margin(m, alpha)
     return mean / deviation
-
-
-def accuracy(m: Margins, alpha: np.ndarray) -> np.ndarray:
-    """Φ of the separation: the accuracy at equal classes, were the score Gaussian."""
-    return ndtr(separation(m, alpha))
