@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from rmt_alpha import Fit, Population, predict
 from rmt_alpha.estimate import AlphaRidgeClassifier, learning_curve
+from rmt_alpha.estimate.more_rows import theory_accuracy
 
 
 class Problem:
@@ -68,7 +69,16 @@ def test_many_rows_at_hand_are_the_limit():
     for n, a, value in zip([40, 200], alpha, accuracy, strict=True):
         curve = [problem.accuracy(n, b, 0.5) for b in alphas]
         assert value == pytest.approx(max(curve), abs=0.012) and curve[list(alphas).index(a)] > max(curve) - 1e-3
+        theory = theory_accuracy(*problem.rows(8000, 0), problem.w, n, 0.5, alphas)
+        np.testing.assert_allclose(theory, curve, atol=0.01)
     assert alpha[0] > alpha[1]  # the fewer rows, the more the source is worth
+
+
+def test_few_rows_do_not_promise_certainty():
+    """What 40 rows in 1000 dimensions show of the variance is mostly noise; without its least value forecasts jump to 0 and 1."""
+    problem = Problem(1000, 0.5)
+    found = [learning_curve(*problem.rows(40, seed), problem.w, [400], 0.0, gamma=30.0)[1][0] for seed in range(30)]
+    assert 0.1 < min(found) and max(found) < 0.99
 
 
 def test_the_rows_themselves_are_forecast_as_they_were_left_out():
