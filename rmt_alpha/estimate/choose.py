@@ -210,7 +210,9 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
         )
     check.unmasked(name, given[1])
     with check.naming(name, "a pair (rows, labels)"):
-        if np.ndim(given[1]) == 1 and (gaps := pd.isna(np.asarray(given[1]))).any():
+        labels = np.asarray(given[1])
+        gaps = ~np.isfinite(labels) if labels.dtype.kind == "f" else pd.isna(labels)
+        if labels.ndim == 1 and gaps.any():
             raise ValueError(
                 f"{name} has no label in row {int(gaps.argmax())}. Drop such rows; those of the target may be given as unlabelled."
             )

@@ -146,6 +146,7 @@ def test_scaling_and_offsets_come_out_right_in_the_saved_classifier(tmp_path):
         ((NAMED, [0, 1, 0, 1]), (NAMED[["a"]], [0, 1, 0, 1]), "same columns: target lacks b."),
         ((NAMED, [0, 1, 0, 1]), (NAMED.set_axis(["a", "a"], axis=1), [0, 1, 0, 1]), "target lacks b|twice: a"),
         ((NAMED, [0, 1, 0, 1]), (NAMED, ["u", None, "v", "v"]), "target has no label in row 1"),
+        ((np.eye(4, 3), [0, 1, 0, 1]), (np.eye(4, 3), [0, 1, np.inf, 1]), "target has no label in row 2"),
         ((NAMED, [0, 1, 0, 1]), (NAMED, [0, 0, 0, 0]), "Label target rows of the others"),
         ((NAMED.mask(np.eye(4, 2, -1) > 0), [0, 1, 0, 1]), (NAMED, [0, 1, 0, 1]), "in row 1, column 'a'"),
     ],
