@@ -105,9 +105,10 @@ def learning_curve(
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat([-1, 1], 100)
     >>> X = y[:, None] * np.eye(1, 300)[0] + rng.standard_normal((200, 300))
-    >>> alpha, accuracy = learning_curve(X, y, 0.2 * np.eye(1, 300)[0], [200, 1000], gamma=1.0)
-    >>> print(accuracy.round(2))
-    [0.78 0.82]
+    >>> source = np.eye(1, 300)[0] + 0.1 * rng.standard_normal(300)
+    >>> alpha, accuracy = learning_curve(X, y, source, [50, 200, 1000], gamma=1.0)
+    >>> print(alpha.round(2), accuracy.round(2))
+    [0.3  0.3  0.14] [0.7  0.72 0.8 ]
     """
     model = AlphaRidgeClassifier(source, gamma="loo" if gamma is None else gamma).fit(X, y)
     if model.classes_.size != 2:
