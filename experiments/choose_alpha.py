@@ -5,7 +5,8 @@ import pandas as pd
 
 from rmt_alpha import plotting
 from rmt_alpha.estimate import AlphaRidgeClassifier, scaling_rows
-from rmt_alpha.estimate.curve import curve_of, theory_accuracy
+from rmt_alpha.estimate.curve import curve_of
+from rmt_alpha.estimate.more_rows import theory_accuracy
 
 from .alpha_judged import TEST
 from .lab import Lab
@@ -65,7 +66,7 @@ def one_curve(source_X: np.ndarray, X: np.ndarray, y: np.ndarray, w: np.ndarray,
         if trial == 0:
             first = AlphaRidgeClassifier(w, gamma=GAMMA).fit(train, y[rows])
             curve = curve_of(first, ALPHA)
-            theory = theory_accuracy(scale(X), y, w, CURVE_SIZE, GAMMA, ALPHA, 1)
+            theory = theory_accuracy(scale(X), y, w, CURVE_SIZE, GAMMA, ALPHA)
     return {
         "alpha": ALPHA, "test": np.mean(accuracy, axis=0), "test_se": np.std(accuracy, axis=0, ddof=1) / np.sqrt(trials),
         "left_out": curve.accuracy, "low": curve.accuracy_low, "high": curve.accuracy_high, "theory": theory,

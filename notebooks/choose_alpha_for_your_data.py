@@ -133,7 +133,7 @@ def _():
     ## 2. The curve
 
     The share of left-out rows on the right side, at every α. The curve moves up and down as a whole with the luck of the sample, so a *difference* between two α is better known than
-    the band is wide. The line of theory needs the classes' own moments, and is drawn where the rows suffice for them.
+    the band is wide. The line of theory is where the curve lies if scores are Gaussian, with the mean and variance that the left-out rows show.
     """)
     return
 

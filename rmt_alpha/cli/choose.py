@@ -123,7 +123,7 @@ def draw_curve(ax: Any, decision: Any) -> None:
                     label=f"left-out rows, {100 * curve.level:.0f} % band")  # fmt: skip
     ax.plot(curve.alpha, 100 * curve.accuracy, color="0.35", lw=1.0)
     if curve.theory is not None:
-        plotting.theory_line(ax, curve.alpha, 100 * curve.theory, 0, label="theory, from the rows' moments")
+        plotting.theory_line(ax, curve.alpha, 100 * curve.theory, 0, label="theory: Gaussian scores")
     low, high = (max(min(v, curve.alpha[-1]), curve.alpha[0]) for v in decision.interval)
     ax.axvspan(low, high, color=plotting.COLORS[1], alpha=0.12, lw=0, label="95 % interval of α")
     for i, (name, alpha) in enumerate((("α chosen", decision.alpha), ("α = 1", 1.0), ("α = 0", 0.0))):

@@ -5,7 +5,7 @@ from .choose import choose_alpha as choose_alpha
 from .classifier import AlphaRidgeClassifier as AlphaRidgeClassifier
 from .curve import AccuracyCurve as AccuracyCurve
 from .curve import accuracy_curve as accuracy_curve
-from .curve import learning_curve as learning_curve
+from .more_rows import learning_curve as learning_curve
 from .regressor import AlphaRidge as AlphaRidge
 from .saved import SavedClassifier as SavedClassifier
 from .saved import load_classifier as load_classifier

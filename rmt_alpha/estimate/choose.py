@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from .. import _checks as check
 from .bands import difference, share
 from .classifier import AlphaRidgeClassifier
-from .curve import AccuracyCurve, _margins, curve_of, with_theory
+from .curve import AccuracyCurve, curve_of, margins_of
 from .saved import SavedClassifier
 from .scaling import Scaling, scaling_rows
 from .tables import some
@@ -95,7 +95,6 @@ def choose_alpha(
     target: tuple[Any, Any],
     unlabelled: Any = None,
     level: float = 0.9,
-    theory: bool = True,
     **options: Any,
 ) -> Decision:
     """α for a target from its few labelled rows, and whether the source is worth having.
@@ -116,7 +115,7 @@ def choose_alpha(
     >>> print(decision.verdict)
     The source helps: 19.5 [4.6, 34.5] points over the target alone. α = 0.18 [0.03, 4.91] cannot be told from 1 with 40 rows: take 1.
     """
-    level, theory = check.share("level", level), check.flag("theory", theory)
+    level = check.share("level", level)
     X, y = _pair("target", target)
     names = _columns(X)
     scaling = None
@@ -149,7 +148,7 @@ def choose_alpha(
                   (("chosen", options.pop("alpha", "auto")), ("1", 1.0), ("0", 0.0))}  # fmt: skip
     chosen = models["chosen"]
     alpha = float(np.mean(chosen.alpha_))
-    margins = {k: _margins(m.left_out_, np.array([np.mean(m.alpha_)]))[0] for k, m in models.items()}
+    margins = {k: margins_of(m.left_out_, np.array([np.mean(m.alpha_)]))[0] for k, m in models.items()}
     weight = chosen.left_out_.omega / chosen.left_out_.omega.sum()
     accuracy = {k: Estimate(*map(float, share(m, weight, level))) for k, m in margins.items()}
 
@@ -162,8 +161,6 @@ def choose_alpha(
     helps = max((over(k, "0") for k in ("chosen", "1")), key=lambda e: e.low)
     take = _take(alpha, low, high, gain)
     curve = curve_of(chosen, level=level)
-    if theory and scaling is not None and chosen.classes_.size == 2:
-        curve = with_theory(curve, X, np.where(np.ravel(y) == chosen.classes_[1], 1.0, -1.0), np.asarray(source))
     model = chosen if take == alpha else models[f"{take:g}"]
     verdict = _verdict(alpha, low, high, take, helps, gain, n)
     return Decision(
@@ -213,7 +210,9 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
         )
     check.unmasked(name, given[1])
     with check.naming(name, "a pair (rows, labels)"):
-        if np.ndim(given[1]) == 1 and (gaps := pd.isna(np.asarray(given[1]))).any():
+        labels = np.asarray(given[1])
+        gaps = ~np.isfinite(labels) if labels.dtype.kind == "f" else pd.isna(labels)
+        if labels.ndim == 1 and gaps.any():
             raise ValueError(
                 f"{name} has no label in row {int(gaps.argmax())}. Drop such rows; those of the target may be given as unlabelled."
             )

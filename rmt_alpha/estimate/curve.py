@@ -1,4 +1,4 @@
-"""How accurate is every α, and how sure is that? From left-out scores, with bands; beside it theory's curve from the same rows."""
+"""How accurate is every α, and how sure is that? From left-out scores, with bands; beside it the curve that scores have in theory."""
 
 from __future__ import annotations
 
@@ -6,26 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from scipy.special import ndtr
 
 from .. import _checks as check
-from ..problem import Fit
-from ..theory.predict import predict
 from .bands import difference, share
+from .calibration import calibrate
 from .classifier import AlphaRidgeClassifier, LeftOut
-from .strata import norm_strata, remove_mean_noise
-
-STRATA_ROWS = 25  # rows per class and stratum of norm that theory's curve asks for
-LARGEST_DIM = 1500  # theory with a covariance per stratum costs p³
+from .rules import law_of_margin, margins
 
 
 @dataclass(frozen=True)
 class AccuracyCurve:
     """Accuracy over α (A,): level, and difference to α = `reference`; fields in `_low` and `_high` are the ends of bands of `level`.
 
-    theory (A,) is the prediction from the class means and covariances of the same rows (strata of the norm, the means' noise removed),
-    None where they are too few to say; `distance` is its root mean square distance from `accuracy`.
+    theory (A,) is the accuracy of Gaussian scores, as they are in theory, of the mean and variance that left-out rows show; None for more
+    than two classes. `distance` is its root mean square distance from `accuracy`.
     """
 
     alpha: np.ndarray
@@ -46,9 +41,8 @@ class AccuracyCurve:
 
 
 def accuracy_curve(
-    X: Any, y: Any, source: Any, alpha: Any = None, *, reference: float = 1.0, level: float = 0.9, theory: bool = True,
-    **options: Any,
-) -> AccuracyCurve:  # fmt: skip
+    X: Any, y: Any, source: Any, alpha: Any = None, *, reference: float = 1.0, level: float = 0.9, **options: Any
+) -> AccuracyCurve:
     """The accuracy at each α of a classifier trained on X (n, p), y (n,) around one source, judged by the same rows.
 
     Parameters: `alpha` (A,), None: 41 values around what the rows choose; `options` go to `AlphaRidgeClassifier`. The level is the share of
@@ -62,14 +56,7 @@ def accuracy_curve(
     >>> print(curve.accuracy.round(2), curve.difference.round(2))
     [0.79 0.84 0.84] [-0.04  0.    0.  ]
     """
-    theory = check.flag("theory", theory)
-    model = AlphaRidgeClassifier(source, **options).fit(X, y)
-    curve = curve_of(model, alpha, reference, level)
-    if theory and model.classes_.size == 2:
-        X, _ = model._rows(X, reset=False)
-        signs = np.where(np.ravel(y) == model.classes_[1], 1.0, -1.0)
-        curve = with_theory(curve, X, signs, _single_start(model, X.shape[1]))
-    return curve
+    return curve_of(AlphaRidgeClassifier(source, **options).fit(X, y), alpha, reference, level)
 
 
 def curve_of(
@@ -86,7 +73,7 @@ def curve_of(
             np.append(np.linspace(min(0.0, chosen) - 0.4 * reach, max(0.0, chosen) + reach, 40), reference)
         )
     alpha = check.vector("alpha", alpha)
-    margin = _margins(left_out, np.append(alpha, reference))
+    margin = margins_of(left_out, np.append(alpha, reference))
     weight = left_out.omega / left_out.omega.sum()
     accuracy, low, high = share(margin[:-1], weight, level)
     gain, least, most = difference(margin[:-1], margin[-1], weight, level)
@@ -101,7 +88,7 @@ def curve_of(
         reference=reference,
         level=level,
         gamma=model.gamma_,
-        theory=None,
+        theory=in_theory(left_out, alpha) if model.classes_.size == 2 else None,
     )
 
 
@@ -115,71 +102,21 @@ def of_one_source(model: AlphaRidgeClassifier) -> LeftOut:
     return left_out
 
 
-def with_theory(curve: AccuracyCurve, X: Any, signs: np.ndarray, w: np.ndarray) -> AccuracyCurve:
-    """The curve with theory's beside it, if the rows X (n, p) of classes ±1 suffice for their own moments."""
-    n, p = X.shape
-    strata = int(min(np.sum(signs > 0), np.sum(signs < 0)) // STRATA_ROWS)
-    if strata < 1 or p > LARGEST_DIM or hasattr(X, "nnz"):
-        return curve
-    theory = theory_accuracy(X, signs, w, n, curve.gamma, curve.alpha, min(strata, 4))
-    return AccuracyCurve(**{**vars(curve), "theory": theory})
+def in_theory(left_out: LeftOut, alpha: np.ndarray) -> np.ndarray:
+    """π Φ((c + t)/√V) + (1 − π) Φ((c − t)/√V) at each α (A,): margins are Gaussian, t is how far the shares of classes move the cut."""
+    positive, omega = left_out.codes == 1, left_out.omega
+    mean, deviation = law_of_margin(margins(left_out.scores[:, 0], positive, omega, left_out.centred), alpha[:, None])
+    F = left_out.scores[0, 0] + alpha[:, None] * left_out.scores[1, 0]
+    law = calibrate(np.stack([-F, F], axis=1), left_out.codes, omega, left_out.centred)
+    shift = (law.log_prior[1] - law.log_prior[0]) / (2 * law.slope)
+    pi = omega[positive].sum() / omega.sum()
+    return pi * ndtr((mean + shift) / deviation) + (1 - pi) * ndtr((mean - shift) / deviation)
 
 
-def theory_accuracy(
-    X: np.ndarray, signs: np.ndarray, w: np.ndarray, n: int, gamma: float, alpha: np.ndarray, n_strata: int = 1
-) -> np.ndarray:
-    """Predicted balanced accuracy (A,) of training with an intercept on n rows of the population that X (N, p), of classes ±1, came from.
-
-    The score is cut half-way between the classes' mean scores, as `AlphaRidgeClassifier` does with threshold "balanced".
-    """
-    population = remove_mean_noise(norm_strata(X, signs, n_strata), len(X), w)
-    law = predict(Fit(population, n=int(n), gamma=float(gamma), starts=[w], intercept=True), alpha)
-    mean, deviation = np.asarray(law.mean)[:, 0], np.sqrt(np.asarray(law.variance)[:, 0, 0])  # (K, A)
-    plus = np.array(population.classes_of) == 0
-    shares = [np.where(own, population.priors, 0) / np.sum(np.asarray(population.priors)[own]) for own in (plus, ~plus)]
-    middle = sum(share @ mean for share in shares) / 2
-    right = [share @ ndtr(side * (mean - middle) / deviation) for share, side in zip(shares, (1, -1), strict=True)]
-    return sum(right) / 2
-
-
-def learning_curve(
-    X: np.ndarray, y: Any, source: Any, sizes: Any, alpha: Any = None, gamma: Any = None, n_strata: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """What n = `sizes` (S,) rows would bring: (best α, accuracy there), each (S,), predicted from the moments of the rows at hand.
-
-    X (N, p) should hold more rows than features, or theory sees a population that is smaller than the true one; γ is chosen by the rows
-    at hand where it is None.
-    """
-    model = AlphaRidgeClassifier(source, gamma="loo" if gamma is None else gamma).fit(X, y)
-    if model.classes_.size != 2:
-        raise ValueError(
-            f"y must hold two classes, got {model.classes_.size}. Take two of them, or one against the rest."
-        )
-    of_one_source(model)
-    X, _ = model._rows(X, reset=False)
-    if sparse.issparse(X):
-        raise ValueError(
-            "X must be dense, got a sparse matrix: theory takes moments of all its features. Take X.toarray()."
-        )
-    signs = np.where(np.ravel(y) == model.classes_[1], 1.0, -1.0)
-    w = _single_start(model, X.shape[1])
-    alpha = curve_of(model).alpha if alpha is None else np.atleast_1d(check.real("alpha", alpha))
-    sizes = np.atleast_1d(check.size("sizes", sizes, low=2))
-    curves = np.array([theory_accuracy(X, signs, w, n, model.gamma_, alpha, n_strata) for n in sizes])
-    best = curves.argmax(axis=1)
-    return alpha[best], curves.max(axis=1)
-
-
-def _margins(left_out: LeftOut, alpha: np.ndarray) -> np.ndarray:
+def margins_of(left_out: LeftOut, alpha: np.ndarray) -> np.ndarray:
     """Logit of the row's own class over the best other one, (A, n)."""
     d = left_out.scores.shape[1]
     logits = left_out.logits(np.repeat(alpha[:, None, None], d, axis=2))
     own = np.take_along_axis(logits, left_out.codes[None, None, :], axis=1)[:, 0]
     others = np.where(np.arange(logits.shape[1])[:, None] == left_out.codes, -np.inf, logits)
     return own - others.max(axis=1)
-
-
-def _single_start(model: AlphaRidgeClassifier, p: int) -> np.ndarray:
-    from .source import read_starts
-
-    return read_starts(model.source, 1, p, model.classes_, None, True).weights[0, 0]

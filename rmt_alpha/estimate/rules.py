@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit, ndtr
+from scipy.special import expit, logit
 
 from .ridge import LeaveOneOut
 
@@ -307,12 +307,13 @@ def _helpful_mean(estimate: Any, se: Any) -> np.ndarray:
     return np.where(known, estimate, _dot(up - down, size) / (up + down).sum(axis=-1))
 
 
-def separation(m: Margins, alpha: np.ndarray) -> np.ndarray:
-    """Mean over deviation of the margins at alpha (J,)."""
+def law_of_margin(m: Margins, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of the margins at alpha (…, J)."""
     a = np.concatenate([np.ones((*alpha.shape[:-1], 1)), alpha], axis=-1)
-    return _dot(a, m.mean) / np.sqrt(np.maximum(_dot(a, _times(m.covariance, a)), 1e-300))
+    return _dot(a, m.mean), np.sqrt(np.maximum(_dot(a, _times(m.covariance, a)), 1e-300))
 
 
-def accuracy(m: Margins, alpha: np.ndarray) -> np.ndarray:
-    """Φ of the separation: the accuracy at equal classes, were the score Gaussian."""
-    return ndtr(separation(m, alpha))
+def separation(m: Margins, alpha: np.ndarray) -> np.ndarray:
+    """Mean over deviation of the margins at alpha (…, J)."""
+    mean, deviation = law_of_margin(m, alpha)
+    return mean / deviation

@@ -264,7 +264,6 @@ ESTIMATORS = {
             "unlabelled": mostly(st.none(), X),
             "level": LEVEL,
         },
-        theory=mostly(st.booleans(), ODD),
         alpha=ALPHA,
         threshold=OPTIONS["threshold"],
     ),
@@ -274,14 +273,12 @@ ESTIMATORS = {
         alpha=mostly(st.sampled_from([None, [0.0, 1.0], [1e12], np.array([-1.0, 0.5])]), ANY),
         reference=mostly(st.sampled_from([1.0, 0, 2]), ANY),
         level=LEVEL,
-        theory=mostly(st.booleans(), ODD),
     ),
     "learning_curve": call(
         learning_curve,
         {"X": USUAL_X, "y": Y, "source": sources(MODEL), "sizes": mostly(st.sampled_from([[10, 100], 40, [2]]), ANY)},
         alpha=mostly(st.sampled_from([None, [0.0, 1.0], 1.0]), ANY),
         gamma=mostly(st.sampled_from([None, 1.0]), ANY),
-        n_strata=mostly(st.sampled_from([1, 2, np.int64(3)]), ANY),
     ),
     "scaling_rows": call(
         scaling_rows, {"target": X}, source=mostly(st.one_of(st.none(), X)), unlabelled=mostly(st.one_of(st.none(), X))
