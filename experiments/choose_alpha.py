@@ -41,7 +41,8 @@ def run(lab: Lab) -> None:
     curve, table = lab.table(pd.concat(curves), "curves"), lab.table(pd.DataFrame(rows))
     draw(lab, curve, table)
     for n, part in table.groupby("n_target"):
-        lab.remark(f"n = {n}: " + ", ".join(f"{name} {100 * part[name].mean():.1f}" for name in METHODS) + ".")
+        means = part.groupby("method", sort=False).accuracy.mean()
+        lab.remark(f"n = {n}: " + ", ".join(f"{name} {100 * mean:.1f}" for name, mean in means.items()) + ".")
 
 
 def drawn(y: np.ndarray, n: int, trial: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +76,7 @@ def one_curve(source_X: np.ndarray, X: np.ndarray, y: np.ndarray, w: np.ndarray,
 
 
 def compared(source_X: np.ndarray, X: np.ndarray, y: np.ndarray, w: np.ndarray, trials: int, seed: int) -> list[dict]:
-    """Mean accuracy of each method at each n."""
+    """Accuracy of each method at each n: mean over `trials` samples, and its standard error."""
     rows = []
     for n in SIZES:
         hits = []
@@ -84,7 +85,11 @@ def compared(source_X: np.ndarray, X: np.ndarray, y: np.ndarray, w: np.ndarray, 
             scale = scaling_rows(X[train], source_X)
             task = (scale(X[train]), y[train], w, scale(X[test]))
             hits.append([np.mean(method(*task) == y[test]) for method in METHODS.values()])
-        rows.append({"n_target": n} | dict(zip(METHODS, np.mean(hits, axis=0), strict=True)))
+        mean, se = np.mean(hits, axis=0), np.std(hits, axis=0, ddof=1) / np.sqrt(trials)
+        rows += [
+            {"n_target": n, "method": name, "accuracy": m, "accuracy_se": e}
+            for name, m, e in zip(METHODS, mean, se, strict=True)
+        ]
     return rows
 
 
@@ -103,10 +108,10 @@ def draw(lab: Lab, curves: pd.DataFrame, table: pd.DataFrame) -> None:
         ax.axvline(part.chosen.iloc[0], color=plotting.COLORS[2], lw=1, label=r"chosen $\alpha$")
         ax.set(title=name.replace("→", r"$\to$").replace(", ", "\n"), xlabel=r"$\alpha$")
         ax = axes[1, column]
-        mean = table[table.transfer == name].set_index("n_target")
-        for i, method in enumerate(METHODS):
-            ax.plot(mean.index, 100 * mean[method], color=plotting.COLORS[i], marker=plotting.MARKERS[i], ls=plotting.DASHES[i],
-                    ms=3, lw=1, label=method.replace("α", r"$\alpha$"))  # fmt: skip
+        for i, (method, of) in enumerate(table[table.transfer == name].groupby("method", sort=False)):
+            ax.errorbar(of.n_target * (1 + 0.03 * (i - 3)), 100 * of.accuracy, 100 * of.accuracy_se, color=plotting.COLORS[i],
+                        marker=plotting.MARKERS[i], ls=plotting.DASHES[i], ms=3, lw=1, elinewidth=0.7,
+                        label=method.replace("α", r"$\alpha$"))  # fmt: skip
         ax.set(xlabel="$n$ target rows", xscale="log")
         ax.set_xticks(SIZES, [str(n) for n in SIZES])
         ax.minorticks_off()

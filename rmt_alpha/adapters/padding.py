@@ -1,4 +1,4 @@
-"""Linear layers on the tokens alone. A batch is padded to its longest text, and where texts differ in length much of it is padding."""
+"""Layers on the tokens alone. A batch is padded to its longest text, and where texts differ in length much of it is padding."""
 
 from __future__ import annotations
 
@@ -9,25 +9,41 @@ from typing import Any
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-# Kinds of model in which no token reads the padding; where one does (a convolution), leaving it out would change the result.
-KNOWN = ("bert", "roberta", "mpnet", "llama")
+# Kinds of model in which no token reads the padding and tokens meet in one kind of module only: the layers, and that module.
+KNOWN = {
+    "bert": ("BertLayer", "BertSelfAttention"),
+    "roberta": ("RobertaLayer", "RobertaSelfAttention"),
+    "mpnet": ("MPNetLayer", "MPNetSelfAttention"),
+    "llama": ("LlamaDecoderLayer", "LlamaAttention"),
+}
 
 
 @contextmanager
 def without_padding(model: nn.Module) -> Iterator[None]:
-    """In this block the model's linear layers, adapters and all, are not computed where a text is padded: they give 0 there.
+    """In this block the model's layers work on one row of all the batch's tokens; only attention sees texts, padded, and its own linear
+    layers, adapters and all, again the tokens alone.
 
-    Everything else, dropout's random numbers included, is as without, so the logits are the same to rounding. A model of another kind than
-    KNOWN is left as it is.
+    Without dropout the logits are the same to rounding; dropout draws for tokens only. A model of another kind than KNOWN is left as it is.
     """
     config: Any = getattr(model, "config", None)
-    if getattr(config, "model_type", None) not in KNOWN:
-        yield
-        return
+    layers, attentions = (
+        [module for module in model.modules() if name in (base.__name__ for base in type(module).__mro__)]
+        for name in KNOWN.get(getattr(config, "model_type", None), ("", ""))
+    )
     tokens = _Tokens()
-    handles: list[Any] = [model.register_forward_pre_hook(tokens.of_batch, with_kwargs=True)]
-    for layer in _linear(model):
-        handles += [layer.register_forward_pre_hook(tokens.gather), layer.register_forward_hook(tokens.scatter)]
+    handles: list[Any] = []
+    if layers and len(layers) == len(attentions):
+        handles = [
+            model.register_forward_pre_hook(tokens.of_batch, with_kwargs=True),
+            layers[0].register_forward_pre_hook(tokens.pack, with_kwargs=True),
+            layers[-1].register_forward_hook(tokens.unpacked),
+        ]
+        for attention in attentions:
+            handles.append(attention.register_forward_pre_hook(tokens.unpack, with_kwargs=True))
+            handles.append(attention.register_forward_hook(tokens.packed))
+            for linear in _linear(attention):
+                handles.append(linear.register_forward_pre_hook(tokens.pack, with_kwargs=True))
+                handles.append(linear.register_forward_hook(tokens.unpacked))
     try:
         yield
     finally:
@@ -36,28 +52,42 @@ def without_padding(model: nn.Module) -> Iterator[None]:
 
 
 class _Tokens:
-    """Where a batch has tokens; the hooks of the layers."""
+    """Where a batch has tokens; the hooks, which take the first argument, or the first of what is returned, from one form to the other."""
 
-    def __init__(self) -> None:
-        self.shape: tuple[int, ...] = ()
-        self.inside: set[nn.Module] = set()  # layers that were given the tokens alone
-
-    def of_batch(self, model: nn.Module, inputs: Any, named: dict[str, Any]) -> None:
+    def of_batch(self, model: nn.Module, args: Any, named: dict[str, Any]) -> None:
         mask = named["attention_mask"]
         self.shape, self.places = tuple(mask.shape), mask.flatten().nonzero().squeeze(1)
 
-    def gather(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        if inputs[0].shape[:-1] != self.shape:
-            return None
-        self.inside.add(layer)
-        return inputs[0].flatten(0, 1).index_select(0, self.places), *inputs[1:]
+    def pack(self, module: nn.Module, args: Any, named: dict[str, Any]) -> Any:
+        return _first(args, named, self._tokens)
 
-    def scatter(self, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
-        if layer not in self.inside:
-            return None
-        self.inside.remove(layer)
-        padded = output.new_zeros(self.shape[0] * self.shape[1], output.shape[-1])
-        return padded.index_copy(0, self.places, output).view(*self.shape, -1)
+    def unpack(self, module: nn.Module, args: Any, named: dict[str, Any]) -> Any:
+        return _first(args, named, self._texts)
+
+    def packed(self, module: nn.Module, args: Any, output: Any) -> Any:
+        return _first_of(output, self._tokens)
+
+    def unpacked(self, module: nn.Module, args: Any, output: Any) -> Any:
+        return _first_of(output, self._texts)
+
+    def _tokens(self, x: Tensor) -> Tensor:
+        """(texts, length, d) → (1, tokens, d)."""
+        return x.flatten(0, 1).index_select(0, self.places).unsqueeze(0)
+
+    def _texts(self, x: Tensor) -> Tensor:
+        """(1, tokens, d) → (texts, length, d), padded with 0."""
+        padded = x.new_zeros(self.shape[0] * self.shape[1], x.shape[-1])
+        return padded.index_copy(0, self.places, x[0]).view(*self.shape, -1)
+
+
+def _first(args: Any, named: dict[str, Any], form: Any) -> Any:
+    if args:
+        return (form(args[0]), *args[1:]), named
+    return args, named | {"hidden_states": form(named["hidden_states"])}
+
+
+def _first_of(output: Any, form: Any) -> Any:
+    return (form(output[0]), *output[1:]) if isinstance(output, tuple) else form(output)
 
 
 def _linear(module: nn.Module) -> Iterator[nn.Module]:

@@ -51,11 +51,12 @@ def test_rank_by_brute_force():
 
 
 def test_the_table_is_told(monkeypatch, tmp_path):
-    def planted(task, seed):
+    def planted(base, task, seed):
+        kind = layer_scales.BASES[base]
         rows = [
-            {"task": task, "seed": seed, "layer": k, "module": m, "accuracy": 0.8, "majority": 0.5, **rescaled(W0, 1.001 * W0 + 0.01 * TWO),
+            {"base": base, "task": task, "seed": seed, "layer": k, "module": m, "accuracy": 0.8, "majority": 0.5, **rescaled(W0, 1.001 * W0 + 0.01 * TWO),
              "with_learned": 0.25 if m in ("query", "value") else np.nan}
-            for k in range(6) for m in layer_scales.MODULES
+            for k in range(kind.layers) for m in kind.modules
         ]  # fmt: skip
         return pd.DataFrame(rows)
 
@@ -64,5 +65,6 @@ def test_the_table_is_told(monkeypatch, tmp_path):
     with plotting.style():
         layer_scales.run(lab)
     told = " ".join(lab.remarks)
-    assert "sst2 80.0, 50.0 %" in told and "+0.250 ± 0.000 (mean ± s.e. over 8 runs)" in told
+    assert "MiniLM, 500 rows" in told and "mpnet, 500 rows" in told and told.count("sst2 80.0, 50.0 %") == 2
+    assert "+0.250 ± 0.000 (mean ± s.e. over 8 runs)" in told
     assert set(lab.files) == {f"layer_scales.{kind}" for kind in ("csv", "pdf", "png")}

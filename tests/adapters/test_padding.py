@@ -1,4 +1,4 @@
-"""Linear layers on the tokens alone: the same numbers, dropout included, and fewer rows in every product."""
+"""Layers on the tokens alone: the same numbers, and fewer rows in everything but attention."""
 
 import sys
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ SIZES = dict(vocab_size=60, hidden_size=32, num_hidden_layers=2, num_attention_h
              max_position_embeddings=40, pad_token_id=1, num_labels=3, initializer_range=0.1)  # fmt: skip
 
 
-def model_of(kind):
+def model_of(kind, dropout=0.0):
     torch.manual_seed(0)
     if kind in ("roberta", "llama", "gpt2"):
         model, targets = tiny(kind), TARGETS[kind]
@@ -37,11 +37,15 @@ def model_of(kind):
     torch.manual_seed(1)
     config = AlphaLoraConfig(r=4, target_modules=targets, task_type="SEQ_CLS", init_lora_weights=False)
     config.init_row_scale = 0.8
-    return peft.get_peft_model(model, config).train()
+    model = peft.get_peft_model(model, config).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = dropout
+    return model
 
 
 def losses(model):
-    """Loss, logits and gradients of one batch with padding, dropout on."""
+    """Logits and gradients of one batch with padding."""
     torch.manual_seed(2)
     out = model(**batch())
     model.zero_grad()
@@ -54,14 +58,14 @@ def rows_seen(model, name):
     """How many rows the layer of this name multiplies."""
     seen = []
     layer = next(m for n, m in model.named_modules() if n.endswith(name))
-    handle = layer.register_forward_hook(lambda layer, inputs, out: seen.append(out.numel() // out.shape[-1]))
+    handle = layer.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0].flatten(0, -2).shape[0]))
     model(**batch())
     handle.remove()
     return seen
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "mpnet", "llama"])
-def test_the_same_to_rounding_with_dropout(kind):
+def test_the_same_to_rounding(kind):
     model = model_of(kind)
     logits, grads = losses(model)
     with without_padding(model):
@@ -72,14 +76,31 @@ def test_the_same_to_rounding_with_dropout(kind):
         torch.testing.assert_close(found_grads[name], grads[name], rtol=1e-4, atol=1e-6, msg=name)
 
 
-def test_padding_is_not_multiplied():
+@pytest.mark.parametrize(
+    "name",
+    ["attention.attn.q.base_layer", "attention.attn.q.lora_A.default", "attention.attn.o", "attention.LayerNorm",
+     "intermediate", "output.dropout"],
+)  # fmt: skip
+def test_padding_is_not_computed(name):
     model, inputs = model_of("mpnet"), batch()
     tokens, all_places = int(inputs["attention_mask"].sum()), inputs["input_ids"].numel()
-    assert rows_seen(model, "layer.0.attention.attn.q.base_layer") == [all_places]
+    for layer in (0, 1):
+        assert rows_seen(model, f"layer.{layer}.{name}") == [all_places]
+        with without_padding(model):
+            assert rows_seen(model, f"layer.{layer}.{name}") == [tokens]
+        assert rows_seen(model, f"layer.{layer}.{name}") == [all_places]
+
+
+def test_dropout_drops_as_much_as_with_padding():
+    model = model_of("bert", dropout=0.3)
+
+    def spread():
+        torch.manual_seed(0)
+        return torch.stack([model(**batch()).logits.detach() for _ in range(400)]).std(0).mean().item()
+
+    padded = spread()
     with without_padding(model):
-        assert rows_seen(model, "layer.0.attention.attn.q.base_layer") == [tokens]
-        assert rows_seen(model, "layer.0.attention.attn.q.lora_A.default") == [tokens]
-    assert rows_seen(model, "layer.0.attention.attn.q.base_layer") == [all_places]
+        assert spread() == pytest.approx(padded, rel=0.1)
 
 
 def test_a_text_of_one_token_each_and_no_padding():
@@ -95,6 +116,7 @@ def test_a_run_leaves_padding_out_and_has_the_same_curve(tmp_path, monkeypatch):
     for examples in (words.train, words.dev):  # of two to five words
         examples.texts[:] = [(" ".join(text.split()[: 2 + i % 4]),) for i, (text,) in enumerate(examples.texts)]
     sizes = dict(n_train=60, steps=6, evaluations=2, target_modules=("query", "value"), every=2, lr=1e-2)
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
     used = []
 
     @contextmanager
@@ -116,7 +138,7 @@ def test_an_unknown_kind_of_model_is_left_alone():
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
-def test_a_layer_that_sees_tokens_texts_and_something_else():
+def test_a_known_kind_without_the_modules_that_are_known_is_left_alone():
     class Toy(torch.nn.Module):
         config = SimpleNamespace(model_type="bert")
 
@@ -125,11 +147,12 @@ def test_a_layer_that_sees_tokens_texts_and_something_else():
             self.layer = torch.nn.Linear(5, 5)
 
         def forward(self, x, attention_mask):
-            of_texts = (self.layer(x) * attention_mask.unsqueeze(-1)).sum(1)
-            return self.layer(of_texts) + self.layer(x[:, :2]).sum(1)
+            return (self.layer(x) * attention_mask.unsqueeze(-1)).sum(1)
 
-    model, x = Toy(), torch.randn(3, 4, 5)
-    mask = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
-    plain = model(x=x, attention_mask=mask)
+    model = Toy()
     with without_padding(model):
-        torch.testing.assert_close(model(x=x, attention_mask=mask), plain)
+        assert not model._forward_pre_hooks and not model.layer._forward_hooks
+    bert = model_of("bert")
+    bert.base_model.model.bert.encoder.layer[1].attention.self = torch.nn.Identity()  # an attention of its own
+    with without_padding(bert):
+        assert not any(module._forward_hooks or module._forward_pre_hooks for module in bert.modules())
