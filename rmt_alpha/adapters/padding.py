@@ -28,7 +28,7 @@ def without_padding(model: nn.Module) -> Iterator[None]:
     config: Any = getattr(model, "config", None)
     layers, attentions = (
         [module for module in model.modules() if name in (base.__name__ for base in type(module).__mro__)]
-        for name in KNOWN.get(getattr(config, "model_type", None), ("", ""))
+        for name in KNOWN.get(str(getattr(config, "model_type", "")), ("", ""))
     )
     tokens = _Tokens()
     handles: list[Any] = []
