@@ -8,7 +8,7 @@ from ..problem.losses import Loss, as_loss
 from ..results import LARGEST_ALPHA
 
 GRADIENT = 1e-10
-NEWTON_STEPS = 100
+NEWTON_STEPS = 1000  # a loss with straight parts and little penalty takes more than a hundred
 HALVINGS = 50
 SMALLEST = 1e-10
 

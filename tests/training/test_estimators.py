@@ -97,6 +97,16 @@ def test_convex_solves_its_normal_equations(loss, n, p, intercept):
             assert abs(slope.sum()) < 1e-9
 
 
+def test_straight_parts_and_little_penalty_take_many_steps():
+    rng, loss, gamma = np.random.default_rng(0), as_loss("loss", "huber"), 2e-5
+    y = rng.choice([-1.0, 1.0], 900)
+    X = y[:, None] * np.r_[0.36, 7.36, np.zeros(98)] + rng.standard_normal((900, 100))
+    w = np.r_[0.3, np.zeros(99)] + 0.03 * rng.standard_normal(100)
+    found = convex_path(X, y, gamma, loss, w, np.array([10.0]))[:, 0]
+    pull = X.T @ (y * loss.slope(y * (X @ found))) / 900
+    np.testing.assert_allclose(pull, -gamma * (found - 10 * w), atol=1e-9)
+
+
 def test_logistic_with_intercept_is_that_of_scikit_learn():
     X, _, _ = data(50, 6)
     y = np.where(np.random.default_rng(2).random(50) < 0.3, 1.0, -1.0)
