@@ -42,8 +42,7 @@ def phase_map(
     Args:
         x: Parameter along the horizontal axis: n-source, n-target, dim, mu, mu-orth, beta, gamma-source or gamma-target.
         y: Parameter along the vertical axis.
-        x_range: From, to, in the parameter's unit. Default: penalties 0.01 … 100, means 0.1 … 3, β −1 … 1;
-            sizes from a tenth of the power of ten below to a hundred times it. Wider where the problem's own value lies outside.
+        x_range: From, to. Default: sizes 0.1 … 100 times their power of ten, penalties 0.01 … 100, means 0.1 … 3, β −1 … 1, or wider.
         y_range: The same for the vertical axis.
         x_scale: Spacing; auto: log for sizes and penalties, linear for the others.
         y_scale: The same for the vertical axis.

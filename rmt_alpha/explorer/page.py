@@ -4,7 +4,7 @@
 # ///
 import marimo
 
-app = marimo.App(width="full", app_title="rmt_alpha: the best α", css_file="explore.css")
+app = marimo.App(width="full", app_title="rmt_alpha: the best α", css_file="page.css")
 
 with app.setup:
     from dataclasses import replace
