@@ -22,7 +22,8 @@ CONFIG = {
     "background": None, "aria": False, "font": "system-ui, sans-serif", "view": {"stroke": None},
     "style": {"guide-label": NAMES, "guide-title": {**NAMES, "fontSize": 13}},
     "axis": {"domainColor": INK, "tickColor": INK, "gridColor": INK, "gridOpacity": 0.13},
-    "legend": {"orient": "bottom", "labelLimit": 400, "symbolOpacity": 1, "columns": {"expr": "width < 310 ? 2 : 5"}},
+    "legend": {"orient": "bottom", "labelLimit": 400, "titleLimit": 400, "symbolOpacity": 1,
+               "columns": {"expr": "width < 310 ? 2 : 5"}},
     "text": {"color": INK, "fontSize": 12.5}, "point": {"opacity": 1, "filled": True, "color": INK},
     "rule": {"color": INK},
 }  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import io
+import sys
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -422,14 +423,14 @@ def test_a_taken_port_is_named():
 
 
 def test_a_missing_extra_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "vl_convert", None)
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    monkeypatch.delitem(sys.modules, picture.__name__)  # which imports it
     with pytest.raises(ImportError, match=r"vl_convert. Run: pip install -e '\.\[explore\]'"):
         serve.serve()
 
 
 def test_the_command_line_is_not_needed():
     import subprocess
-    import sys
 
     code = "import sys; from rmt_alpha.explorer import controls, serve; print([m for m in sys.modules if m in ('rmt_alpha.cli', 'tyro')])"
     assert (
