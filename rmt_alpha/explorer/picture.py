@@ -1,4 +1,4 @@
-"""A Vega-Lite picture as a widget, and the same picture as a file: vl-convert brings Vega for both, without a network."""
+"""A Vega-Lite picture as a widget, and the same picture as a file: vl-convert brings Vega for both, with no network."""
 
 from __future__ import annotations
 

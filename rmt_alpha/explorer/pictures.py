@@ -1,4 +1,4 @@
-"""The page's pictures in Vega-Lite, each a spec and the tables that fill it, for `Picture.draw`; and a table in HTML."""
+"""The page's pictures in Vega-Lite, each a spec and the tables that fill it, for `Picture.draw`; a table in HTML."""
 
 from __future__ import annotations
 
