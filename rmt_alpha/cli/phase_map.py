@@ -42,7 +42,7 @@ def phase_map(
     Args:
         x: Parameter along the horizontal axis: n-source, n-target, dim, mu, mu-orth, beta, gamma-source or gamma-target.
         y: Parameter along the vertical axis.
-        x_range: From, to, in the parameter's unit. Default: a 30th to 30 times the size, penalties 0.01 … 100, means 0.1 … 3, β −1 … 1.
+        x_range: From, to. Default: sizes 0.1 … 100 times their power of ten, penalties 0.01 … 100, means 0.1 … 3, β −1 … 1, or wider.
         y_range: The same for the vertical axis.
         x_scale: Spacing; auto: log for sizes and penalties, linear for the others.
         y_scale: The same for the vertical axis.
@@ -54,9 +54,9 @@ def phase_map(
     if x == y:
         raise ValueError(f"Y must be another parameter than X, got {x!r} twice. Name two.")
     count = check.whole("cells", cells, 2, MOST_CELLS, "A picture shows no more.")
+    made = problem.problem()
     at_x = axis(x, getattr(problem, x), x_range, x_scale, count, which="x_range")
     at_y = axis(y, getattr(problem, y), y_range, y_scale, count, which="y_range")
-    made = problem.problem()
     rows = []
     with progress("map") as told:
         for done, value in enumerate(at_y, start=1):

@@ -1,1 +1,1 @@
-"""The explorer's page, piece by piece: its state, its numbers, its pictures. `notebooks/explore.py` puts them together."""
+"""The explorer's page, piece by piece: its state, its numbers, its pictures. `page` puts them together."""

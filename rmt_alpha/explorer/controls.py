@@ -10,16 +10,9 @@ import marimo as mo
 import numpy as np
 
 from .picture import Picture
-from .state import DATA, FIELDS, MANY, MAPS, NUMBERS, TWO, WHOLE, State, meaning, write
+from .state import CHOICES, DATA, FIELDS, MANY, TWO, WHOLE, State, meaning, write
 
-Change = Callable[[str], Callable[[Any], None]]  # name → what takes its new value
-WORDS = {
-    "map_x": "map across",
-    "map_y": "map up",
-    "map_shows": "map shows",
-    "simulate": "simulation",
-    "label": "label column",
-}
+Change = Callable[[str], Callable[[Any], None]]  # of a name, what takes its new value
 
 
 def form(elements: dict[str, Any], kind: str = "") -> Any:
@@ -29,10 +22,11 @@ def form(elements: dict[str, Any], kind: str = "") -> Any:
     """
     rows = []
     for name, element in elements.items():
-        symbol, words = (FIELDS[name].symbol, meaning(name)) if name in FIELDS else ("", WORDS.get(name, name))
-        text = "" if kind else f"<span><i>{symbol.replace('_⊥', '<sub>⊥</sub>')}</i> {words}</span>"
-        label = escape(f"{words} ({symbol}){kind}" if symbol else words)
-        rows.append(f'<div class="row" data-field="{name}" data-label="{label}">{text}{element}</div>')
+        symbol = FIELDS[name].symbol if name in FIELDS else ""
+        text = "" if kind else f"<span><i>{symbol.replace('_⊥', '<sub>⊥</sub>')}</i> {meaning(name)}</span>"
+        label = escape(f"{meaning(name)} {symbol}{kind}")
+        look = "row" if name in FIELDS else "row wide"
+        rows.append(f'<div class="{look}" data-field="{name}" data-label="{label}">{text}{element}</div>')
     return mo.Html("".join(rows))
 
 
@@ -41,10 +35,13 @@ def said(texts: Iterable[str], role: str) -> str:
     return "".join(f'<p role="{role}">{escape(text)}</p>' for text in texts)
 
 
-def files(picture: Picture, name: str) -> list[Any]:
-    """A button per kind of file, which is made from what is on the screen when it is pressed."""
-    kinds = ("pdf", "png", "svg", "csv")
-    return [mo.download(lambda k=k: picture.file(k), f"{name}.{k}", label=f"{name} ({k.upper()})") for k in kinds]
+def card(picture: Picture, name: str, buttons: Iterable[Any] = (), ready: bool = True) -> Any:
+    """A picture; a button per kind of file, made of what is on the screen when it is pressed, if there is something."""
+    files = [
+        mo.download(lambda k=kind: picture.file(k), f"{name}.{kind}", label=f"{name} ({kind.upper()})")
+        for kind in ("pdf", "png", "svg", "csv") * ready
+    ]
+    return mo.vstack([mo.ui.anywidget(picture), mo.hstack([*buttons, *files], justify="start", wrap=True)])
 
 
 def _names(state: State) -> list[str]:
@@ -56,17 +53,16 @@ def fields(state: State, change: Change) -> dict[str, Any]:
 
     Fields are not debounced: one that waits says its old value after a new one.
     """
-    full: Any = {"full_width": True}
-    made: dict[str, Any] = {
-        name: mo.ui.text(write(getattr(state, name)), debounce=False, on_change=change(name), **full) for name in _names(state)
-    }  # fmt: skip
+    made: dict[str, Any] = {}
+    for name in _names(state):
+        text = write(getattr(state, name))
+        made[name] = mo.ui.text(text, debounce=False, on_change=change(name), full_width=True)
     if made:
         made["simulate"] = mo.ui.switch(state.simulate is True, on_change=change("simulate"))
-    numbers = {f"{FIELDS[name].symbol} {meaning(name)}": name for name in NUMBERS}
-    choices = {"map_x": numbers, "map_y": numbers, "map_shows": {label: name for name, label in MAPS.items()}}
-    for name, values in choices.items() if state.tab == TWO else ():
-        label = next((label for label, value in values.items() if value == getattr(state, name)), None)
-        made[name] = mo.ui.dropdown(values, label, label is None, on_change=change(name), **full)
+    for name in ("map_x", "map_y", "map_shows") if state.tab == TWO else ():
+        options = {label: value for value, label in CHOICES[name].items()}
+        label = CHOICES[name].get(getattr(state, name))
+        made[name] = mo.ui.dropdown(options, label, on_change=change(name), full_width=True)
     return made
 
 
@@ -76,11 +72,9 @@ def sliders(state: State, change: Change) -> dict[str, Any]:
     for name in _names(state):
         p, value = FIELDS[name], getattr(state, name)
         low, high = p.span or (max(p.low, 1), 1e6)
-        if p.is_log:
-            steps = sorted({float(f"{round(x) if p.is_size else x:.3g}") for x in np.geomspace(low, high, 241)})
-        else:
-            step = 1 if name in WHOLE else 0.1 if high - low > 5 else 0.01
-            steps = np.arange(low, high + step / 2, step).round(2).tolist()
+        step = 1 if name in WHOLE else 0.1 if high - low > 5 else 0.01
+        values = np.geomspace(low, high, 241) if p.is_log else np.arange(low, high + step / 2, step)
+        steps = sorted({float(f"{x:.3g}") for x in np.round(values, 0 if p.is_size else 5) + 0.0})
         nearest = min(steps, key=lambda x: abs(x - value) if isinstance(value, int | float) else x)
         made[name] = mo.ui.slider(steps=steps, value=nearest, on_change=change(name), full_width=True)
     return made

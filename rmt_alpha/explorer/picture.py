@@ -1,4 +1,4 @@
-"""A Vega-Lite picture as a widget, and the same picture as a file: vl-convert brings Vega for both; no other machine is asked."""
+"""A Vega-Lite picture as a widget, and the same picture as a file: vl-convert brings Vega for both, with no network."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ class Picture(anywidget.AnyWidget):
         super().__init__()
 
     def draw(self, spec: Any, tables: dict[str, pd.DataFrame], label: str, **more: Any) -> None:
-        """A spec, the rows of its named tables, what a screen reader says, `signals` for its parameters; nothing is sent that is as it was.
+        """A spec, the rows of its named tables, what a screen reader says, `signals` for its parameters.
 
-        The one picture with `query` and `errors` also keeps the page's address and marks the fields that are wrong.
+        Nothing is sent that is as it was. The one picture with `query` and `errors` also keeps the page's address and
+        marks the fields that are wrong.
         """
         self.tables = tables
         texts = {name: table.to_json(orient="records", double_precision=15) for name, table in tables.items()}

@@ -17,33 +17,31 @@ from typing import Any
 from .. import _checks as check
 
 HOST = "127.0.0.1"
-NAMES = (HOST, "localhost")  # of the loopback: a page of another name that points here is refused
-LAST_PORT = 65535
+REMEDY = "Leave it out to get a free one."
 REFUSED = "The explorer answers its own page only: open the address that it printed.\n"
 
 
 def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None] = print) -> None:
     """Serve the page until Ctrl-C; `say` gets its address, which holds the token that the server asks for.
 
-    The port is a free one by default. Raises ValueError or OSError for a port that cannot be had, ImportError without the extra `explore`.
+    The port is a free one by default. Raises ValueError or OSError for a port that cannot be had, ImportError without
+    the extra `explore`.
     """
-    remedy = "Leave it out to get a free one."
-    wanted = check.whole("port", port, 0, LAST_PORT, remedy)
+    wanted = check.whole("port", port, 0, 65535, REMEDY)
     try:
-        import anywidget  # noqa: F401 (the page needs these two; better said here than there)
         import marimo
         import uvicorn
-        import vl_convert  # noqa: F401
+
+        from .picture import script  # with what else the page needs: better said here than there
     except ImportError as error:
         raise ImportError(f"explore needs the module {error.name}. Run: pip install -e '.[explore]'") from None
-    from .picture import script
 
     with _listen(wanted) as listener, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         own, token = listener.getsockname()[1], secrets.token_urlsafe(16)
         os.chdir(folder)  # marimo tells its page where it lies and where it was started: so neither says anything
-        for page in notebook().parent.glob("explore.*"):
-            shutil.copy(page, folder)
-        app = marimo.create_asgi_app(quiet=True, token=token).with_app(path="/", root="explore.py").build()
+        for file in Path(__file__).parent.glob("page.*"):
+            shutil.copy(file, folder)
+        app = marimo.create_asgi_app(quiet=True, token=token).with_app(path="/", root="page.py").build()
         address = f"http://{HOST}:{own}/?access_token={token}"
         say(address)
         threading.Thread(target=script, daemon=True).start()  # some seconds, while the browser starts
@@ -55,7 +53,7 @@ def serve(port: Any = 0, *, open_browser: bool = True, say: Callable[[str], None
             server.run(sockets=[listener])
         except KeyboardInterrupt:
             pass  # the way to end it
-    # An interpreter that ends waits for its threads, and each page that was open has left one of marimo's waiting for messages.
+    # An interpreter that ends waits for its threads, and each open page has left one of marimo's waiting for messages.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -65,7 +63,8 @@ class Guard:
     """Refuses requests and websockets of any host or origin but the page's own."""
 
     def __init__(self, app: Any, port: int):
-        self.app, self.hosts = app, {f"{name}:{port}".encode() for name in NAMES}
+        self.app = app
+        self.hosts = f"{HOST}:{port}".encode(), f"localhost:{port}".encode()  # not of another name that points here
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         from starlette.responses import PlainTextResponse
@@ -80,18 +79,8 @@ class Guard:
         await answer(scope, receive, send)
 
 
-def notebook() -> Path:
-    """The marimo app: inside an installed package, or beside the package in a checkout."""
-    package = Path(__file__).parents[1]
-    inside, beside = (root / "notebooks" / "explore.py" for root in (package, package.parent))
-    if not (inside.is_file() or beside.is_file()):
-        raise OSError(f"the explorer's page must lie at {inside}, got no such file. Install rmt_alpha again.")
-    return inside if inside.is_file() else beside
-
-
 def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))  # on POSIX also a port that was just given up
     except OSError as error:
-        remedy = "Choose another, or leave it out to get a free one."
-        raise OSError(f"port must be free on {HOST}, got {port}: {error.strerror}. {remedy}") from None
+        raise OSError(f"port must be free on {HOST}, got {port}: {error.strerror}. {REMEDY}") from None

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _checks as check
 from ..problem import Fit, Population
-from ..problem.numbers import NUMBERS, PARAMETERS, Numbers, Parameter
+from ..problem.numbers import PARAMETERS, Numbers, Parameter
 
 TABS = TWO, MANY, DATA = "Two classes", "Classes and rank", "Your data"
 MAPS = {
@@ -21,19 +21,27 @@ MAPS = {
     "alpha": "α*",
     "accuracy": "accuracy at α*, %",
 }
-CHOICES = {"map_x": NUMBERS, "map_y": NUMBERS, "map_shows": tuple(MAPS), "tab": TABS}
 WHOLE = ("classes", "rank")
 FIELDS = PARAMETERS | {
     p.name: p
-    for p in (  # more classes take a page too long
+    for p in (
         Parameter("alpha", "α", "your scale", "1", 3, -1e6, 1e6, (-10, 20), False),
         Parameter("alpha_low", "α", "curve from", "1", -10, -1e6, 1e6, (-50, 0), False),
         Parameter("alpha_high", "α", "curve to", "1", 15, -1e6, 1e6, (1, 50), False),
-        Parameter("classes", "K", "classes", "1", 3, 2, 6, (2, 6), False),
+        Parameter("classes", "K", "classes", "1", 3, 2, 6, (2, 6), False),  # more take a page too long
         Parameter("rank", "r", "largest rank of the correction", "1", 6, 1, 6, (1, 6), False),
     )
 }
 IMPOSSIBLE = (ValueError, TypeError, ArithmeticError)  # what the library raises on numbers that cannot be
+
+
+def meaning(name: str) -> str:
+    """A control in few words."""
+    return FIELDS[name].meaning.split(",")[0].split(";")[0] if name in FIELDS else name.replace("_", " ")
+
+
+_NUMBERS = {name: f"{p.symbol} {meaning(name)}" for name, p in PARAMETERS.items()}
+CHOICES = {"map_x": _NUMBERS, "map_y": _NUMBERS, "map_shows": MAPS, "tab": dict.fromkeys(TABS, "")}
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class State(Numbers):
 
     @classmethod
     def from_query(cls, query: Mapping[str, Any]) -> State:
-        """The state that a link carries; what it leaves out is as in `State()`. ValueError for keys that mean nothing."""
+        """The state that a link carries; the rest is as in `State()`. ValueError for keys that mean nothing."""
         for key in query:
             check.choice("link", key, tuple(f.name for f in dataclasses.fields(cls)))
         return cls(**{name: read(value) for name, value in query.items()})
@@ -78,13 +86,13 @@ class State(Numbers):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise ValueError(f"{name} must be a real number, such as 0.5 or 1e6, got {value!r}.")
-            if name not in PARAMETERS:
-                value = check.number(name, value, p.low, p.high, "Python takes more." * (name in WHOLE))
             if name in WHOLE:
-                check.size(name, value)
+                check.whole(name, value, int(p.low), int(p.high), "Python takes more.")
+            elif name not in PARAMETERS:
+                check.number(name, value, p.low, p.high)
         self.problem()
         for name, allowed in CHOICES.items():
-            check.choice(name, getattr(self, name), allowed)
+            check.choice(name, getattr(self, name), tuple(allowed))
         check.flag("simulate", self.simulate)
         if not self.alpha_low < self.alpha_high:
             raise ValueError(f"alpha_high must be larger than alpha_low, {self.alpha_low:g}, got {self.alpha_high:g}.")
@@ -124,8 +132,3 @@ def write(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.15g}" if isinstance(value, int | float) else str(value)
-
-
-def meaning(name: str) -> str:
-    """A parameter in few words."""
-    return FIELDS[name].meaning.split(",")[0].split(";")[0]

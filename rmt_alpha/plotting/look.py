@@ -31,6 +31,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..problem.numbers import written
+
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#E69F00")
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -145,7 +147,7 @@ def legend(
 
 def color_bar(fig: Any, filled: Any, axes: Any, label: str, **options: Any) -> None:
     """A colour bar for one map, or for several of the same levels."""
-    fig.colorbar(filled, ax=axes, label=label, ticks=filled.levels, format=lambda v, _: _number(v), **options)
+    fig.colorbar(filled, ax=axes, label=label, ticks=filled.levels, format=lambda v, _: written(v), **options)
 
 
 def contour_map(ax: Axes, x: Any, y: Any, z: Any, levels: Any, label: str = "", **options: Any) -> Any:
@@ -161,16 +163,11 @@ def contour_map(ax: Axes, x: Any, y: Any, z: Any, levels: Any, label: str = "", 
     lines = ax.contour(
         x, y, z, levels=levels, colors=["white" if v < 0.5 else "black" for v in between], linewidths=0.5
     )
-    ax.clabel(lines, fmt=_number, fontsize=7)
+    ax.clabel(lines, fmt=written, fontsize=7)
     if label:
         color_bar(ax.figure, filled, ax, label)
     ax.grid(False)
     return filled
-
-
-def _number(value: float) -> str:
-    """As few digits as three allow, with a minus sign."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _colors(levels: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ Command line and explorer both show these.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,17 @@ class Parameter:
     def flag(self) -> str:
         """How the command line spells it."""
         return "--" + self.name.replace("_", "-")
+
+    def around(self, value: float) -> tuple[float, float]:
+        """A range worth looking at that holds the value; of a size, it stays as it is while the value moves within a decade.
+
+        >>> PARAMETERS["n_target"].around(40), PARAMETERS["gamma_target"].around(1e3)
+        ((1.0, 1000.0), (0.01, 1000.0))
+        """
+        if self.span is None:
+            decade = 10.0 ** math.floor(math.log10(value))
+            return max(decade / 10, self.low), 100 * decade
+        return min(self.span[0], value or self.span[0]), max(self.span[1], value)
 
 
 _DEVIATIONS, _VARIANCES = "noise standard deviations", "noise variances"
@@ -100,6 +112,15 @@ def headline(problem: TransferProblem, leave_out: tuple[str, ...] = ()) -> str:
     return ", ".join(f"{SYMBOLS[k]} = {v:.10g}" for k, v in numbers(problem).items() if k not in leave_out)
 
 
+def written(value: float, digits: int = 3) -> str:
+    """A number as people write it, with a true minus sign and ∞.
+
+    >>> written(-0.3138), written(float("inf"))
+    ('−0.314', '∞')
+    """
+    return f"{value:.{digits}g}".replace("inf", "∞").replace("-", "\N{MINUS SIGN}")
+
+
 def is_log_axis(name: str, scale: str = "auto") -> bool:
     """Is the parameter spaced by ratios? By default sizes and penalties are."""
     check.choice("scale", scale, SCALES)
@@ -109,7 +130,7 @@ def is_log_axis(name: str, scale: str = "auto") -> bool:
 def axis(
     name: str, value: float, limits: Any = None, scale: str = "auto", count: int = 81, which: str = ""
 ) -> np.ndarray:
-    """Increasing values of a parameter over `limits`, by default its span, or a 30th to 30 times the size `value`.
+    """Increasing values of a parameter over `limits`, by default what is worth looking at around `value`.
 
     Sizes are whole, so that there may be fewer than `count`. `which` is how an error calls the limits.
 
@@ -117,9 +138,7 @@ def axis(
     array([-1. , -0.5,  0. ,  0.5,  1. ])
     """
     parameter, which = PARAMETERS[check.choice("name", name, NUMBERS)], which or f"limits of {name}"
-    if limits is None:
-        limits = parameter.span or (max(value / 30, parameter.low), value * 30)
-    low, high = limits
+    low, high = parameter.around(value) if limits is None else limits
     is_log = is_log_axis(name, scale)
     if not (np.isfinite(low) and np.isfinite(high) and low < high) or (is_log and low <= 0):
         needs = "0 < low < high on a logarithmic scale" if is_log else "low < high"

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import io
+import sys
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -16,7 +17,7 @@ from rmt_alpha import compare, optimal_alpha, predict, rank_path
 from rmt_alpha.estimate import choose_alpha
 from rmt_alpha.explorer import picture, pictures, results, serve
 from rmt_alpha.explorer.state import MANY, MAPS, State, read, settle
-from rmt_alpha.problem.numbers import EXAMPLE, NUMBERS
+from rmt_alpha.problem.numbers import EXAMPLE, NUMBERS, written
 from rmt_alpha.simulation.simulate import simulate
 
 FULL = State(simulate=True, alpha_low=-3.0, alpha_high=8.0)
@@ -101,11 +102,11 @@ def test_every_impossible_value_is_named():
 def test_the_curve_is_the_library_s():
     shown, problem = results.curve(FULL), FULL.problem()
     best, alpha = optimal_alpha(problem), np.linspace(-3, 8, results.CURVE)
-    np.testing.assert_array_equal(shown.lines["theory"], predict(problem, alpha).accuracy)
-    assert {mark.key: mark.alpha for mark in shown.marks} == {
+    np.testing.assert_array_equal(shown.lines["accuracy"], predict(problem, alpha).accuracy)
+    assert dict(shown.marks["alpha"]) == {
         "best": best.alpha, "one": 1, "zero": 0, "own": 3, "worst": best.zero,
     }  # fmt: skip
-    assert shown.mark("best").accuracy == best.accuracy
+    assert shown.marks.accuracy.best == best.accuracy
 
 
 @pytest.mark.parametrize(
@@ -114,9 +115,10 @@ def test_the_curve_is_the_library_s():
 def test_the_curve_of_many_classes_is_the_library_s(state):
     shown, fit = results.curve(state), state.fit()
     assert fit.population.components == state.classes and fit.rank == (1 if state.rank == 1 else None)
-    np.testing.assert_allclose(shown.lines["theory"][::50], predict(fit, shown.alpha[::50]).accuracy, atol=5e-4)
-    assert shown.mark("best").alpha == pytest.approx(optimal_alpha(fit).alpha)
-    assert shown.mark("one").accuracy == predict(fit, 1.0).accuracy and "worst" not in [m.key for m in shown.marks]
+    some = shown.lines[::50]
+    np.testing.assert_allclose(some["accuracy"], predict(fit, some["alpha"].to_numpy()).accuracy, atol=5e-4)
+    assert shown.marks.alpha.best == pytest.approx(optimal_alpha(fit).alpha)
+    assert shown.marks.accuracy.one == predict(fit, 1.0).accuracy and "worst" not in shown.marks.index
 
 
 def test_the_classes_are_those_that_are_said():
@@ -132,7 +134,7 @@ def test_the_classes_are_those_that_are_said():
 def test_ranks_are_the_library_s():
     shown = results.curve(THREE)
     table = results.rank_table(THREE, shown)
-    path = rank_path(THREE.fit(), [shown.mark("best").alpha, 3.0, 1.0]).accuracy
+    path = rank_path(THREE.fit(), [shown.marks.alpha.best, 3.0, 1.0]).accuracy
     for i, (_, part) in enumerate(table.groupby("series", sort=False)):
         np.testing.assert_array_equal(part["accuracy"], path[:, i])
     assert list(table["rank"][:4]) == [0, 1, 2, 3]
@@ -164,8 +166,8 @@ def test_dragging_alpha_computes_nothing_but_its_own_accuracy(monkeypatch):
     first = results.curve(FULL)
     monkeypatch.setattr(results, "optimal_alpha", None)
     second = results.curve(dataclasses.replace(FULL, alpha=4.0))
-    assert second.mark("own").accuracy == predict(FULL.problem(), 4.0).accuracy != first.mark("own").accuracy
-    assert second.lines["theory"] is first.lines["theory"]
+    assert second.marks.accuracy.own == predict(FULL.problem(), 4.0).accuracy != first.marks.accuracy.own
+    assert second.lines is first.lines
 
 
 def test_a_simulation_takes_as_long_as_it_may(monkeypatch):
@@ -209,11 +211,10 @@ def test_the_curve_s_rows():
     tables = pictures.curve_tables(shown, {"pin 1": results.curve(State(beta=0.2))})
     lines = tables["curve"].groupby("series", sort=False)["accuracy"].apply(np.array)
     assert list(lines.index) == ["theory", "pin 1"]
-    np.testing.assert_array_equal(lines["theory"], shown.lines["theory"])
-    inside = predict(State(beta=0.2).problem(), shown.alpha).accuracy
-    np.testing.assert_allclose(lines["pin 1"], inside, atol=2e-3)  # between its own points
+    np.testing.assert_array_equal(lines["theory"], shown.lines["accuracy"])
+    np.testing.assert_array_equal(lines["pin 1"], results.curve(State(beta=0.2)).lines["accuracy"])
     marks = tables["marks"].set_index("said")
-    assert marks.loc[f"α* = {results.number(shown.mark('best').alpha)}", "alpha"] == shown.mark("best").alpha
+    assert marks.loc[f"α* = {written(shown.marks.alpha.best)}", "alpha"] == shown.marks.alpha.best
 
 
 def test_a_mark_outside_the_range_stands_at_its_edge():
@@ -221,7 +222,7 @@ def test_a_mark_outside_the_range_stands_at_its_edge():
     marks = pictures.curve_tables(shown, {})["marks"]
     assert list(marks["said"]) == ["α* = 7.47 →", "← α = 1", "← α = 0", "← ᾱ = −0.314"]
     assert list(marks["alpha"]) == [5.0, 2.0, 2.0, 2.0]
-    assert list(marks["accuracy"]) == [shown.lines["theory"][-1], *[shown.lines["theory"][0]] * 3]
+    assert list(marks["accuracy"]) == [shown.lines["accuracy"].iloc[-1], *[shown.lines["accuracy"][0]] * 3]
 
 
 def test_infinite_alpha_is_drawn_and_said(monkeypatch):
@@ -279,7 +280,7 @@ def test_exported_data_are_the_picture_s_rows(plain):
     curve, plane = (pd.read_csv(io.BytesIO(p.file("csv"))) for p in made(FULL))
     shown = results.curve(FULL)
     theory = curve[(curve["table"] == "curve") & (curve["series"] == "theory")]
-    np.testing.assert_allclose(theory["accuracy"], shown.lines["theory"])
+    np.testing.assert_allclose(theory["accuracy"], shown.lines["accuracy"])
     points = curve[curve["table"] == "points"]
     assert len(points) == results.POINTS and np.all(points["low"] < points["accuracy"])
     one = plane[plane["table"] == "map"].iloc[99]
@@ -289,7 +290,7 @@ def test_exported_data_are_the_picture_s_rows(plain):
 
 @pytest.mark.parametrize(("value", "text"), [(7.4706, "7.47"), (-0.31380, "−0.314"), (0.0, "0"), (-np.inf, "−∞")])
 def test_numbers_are_written_as_people_do(value, text):
-    assert results.number(value) == text
+    assert written(value) == text
 
 
 class Upload:
@@ -323,12 +324,14 @@ def test_uploaded_files_go_through_choose_alpha(frames):
     wanted = choose_alpha((source, y_source), (target, y_target))
     assert errors == {} and decision.verdict == wanted.verdict and decision.alpha == pytest.approx(wanted.alpha)
     shown = results.decided(decision)
-    assert shown.words == (wanted.verdict,) and list(shown.lines) == ["left-out rows", "theory"]
-    best = shown.mark("best")
+    assert shown.words == (wanted.verdict,) and list(shown.lines["series"].unique()) == ["left-out rows", "theory"]
+    best = shown.marks.loc["best"]
     assert (best.alpha, best.accuracy) == pytest.approx((wanted.alpha, wanted.accuracy["chosen"].value))
-    assert wanted.accuracy["1"].percent() in shown.mark("one").remark
-    assert f"95 % interval {results.number(wanted.interval[0])} to {results.number(wanted.interval[1])}" in best.remark
-    np.testing.assert_allclose(shown.lines["theory"], np.interp(shown.alpha, wanted.curve.alpha, wanted.curve.theory))
+    assert wanted.accuracy["1"].percent() in shown.marks.remark.one
+    assert f"95 % interval {written(wanted.interval[0])} to {written(wanted.interval[1])}" in best.remark
+    theory = shown.lines[shown.lines["series"] == "theory"]
+    wanted_theory = np.interp(theory["alpha"], wanted.curve.alpha, wanted.curve.theory)
+    np.testing.assert_allclose(theory["accuracy"], wanted_theory)
     np.testing.assert_array_equal(shown.band["low"], wanted.curve.accuracy_low)
     np.testing.assert_array_equal(shown.band["high"], wanted.curve.accuracy_high)
 
@@ -336,7 +339,7 @@ def test_uploaded_files_go_through_choose_alpha(frames):
 def test_uploaded_files_of_three_classes(frames):
     three = {k: f.assign(label=np.arange(len(f)) % 3) for k, f in frames.items()}
     decision, errors = results.decide(uploads(three), "label")
-    assert errors == {} and list(results.decided(decision).lines) == ["left-out rows"]
+    assert errors == {} and list(results.decided(decision).lines["series"].unique()) == ["left-out rows"]
 
 
 @pytest.mark.parametrize(
@@ -420,18 +423,14 @@ def test_a_taken_port_is_named():
 
 
 def test_a_missing_extra_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "vl_convert", None)
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    monkeypatch.delitem(sys.modules, picture.__name__)  # which imports it
     with pytest.raises(ImportError, match=r"vl_convert. Run: pip install -e '\.\[explore\]'"):
         serve.serve()
 
 
-def test_the_page_is_found():
-    assert serve.notebook().name == "explore.py" and serve.notebook().with_suffix(".css").is_file()
-
-
 def test_the_command_line_is_not_needed():
     import subprocess
-    import sys
 
     code = "import sys; from rmt_alpha.explorer import controls, serve; print([m for m in sys.modules if m in ('rmt_alpha.cli', 'tyro')])"
     assert (

@@ -300,7 +300,7 @@ def test_simulation_is_shown_with_its_distance(visit):
     page = visit.open().page
     page.locator("[data-field=simulate] [role=switch]").click()
     page.get_by_text("largest |z|").wait_for(timeout=30_000)
-    said = page.inner_text("[data-cell-name=simulation]")
+    said = page.inner_text("[data-cell-name=answer]")
     assert "largest |z|" in said and "1/p = 0.1 points" in said
     assert ">simulation<" in visit.picture("curve").inner_html()  # in the legend
 

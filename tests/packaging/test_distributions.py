@@ -42,7 +42,7 @@ def test_neither_holds_more_than_the_library(built):
     with tarfile.open(sdist) as archive:
         within = {m.name.split("/", 1)[1]: m.size for m in archive.getmembers() if m.isfile()}
     texts = {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "pyproject.toml", "PKG-INFO", ".gitignore"}
-    assert {name.split("/")[0] for name in within} <= {*code, "notebooks", *texts}
+    assert {name.split("/")[0] for name in within} <= {*code, *texts}
     for name, size in (sizes | within).items():
         assert not name.endswith((".pyc", ".csv", ".npz", ".nc", ".pdf", ".png")) and size < LARGEST, name
 
