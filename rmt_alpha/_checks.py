@@ -130,11 +130,10 @@ def vector(name: str, value: Any, dim: int | None = None) -> Any:
     """A finite vector (dim,)."""
     array = real(name, value)
     if np.ndim(array) != 1 or (dim is not None and np.shape(array)[-1] != dim):
-        wanted = "(dim,)" if dim is None else f"({dim},)"
-        raise ValueError(
-            f"{name} must be a vector of shape {wanted}, got shape {np.shape(array)}. "
-            f"All means, classifiers and covariances of one problem share one dimension."
-        )
+        wanted = "must be a vector" if dim is None else f"must be a vector of shape ({dim},)"
+        shared = "All means, classifiers and covariances of one problem share one dimension."
+        remedy = "Give a list of numbers." if dim is None else shared
+        raise ValueError(f"{name} {wanted}, got shape {np.shape(array)}. {remedy}")
     return array
 
 

@@ -69,9 +69,12 @@ class Forecast(NamedTuple):
 def forecast(path: RidgePath, positive: np.ndarray, n: int, gamma: float, alpha: np.ndarray) -> Forecast:
     """The law at n rows and γ, by the rows of `path`, of which some are `positive` (N,)."""
     rows = len(positive) - 1  # the intercept takes one
-    loo = path.leave_one_out(equal_penalty(path.factor.s**2, rows, n - 1, gamma), centred=True)
+    eigenvalues = path.factor.s**2
+    penalty = equal_penalty(eigenvalues, rows, n - 1, gamma)
+    loo = path.leave_one_out(penalty, centred=True)
     h_N = 1 / (1 + loo.noise)
     h_n = 1 - (1 - h_N) * rows / (n - 1)  # 1 − df₂/n
+    h_n = np.maximum(h_n, gamma / renormalised(eigenvalues, rows, penalty)[0])  # 1 − df₁/n, as df₂ ≤ df₁
     m = margins(loo.scores[:, 0], positive, path.omega)
     mean, known = law_of_margin(m, alpha[:, None])
     missed = m.balance * (1 - mean) ** 2
@@ -116,8 +119,8 @@ def learning_curve(
             f"y must hold two classes, got {model.classes_.size}. Take two of them, or one against the rest."
         )
     of_one_source(model)
-    alpha = curve_of(model).alpha if alpha is None else np.atleast_1d(check.real("alpha", alpha))
-    sizes = np.atleast_1d(check.size("sizes", sizes, low=2))
+    alpha = curve_of(model).alpha if alpha is None else check.vector("alpha", np.atleast_1d(alpha))
+    sizes = check.vector("sizes", np.atleast_1d(check.size("sizes", sizes, low=2)))
     X, transformed = model._rows(X, reset=False)
     X, positive, omega = distinct_rows(X, np.ravel(y) == model.classes_[1], np.ones(X.shape[0]))
     starts = read_starts(source, 1, X.shape[1], model.classes_, None, transformed)

@@ -50,7 +50,7 @@ class Parameter:
         """
         if self.span is None:
             decade = 10.0 ** math.floor(math.log10(value))
-            return max(decade / 10, self.low), 100 * decade
+            return max(decade / 10, self.low), min(100 * decade, float(check.LARGEST_SIZE))
         return min(self.span[0], value or self.span[0]), max(self.span[1], value)
 
 

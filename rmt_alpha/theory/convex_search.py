@@ -23,7 +23,7 @@ from .convex_equations import margin_zero
 from .convex_newton import LAST_STEP
 
 NEAREST, FARTHEST = 1e-3, 1e3
-ROUGH_STEP = 2e-2  # Newton's last, where moments only say where to look: it leaves the order of its square
+ROUGH_STEP = 2e-3  # Newton's last, where moments only say where to look: it leaves the order of its square
 NEIGHBOURS = 8  # known states that a new one is extrapolated from
 CLOSEST = 1e-9  # as near to each other as these may be
 

@@ -50,6 +50,19 @@ def test_equal_to_the_last_bit(kind, scale_bias):
         assert p.dtype == before[name].dtype and torch.equal(p, before[name]), name
 
 
+def test_dora_keeps_its_weights_for_their_norms():
+    torch.manual_seed(0)
+    config = peft.LoraConfig(
+        use_dora=True, target_modules=TARGETS["roberta"], task_type="SEQ_CLS", init_lora_weights=False
+    )
+    model = peft.get_peft_model(tiny("roberta"), config).train()
+    logits, grads = numbers(model)
+    with frozen_in_half(model):
+        assert any(p.dtype == torch.bfloat16 for p in model.parameters())
+        found, found_grads = numbers(model)
+    assert torch.equal(found, logits) and all(torch.equal(found_grads[name], grads[name]) for name in grads)
+
+
 def test_what_is_trained_or_shared_stays_in_float32():
     class Toy(torch.nn.Module):
         def __init__(self):

@@ -172,3 +172,20 @@ def test_a_learning_curve_asks_for_what_it_needs():
         learning_curve(X, np.arange(200) % 3, np.ones((3, 6)), [10])
     with pytest.raises(ValueError, match="sizes must"):
         learning_curve(X, y, np.ones(6), [1])
+
+
+def test_few_rows_more_than_features_and_hardly_a_penalty():
+    """Where n − 1 = p the share of the variance that is noise is nearly all; measured, it may be more, and promised certainty."""
+    rng, mu, sizes = np.random.default_rng(1), np.eye(1, 40)[0], [38, 40, 41, 42, 45]
+    y = np.repeat([-1, 1], 40)
+    X = y[:, None] * mu + rng.standard_normal((80, 40))
+    _, accuracy = learning_curve(X, y, mu, sizes, alpha=[0.0], gamma=1e-4)
+    fits = (Fit(Population.two_classes(mu, -mu), n=n, gamma=1e-4, intercept=True) for n in sizes)
+    np.testing.assert_allclose(accuracy, [predict(fit).accuracy for fit in fits], atol=0.1)
+
+
+@pytest.mark.parametrize("name", ["sizes", "alpha"])
+def test_lists_of_lists_are_named(name):
+    X, y = np.random.default_rng(0).standard_normal((20, 3)), np.repeat([-1, 1], 10)
+    with pytest.raises(ValueError, match=rf"{name} must be a vector, got shape \(1, 2\). Give a list of numbers."):
+        learning_curve(X, y, np.ones(3), **{"sizes": [20], name: [[20, 30]]})

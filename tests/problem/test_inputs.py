@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rmt_alpha import Fit, Group, Population, ScoreForm, TransferProblem, draw, optimal_alpha, predict, simulate
+from rmt_alpha.problem.numbers import axis
 
 GOOD = dict(n_source=50, n_target=20, dim=30, mu=1.0, mu_orth=1.0, beta=0.5, gamma_source=1.0, gamma_target=1.0)
 
@@ -257,3 +258,7 @@ def test_probabilities_of_jax_sum_to_one_too():
     with pytest.raises(ValueError, match="priors must be positive and sum to 1"):
         Population.classes(means, priors=jnp.array([0.2, 0.3, 0.6]))
     Population.classes(means, priors=jnp.array([0.2, 0.3, 0.5]), confusion=jnp.full((3, 3), 1 / 3))
+
+
+def test_a_default_range_stays_within_what_a_size_may_be():
+    assert axis("dim", 9e15).max() <= 2**53 and axis("dim", 1000).max() == 1e5

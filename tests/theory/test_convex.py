@@ -746,3 +746,19 @@ def test_scales_beyond_double_precision_are_told():
     )  # fmt: skip
     with pytest.raises(ArithmeticError, match="weigh the same left the range of double precision"):
         optimal_alpha(problem)
+
+
+def test_a_risk_that_hardly_changes_has_its_least_where_a_fine_grid_has_it():
+    problem = TransferProblem(220, 2, 20, 0.1, 14.0, 0.23, 0.1, 3.6e-5, loss="logistic", source_loss="squared")
+    alpha = np.linspace(-0.2, 0.2, 401)
+    least = alpha[np.argmin(predict(problem, alpha).risk)]
+    assert optimal_alpha(problem).least_risk == pytest.approx(least, abs=1e-3)
+
+
+def test_two_sources_are_best_far_out():
+    e, of = np.eye(4, 20), lambda m: Population.two_classes(m, -m)
+    sizes = ((43, 8.35), (88, 6.61))
+    starts = [Fit(of(0.956 * (e[0] + 0.5 * e[i + 1])), n, gamma) for i, (n, gamma) in enumerate(sizes)]
+    fit = Fit(of(0.956 * e[0]), 132, 0.0186, starts=starts, loss="huber")
+    along = np.geomspace(1, 1e4, 60)[:, None] * [1.0, 1.25]
+    assert optimal_alpha(fit).accuracy > predict(fit, along).accuracy.max() - 1e-4
