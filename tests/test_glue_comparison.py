@@ -226,9 +226,9 @@ def test_a_search_takes_runs_of_any_processor_once(world):
         assert [digest(j) for j in jobs] == [one]
     keep(world.folder, SST2, jobs[0], planted(SST2, jobs[0], THERE), np.ones(400, dtype=int))
     assert glue_design.rates_of(read(world.folder), SST2) == rates
-    keep(
-        world.folder, SST2, jobs[0], planted(SST2, jobs[0], HERE), np.ones(400, dtype=int)
-    )  # twice there, counted once
+    keep(world.folder, SST2, jobs[0], planted(SST2, jobs[0], HERE), np.ones(400, dtype=int))
+    twice = read(world.folder)
+    assert len(twice) == len(held) + 1 and len(glue_design.first_of_each(twice)) == len(held)
     assert glue_design.rates_of(read(world.folder), SST2) == rates
 
 
