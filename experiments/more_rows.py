@@ -93,7 +93,7 @@ def draw(lab: Lab, data: pd.DataFrame) -> None:
         )
         ax.set(
             xscale="log",
-            title=name.replace(" ", "\n", 1).replace("→", r"$\to$"),
+            title=name.replace(" → ", "\n$\\to$ "),
             xlabel="$n$ target rows" if i > 3 else "",
         )
         ax.set_xticks(part.n_target, [str(n) for n in part.n_target])
