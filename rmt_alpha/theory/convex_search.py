@@ -26,6 +26,7 @@ NEAREST, FARTHEST = 1e-3, 1e3
 ROUGH_STEP = 2e-3  # Newton's last, where moments only say where to look: it leaves the order of its square
 NEIGHBOURS = 8  # known states that a new one is extrapolated from
 CLOSEST = 1e-9  # as near to each other as these may be
+NOTHING = 1e-18  # of m/√V: a mean below it is rounding of 0
 
 
 class Curve:
@@ -103,7 +104,7 @@ def optimum(fit: Fit) -> Optimum:
             pick(nothing), float(found.accuracy[0]), zero, False, pick(nothing), float(found.risk[0]), pick(nothing)
         )
     # m/√V where it says it all (it has no plateau), else the accuracy.
-    gain = (lambda m: m.mean / np.sqrt(m.variance)) if signed else (lambda m: m.accuracy)
+    gain = _signal if signed else (lambda m: m.accuracy)
     root = (lambda m: m.mean) if signed else None
     rough = lambda y: curve.at(y, ROUGH_STEP)  # noqa: E731
     y, last, table = best(curve.at, [gain, lambda m: -m.risk], curve.ends, 1.0, root, rough=rough)
@@ -121,6 +122,11 @@ def optimum(fit: Fit) -> Optimum:
         pick(alpha), float(last.accuracy[0]), zero, infinite, pick(curve.epsilon * np.sinh(y[1])), float(last.risk[1]),
         pick(direction),
     )  # fmt: skip
+
+
+def _signal(m: Moments) -> Any:
+    ratio = m.mean / np.sqrt(m.variance)
+    return np.where(np.abs(ratio) > NOTHING, ratio, 0.0)
 
 
 def _shortest_zero(curve: Curve) -> Any:

@@ -637,6 +637,16 @@ def test_optimum_without_a_source():
     assert best.accuracy == pytest.approx(accuracy(fit, 0.0))
 
 
+@pytest.mark.parametrize("beta, mu_orth", [(0.0, 0.0), (1e-30, 0.0)])
+def test_optimum_where_every_alpha_gives_chance(beta, mu_orth):
+    """The target's classes have one mean: what a score's mean then is, is rounding, and 0 the α to take."""
+    problem = TransferProblem(
+        400, 9000, 1000, mu=2.5, mu_orth=mu_orth, beta=beta, gamma_source=1.0, gamma_target=1e-6, loss="squared_hinge"
+    )
+    found = optimal_alpha(problem)
+    assert (found.alpha, found.accuracy, found.at_infinity) == (0.0, 0.5, False)
+
+
 def test_optimum_of_two_sources_and_of_a_mixture():
     rng = np.random.default_rng(0)
 
