@@ -1,4 +1,4 @@
-"""marimo's own controls, one per part of the state: each shows the state and says what it was changed to."""
+"""marimo's own controls, one per part of the state: each says what it was changed to, and is told what the others were."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import marimo as mo
 import numpy as np
 
 from .picture import Picture
-from .state import CHOICES, DATA, FIELDS, MANY, TWO, WHOLE, State, meaning, write
+from .state import CHOICES, DATA, FIELDS, MANY, TWO, WHOLE, State, meaning, read, write
 
 Change = Callable[[str], Callable[[Any], None]]  # of a name, what takes its new value
 
@@ -70,11 +70,34 @@ def sliders(state: State, change: Change) -> dict[str, Any]:
     """A slider per number, over the range worth looking at; it stands at its step nearest to the state's value."""
     made = {}
     for name in _names(state):
-        p, value = FIELDS[name], getattr(state, name)
+        p = FIELDS[name]
         low, high = p.span or (max(p.low, 1), 1e6)
         step = 1 if name in WHOLE else 0.1 if high - low > 5 else 0.01
         values = np.geomspace(low, high, 241) if p.is_log else np.arange(low, high + step / 2, step)
         steps = sorted({float(f"{x:.3g}") for x in np.round(values, 0 if p.is_size else 5) + 0.0})
-        nearest = min(steps, key=lambda x: abs(x - value) if isinstance(value, int | float) else x)
-        made[name] = mo.ui.slider(steps=steps, value=nearest, on_change=change(name), full_width=True)
+        here = steps[_nearest(steps, getattr(state, name))]
+        made[name] = mo.ui.slider(steps=steps, value=here, on_change=change(name), full_width=True)
     return made
+
+
+def _nearest(steps: list[float], value: Any) -> int:
+    return int(np.argmin(np.abs(np.subtract(steps, value)))) if isinstance(value, int | float) else 0
+
+
+def follow(state: State, fields: dict[str, Any], sliders: dict[str, Any]) -> None:
+    """Tell every control that says otherwise what the state is.
+
+    Where they are drawn anew instead, marimo's page may keep the last but one of two values that come close together.
+    """
+    for name, slider in sliders.items():
+        value = getattr(state, name)
+        if read(fields[name]._value_frontend) != value:  # 0.80 may stay what was typed
+            _tell(fields[name], write(value))
+        _tell(slider, _nearest(slider.steps, value))
+
+
+def _tell(element: Any, shown: Any) -> None:
+    """As marimo itself sets a control's value (its set_ui_value); there is no public verb for it."""
+    if element._value_frontend != shown:
+        element._value_frontend = shown
+        element._send_message({"type": "marimo-ui-value-update", "value": shown}, None)

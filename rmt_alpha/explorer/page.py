@@ -26,6 +26,7 @@ def heading():
     except ValueError as error:
         start, link_error = State(), {"link": str(error)}
     get, put = mo.state(start)
+    peek = lambda: get()  # noqa: E731 (a cell that names `get` itself is run again whenever the state changes)
     pins, put_pins = mo.state({})
     decided, put_decided = mo.state((None, {}))
     page, simulations = {tab: State(tab=tab) for tab in TABS}, {None: ()}
@@ -59,11 +60,11 @@ possible value.</li>
 {" · ".join(_links)}</details>
 """
     mo.vstack([mo.md(_text), tabs])
-    return below, change, curve, decided, get, link_error, page, pins, put_decided, put_pins, simulations, tabs
+    return below, change, curve, decided, get, link_error, page, peek, pins, put_decided, put_pins, simulations, tabs
 
 
 @app.cell
-def answer(below, curve, decided, get, link_error, page, pins, simulations, tabs):
+def answer(below, curve, decided, fields_kept, get, link_error, page, pins, simulations, sliders_kept, tabs):
     # What takes longer comes later: the curve, the picture below it, the simulation, which stays while α is dragged.
     now, _errors = settle(replace(get(), tab=tabs.value), page[tabs.value])
     page[now.tab], _key = now, replace(now, alpha=0) if now.simulate and now.tab != DATA else None
@@ -82,6 +83,7 @@ def answer(below, curve, decided, get, link_error, page, pins, simulations, tabs
         mo.output.replace(mo.Html(words))
 
     _draw(*simulations.get(_key, (shown.points, "Simulating …")))
+    controls.follow(get(), fields_kept, sliders_kept)
     if now.tab != DATA:
         below.draw(**(pictures.phase_map(now) if now.tab == TWO else pictures.ranks(now, shown)))
     if _key not in simulations:
@@ -124,17 +126,17 @@ def files(put_decided, tabs):
 
 
 @app.cell
-def fields(change, get, tabs):
-    fields_kept = controls.fields(replace(get(), tab=tabs.value), change)
+def fields(change, peek, tabs):
+    fields_kept = controls.fields(replace(peek(), tab=tabs.value), change)
     controls.form(fields_kept)
-    return
+    return (fields_kept,)
 
 
 @app.cell
-def sliders(change, get, tabs):
-    sliders_kept = controls.sliders(replace(get(), tab=tabs.value), change)
+def sliders(change, peek, tabs):
+    sliders_kept = controls.sliders(replace(peek(), tab=tabs.value), change)
     controls.form(sliders_kept, ", slider")
-    return
+    return (sliders_kept,)
 
 
 @app.cell

@@ -152,8 +152,10 @@ def test_a_slider_moves_the_curve_its_field_and_the_link(visit):
     visit.reads("beta", 0.88)
     assert visit.state() == State(beta=0.88)
     assert visit.picture("curve").inner_html() != before
-    visit.page.keyboard.press("ArrowLeft")  # the slider has kept the keyboard
-    visit.shows("best", best(beta=0.87))
+    for _ in range(10):  # as fast as a key that is held down; the slider has kept the keyboard
+        visit.page.keyboard.press("ArrowLeft")
+    visit.shows("best", best(beta=0.78))
+    visit.reads("beta", 0.78)
 
 
 # From a key on a slider to the frame in which the curve is another.
