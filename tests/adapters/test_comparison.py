@@ -23,10 +23,12 @@ from experiments import (  # noqa: E402
     glue_published,
     glue_table,
     rank_and_alpha,
+    several_tasks,
+    time_to_accuracy,
 )
 from experiments.lab import Lab  # noqa: E402
 from rmt_alpha import plotting  # noqa: E402
-from rmt_alpha.adapters import METHODS, Recipe  # noqa: E402
+from rmt_alpha.adapters import METHODS, Examples, Recipe, Task  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -70,12 +72,19 @@ def planted(jobs):
                 "trainable_parameters": 99, "train_seconds": 1.0, "peak_memory_mb": 1.0, "device": "none", "command": "none",
                 "versions": {"python": "3"}, "row_scales": scales if asked["method"] == "alpha-lora" else {},
                 "curve": [{"step": s, "loss": 0.5, "judged_loss": 0.5, "judged_accuracy": accuracy} for s in looks],
+                "dev_predictions": [0, 1, 2, 3, 4, 4] if asked["method"] == "alpha-lora" else [0, 1, 4, 2, 4, 4],
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-OTHERS = (glue_published, glue_curves, glue_decoder, glue_full, alpha_statistics, alpha_sensitivity, rank_and_alpha)
+OTHERS = (glue_published, glue_curves, glue_decoder, glue_full, alpha_statistics, alpha_sensitivity, rank_and_alpha,
+          several_tasks, time_to_accuracy)  # fmt: skip
+
+
+# Two development rows of each of three tasks.
+ROWS = Examples([("one", "other")] * 6, np.arange(6))
+SIX = Task("mrpc+qnli+qqp", tuple("abcdef"), ROWS, ROWS)
 
 
 @pytest.fixture
@@ -90,6 +99,7 @@ def world(monkeypatch, tmp_path):
 
     for module in (finetuning, glue_table, domain_transfer_lm, *OTHERS):
         monkeypatch.setattr(module, "runs", recorded)
+    monkeypatch.setattr(several_tasks, "load_task", lambda name: SIX)
 
     def lab(module):
         made = Lab(module.__name__.rpartition(".")[2], tmp_path, 5, 0)
@@ -232,3 +242,41 @@ def test_the_authors_layers_agree():
     )
     found = alpha_statistics.agreement(table).set_index("summary")
     assert found.rank_correlation["sd"] == pytest.approx(0.8357, abs=1e-4) and found.p["sd"] < 0.001
+
+
+def test_one_adapter_for_several_tasks(world):
+    """Planted: α-LoRA is right in 2, 2 and 1 of two rows of each task, LoRA in 2, 0 (2 and 4 for 2 and 3) and 1."""
+    told = " ".join(world(several_tasks).remarks)
+    found = pd.read_csv(world.out / "several_tasks.csv")
+    together = found[found.trained == "together"].groupby(["method", "task"]).accuracy.agg(["mean", "count"])
+    assert together["mean"]["alpha-lora"].to_dict() == {"mrpc": 1.0, "qnli": 1.0, "qqp": 0.5}
+    assert together["mean"]["lora"].to_dict() == {"mrpc": 1.0, "qnli": 0.0, "qqp": 0.5} and set(together["count"]) == {
+        5
+    }
+    assert "One adapter for all, α-LoRA − LoRA: +33.33 points" in told
+    asked = pd.DataFrame(world.asked)
+    budget = asked.groupby("task")[["n_train", "steps"]].max()
+    assert (budget.loc[several_tasks.TOGETHER] == budget.loc[list(several_tasks.PARTS)].sum()).all()
+
+
+def looks(**rises):
+    """Three seeds' curves: an accuracy that rises by so much a step, from .5 at 0, at a second a step, two for "full"."""
+    return pd.DataFrame(
+        {"method": m, "seed": s, "step": k, "accuracy": min(0.5 + rise * k, 0.9), "seconds": (1 + (m == "full")) * k}
+        for m, rise in rises.items()
+        for s in range(3)
+        for k in (10, 20, 30, 40)
+    )
+
+
+def test_time_to_equal_accuracy():
+    curves = looks(full=0.02, lora=0.0075, **{"alpha-lora": 0.01})
+    target, times = time_to_accuracy.times_to(curves)
+    assert target == pytest.approx(0.8)  # all that LoRA reaches
+    assert times.to_dict() == pytest.approx({"full": 30.0, "lora": 40.0, "alpha-lora": 30.0})
+    assert time_to_accuracy.times_to(curves, 0.85)[1]["lora"] == np.inf
+    assert time_to_accuracy.times_to(curves, 0.6)[1]["full"] == 20.0  # there at the first look
+    table = time_to_accuracy.intervals(curves, target, times).set_index("method")
+    assert table.ratio.to_dict() == pytest.approx({"lora": 4 / 3, "alpha-lora": 1.0})
+    for bound in (table.low, table.high):  # seeds do not differ
+        assert bound.to_dict() == pytest.approx(table.ratio.to_dict())

@@ -759,3 +759,22 @@ def test_review_domains_hold_nothing_back_twice(glue):
     assert len(books.dev) == 500
     texts = books.train.texts + books.dev.texts
     assert len(set(texts)) == len(texts)
+
+
+def test_several_tasks_are_one_with_labels_apart(glue):
+    both, mrpc, rte = (load_task(name) for name in ("mrpc+rte", "mrpc", "rte"))
+    assert both.labels == (*(f"mrpc: {label}" for label in mrpc.labels), *(f"rte: {label}" for label in rte.labels))
+    for split in ("train", "dev"):
+        mixed, parts = getattr(both, split), [getattr(mrpc, split), getattr(rte, split)]
+        least, first = min(map(len, parts)), len(mrpc.labels)
+        assert len(mixed) == 2 * least
+        for part, k, rows in zip(parts, (0, first), (slice(least), slice(least, None)), strict=True):
+            held = dict(zip(part.texts, part.labels, strict=True))  # the last of a text that occurs twice
+            again = [t for t in part.texts if part.texts.count(t) > 1]
+            pairs = list(zip(mixed.texts[rows], mixed.labels[rows] - k, strict=True))
+            assert len(set(mixed.texts[rows])) >= least - len(again)
+            assert all(held[text] == label for text, label in pairs if text not in again)
+    with pytest.raises(ValueError, match="each of several tasks once, got 'rte.rte'"):
+        load_task("rte+rte")
+    with pytest.raises(ValueError, match="task must be one of .*, got 'mrcp'"):
+        load_task("rte+mrcp")
