@@ -20,7 +20,7 @@ PERMUTATIONS = 9999
 
 def run(lab: Lab) -> None:
     rate = rates()["alpha-lora"]
-    seeds = range(lab.seed, lab.seed + lab.trials(3))
+    seeds = range(lab.seed, lab.seed + lab.trials(2))
     records = runs(job(t, "alpha-lora", s, LONG, lr=rate) for s in seeds for t in TASKS)
     vectors = {(r.task, int(r.seed)): stacked(r.row_scales) for r in records.itertuples()}  # (layers, 2, rows)
     mean = {task: np.mean([v for (t, _), v in vectors.items() if t == task], axis=0) for task in TASKS}

@@ -26,7 +26,7 @@ SMALL: dict[str, Any] = dict(
     n_train=200, steps=60, every=2, evaluations=5, max_length=48, n_dev=400, precision=PRECISION
 )
 LARGE: dict[str, Any] = {**SMALL, "n_train": 1000, "steps": 150}
-LONG: dict[str, Any] = {**LARGE, "steps": 600}  # 300 of them on α, too
+LONG: dict[str, Any] = {**LARGE, "steps": 300, "every": 1}  # as many on α
 # Batches, lengths, optimiser and the rest are the protocol's own.
 PUBLISHED: dict[str, Any] = dict(
     protocol="published", n_train=500, steps=40, every=2, evaluations=5, n_dev=400, precision=PRECISION

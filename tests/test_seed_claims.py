@@ -11,7 +11,8 @@ from experiments.lab import Lab
 from experiments.seed_claims import FIGURES, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 
 USED = ("glue_table_rates", "glue_table_runs", "glue_table_tests", "glue_table", "adapter_cost", "alpha_statistics_layers",
-        "alpha_statistics_correlation", "alpha_sensitivity", "domain_transfer_lm_runs")  # fmt: skip
+        "alpha_statistics_correlation", "alpha_sensitivity", "domain_transfer_lm_runs", "several_tasks",
+        "time_to_accuracy_ratios")  # fmt: skip
 
 
 @pytest.fixture
@@ -78,7 +79,16 @@ def test_the_final_comparison_speaks_where_it_has_decided(tables, monkeypatch):
 
 
 def test_cost(tables):
-    assert seed_claims.resources().verdict == SUPPORTED
+    def until(low, high):
+        def change(ratios):
+            ratios["low"], ratios["high"] = low, high
+
+        return change
+
+    for bounds, verdict in (((0.3, 0.9), SUPPORTED), ((0.3, 1.1), UNDECIDED), ((1.1, 2.0), NOT_SUPPORTED)):
+        tables("time_to_accuracy_ratios", until(*bounds))
+        assert seed_claims.resources().verdict == verdict
+    tables("time_to_accuracy_ratios", until(0.3, 0.9))
 
     def slow(cost):
         cost.loc[cost.method == "alpha-lora", "time_ratio"] = 3.0
@@ -133,3 +143,18 @@ def test_steadiness(tables):
 
     tables("alpha_sensitivity", steady)
     assert seed_claims.sensitivity().verdict == SUPPORTED
+
+
+def test_several_tasks(tables):
+    def ahead(by):
+        def change(table):
+            mine = (table.trained == "together") & (table.method == "alpha-lora")
+            other = table[(table.trained == "together") & (table.method == "lora")].set_index(["task", "seed"]).accuracy
+            keys = list(table.loc[mine, ["task", "seed"]].itertuples(index=False, name=None))
+            table.loc[mine, "accuracy"] = [other[key] + by + 0.001 * key[1] for key in keys]
+
+        return change
+
+    for by, verdict in ((0.05, SUPPORTED), (-0.05, NOT_SUPPORTED), (-0.002, UNDECIDED)):
+        tables("several_tasks", ahead(by))
+        assert seed_claims.several_tasks().verdict == verdict

@@ -249,7 +249,7 @@ def test_common_random_numbers_are_said_yes_or_no_to(tmp_path, value):
     assert not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize("value", [np.timedelta64(3), np.datetime64("2020-01-01")])
+@pytest.mark.parametrize("value", [np.timedelta64(3, "D"), np.datetime64("2020-01-01")])
 def test_a_time_is_no_number(tmp_path, value):
     with pytest.raises(TypeError, match="mu must be a real number"):
         sweep({**problems(2), "mu": value}, ALPHA, n_trials=8, store=tmp_path)
