@@ -34,6 +34,9 @@ def run(lab: Lab) -> None:
     )
     layers = lab.table(agreement(table), "layers")
     draw(lab, mean, theirs)
+    lab.remark(
+        f"MiniLM: {LONG['n_train']} rows, {LONG['steps'] // LONG['every']} steps on α, {len(seeds)} seeds of each of {len(TASKS)} tasks."
+    )
     for source, group in layers.groupby("model"):
         told = [f"{r.summary} {r.rank_correlation:+.2f} (p = {r.p:.2g}, {r.p_within:.2g})" for r in group.itertuples()]
         lab.remark(

@@ -1,4 +1,4 @@
-"""How long full fine-tuning, LoRA and α-LoRA train until they are equally good, on SST-2 and one machine."""
+"""How long full fine-tuning, LoRA and α-LoRA train until they are equally good, on SST-2, in seconds of one core."""
 
 from __future__ import annotations
 
@@ -12,42 +12,49 @@ from rmt_alpha import plotting
 from .finetuning import LARGE, job, rates, runs
 from .lab import Lab
 
-TASK, COMPARED = "sst2", ("full", "lora", "alpha-lora")
+TASK = "sst2"
 LOOKS: dict[str, Any] = {**LARGE, "evaluations": 15, "n_dev": 1}  # on the validation rows
+# The search's rate for full fine-tuning is the smallest that it tried, and begins slowly: so the faster of two stands for it.
+COMPARED = {"full": ("full", 1), "full, 3 × rate": ("full", 3), "lora": ("lora", 1), "alpha-lora": ("alpha-lora", 1)}
+BELOW = 0.02  # the plateau: on it noise decides who is there first
 RESAMPLED = 999
 
 
 def run(lab: Lab) -> None:
     rate = rates()
     seeds = range(lab.seed, lab.seed + lab.trials(5))
-    records = runs(job(TASK, m, s, LOOKS, lr=rate[m]) for s in seeds for m in COMPARED)
-    looks = [
-        {"method": r.method, "seed": r.seed, "step": look["step"], "accuracy": look["judged_accuracy"],
-         "seconds": r.train_seconds * look["step"] / r.steps}
-        for r in records.itertuples() for look in r.curve
-    ]  # fmt: skip
-    curves = lab.table(pd.DataFrame(looks))
+    tables = []
+    for name, (method, factor) in COMPARED.items():
+        records = runs(job(TASK, method, s, LOOKS, lr=factor * rate[method]) for s in seeds)
+        tables += [
+            {"method": name, "seed": r.seed, "step": look["step"], "accuracy": look["judged_accuracy"],
+             "seconds": r.cpu_seconds * look["step"] / r.steps}
+            for r in records.itertuples() for look in r.curve
+        ]  # fmt: skip
+    curves = lab.table(pd.DataFrame(tables))
     target, times = times_to(curves)
     found = lab.table(intervals(curves, target, times), "ratios")
     draw(lab, curves, target)
     lab.remark(
-        f"Validation accuracy of {100 * target:.1f} %, the best that all methods reach on average over {len(seeds)} seeds "
-        f"({TASK}, MiniLM, n = {LOOKS['n_train']}), after {', '.join(f'{times[m]:.0f} s of {m}' for m in COMPARED)}."
+        f"Validation accuracy of {100 * target:.1f} %, {100 * BELOW:.0f} points below the best that all reach on average over "
+        f"{len(seeds)} seeds ({TASK}, MiniLM, n = {LOOKS['n_train']}), after "
+        f"{', '.join(f'{times[name]:.0f} s ({name})' for name in COMPARED)} of one core, with the fifteen looks."
     )
     for r in found.itertuples():
         lab.remark(
-            f"{r.method} takes {r.ratio:.2f} [{r.low:.2f}, {r.high:.2f}] times full's time (95 %, seeds resampled)."
+            f"{r.method} takes {r.ratio:.2f} [{r.low:.2f}, {r.high:.2f}] times the time of the faster full fine-tuning (95 %, seeds "
+            f"resampled)."
         )
 
 
 def times_to(curves: pd.DataFrame, target: float | None = None) -> tuple[float, pd.Series]:
     """The target, unless it is given, and the seconds after which each method's mean curve is at it; what it never reaches is infinite.
 
-    The target is the largest accuracy that every method's mean curve reaches; between two looks accuracy is taken as linear.
+    The target is BELOW the largest accuracy that every method's mean curve reaches; between two looks accuracy is taken as linear.
     """
     mean = curves.groupby(["method", "step"])[["accuracy", "seconds"]].mean()
     if target is None:
-        target = float(mean.groupby("method").accuracy.max().min())
+        target = float(mean.groupby("method").accuracy.max().min()) - BELOW
     times = {}
     for method, curve in mean.groupby("method"):
         accuracy, seconds = curve.accuracy.to_numpy(), curve.seconds.to_numpy()
@@ -68,14 +75,15 @@ def intervals(curves: pd.DataFrame, target: float, times: pd.Series) -> pd.DataF
     drawn = [
         times_to(pd.concat([by_seed[s] for s in rng.choice(seeds, len(seeds))]), target)[1] for _ in range(RESAMPLED)
     ]
+    full = times[times.index.str.startswith("full")].idxmin()
     rows = []
-    for method in COMPARED[1:]:
+    for method in ("lora", "alpha-lora"):
         with np.errstate(invalid="ignore"):
-            ratios = np.array([t[method] / t["full"] for t in drawn])
+            ratios = np.array([t[method] / t[full] for t in drawn])
         ratios = np.where(np.isnan(ratios), 1.0, ratios)  # neither gets there
         low, high = np.quantile(ratios, [0.025, 0.975], method="inverted_cdf")
-        rows.append({"method": method, "target": target, "seconds": times[method], "full_seconds": times["full"],
-                     "ratio": times[method] / times["full"], "low": low, "high": high})  # fmt: skip
+        rows.append({"method": method, "target": target, "seconds": times[method], "full_seconds": times[full],
+                     "ratio": times[method] / times[full], "low": low, "high": high})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -87,8 +95,8 @@ def draw(lab: Lab, curves: pd.DataFrame, target: float) -> None:
         mean, error = at[["seconds", "accuracy"]].mean(), at.accuracy.sem()
         ax.errorbar(mean.seconds, mean.accuracy, yerr=error, color=plotting.COLORS[i], marker=plotting.MARKERS[i],
                     markersize=3, label=method)  # fmt: skip
-    ax.axhline(target, color="black", linestyle=":", linewidth=0.9, label="reached by all")
-    ax.set(xlabel="seconds of training", ylabel="validation accuracy",
+    ax.axhline(target, color="black", linestyle=":", linewidth=0.9, label="equal accuracy")
+    ax.set(xlabel="seconds of one core, looks included", ylabel="validation accuracy",
            title=f"{TASK}, MiniLM, n = {LOOKS['n_train']}: mean ± s.e. over {curves.seed.nunique()} seeds")  # fmt: skip
-    fig.legend(loc="outside lower center", ncols=4)
+    fig.legend(loc="outside lower center", ncols=5)
     lab.picture(fig)

@@ -69,7 +69,7 @@ def planted(jobs):
             | {
                 "dev_accuracy": accuracy, "dev_accuracy_last": accuracy - 0.02 if published else None, "majority_accuracy": 0.5,
                 "validation_accuracy": accuracy if not published else None, "dev_rows": 100, "chosen_step": 10,
-                "trainable_parameters": 99, "train_seconds": 1.0, "peak_memory_mb": 1.0, "device": "none", "command": "none",
+                "trainable_parameters": 99, "train_seconds": 1.0, "cpu_seconds": 1.0, "peak_memory_mb": 1.0, "device": "none", "command": "none",
                 "versions": {"python": "3"}, "row_scales": scales if asked["method"] == "alpha-lora" else {},
                 "curve": [{"step": s, "loss": 0.5, "judged_loss": 0.5, "judged_accuracy": accuracy} for s in looks],
                 "dev_predictions": [0, 1, 2, 3, 4, 4] if asked["method"] == "alpha-lora" else [0, 1, 4, 2, 4, 4],
@@ -272,11 +272,14 @@ def looks(**rises):
 def test_time_to_equal_accuracy():
     curves = looks(full=0.02, lora=0.0075, **{"alpha-lora": 0.01})
     target, times = time_to_accuracy.times_to(curves)
-    assert target == pytest.approx(0.8)  # all that LoRA reaches
+    assert target == pytest.approx(0.8 - time_to_accuracy.BELOW)  # below all that LoRA reaches
+    target, times = time_to_accuracy.times_to(curves, 0.8)
     assert times.to_dict() == pytest.approx({"full": 30.0, "lora": 40.0, "alpha-lora": 30.0})
     assert time_to_accuracy.times_to(curves, 0.85)[1]["lora"] == np.inf
     assert time_to_accuracy.times_to(curves, 0.6)[1]["full"] == 20.0  # there at the first look
-    table = time_to_accuracy.intervals(curves, target, times).set_index("method")
+    slow = curves[curves.method == "full"].assign(method="full, slow", seconds=lambda t: 3 * t.seconds)
+    curves = pd.concat([curves, slow])
+    table = time_to_accuracy.intervals(curves, *time_to_accuracy.times_to(curves, 0.8)).set_index("method")
     assert table.ratio.to_dict() == pytest.approx({"lora": 4 / 3, "alpha-lora": 1.0})
     for bound in (table.low, table.high):  # seeds do not differ
         assert bound.to_dict() == pytest.approx(table.ratio.to_dict())
