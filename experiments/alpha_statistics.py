@@ -120,7 +120,7 @@ def alike(ranks: np.ndarray) -> float:
 
 def draw(lab: Lab, mean: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
     panels = [(f"{task}, mean over seeds", vectors) for task, vectors in mean.items()]
-    panels += [(f"{task}, RoBERTa, the authors’", vectors) for task, vectors in theirs.items()]
+    panels += [(f"{task}, the authors’", vectors) for task, vectors in theirs.items()]
     fig, axes = plotting.figure(columns=3, rows=-(-len(panels) // 3), height=2.1)
     for ax, (title, vectors) in zip(axes.flat, panels, strict=False):
         for i, module in enumerate(("query", "value")):
