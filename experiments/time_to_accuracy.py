@@ -38,7 +38,7 @@ def run(lab: Lab) -> None:
     lab.remark(
         f"Validation accuracy of {100 * target:.1f} %, {100 * BELOW:.0f} points below the best that all reach on average over "
         f"{len(seeds)} seeds ({TASK}, MiniLM, n = {LOOKS['n_train']}), after "
-        f"{', '.join(f'{times[name]:.0f} s ({name})' for name in COMPARED)} of one core, with the fifteen looks."
+        f"{', '.join(f'{times[name]:.0f} s ({name})' for name in COMPARED)} of one core, evaluations included."
     )
     for r in found.itertuples():
         lab.remark(
@@ -96,7 +96,7 @@ def draw(lab: Lab, curves: pd.DataFrame, target: float) -> None:
         ax.errorbar(mean.seconds, mean.accuracy, yerr=error, color=plotting.COLORS[i], marker=plotting.MARKERS[i],
                     markersize=3, label=method)  # fmt: skip
     ax.axhline(target, color="black", linestyle=":", linewidth=0.9, label="equal accuracy")
-    ax.set(xlabel="seconds of one core, looks included", ylabel="validation accuracy",
+    ax.set(xlabel="seconds of one core, evaluations included", ylabel="validation accuracy",
            title=f"{TASK}, MiniLM, n = {LOOKS['n_train']}: mean ± s.e. over {curves.seed.nunique()} seeds")  # fmt: skip
     fig.legend(loc="outside lower center", ncols=5)
     lab.picture(fig)
