@@ -49,6 +49,8 @@ def concrete(name: str, value: Any) -> Any:
 
 def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, remedy: str = "") -> Any:
     """A real number or array within [low, high], as float64; JAX arrays stay what they are, and tracers pass unread."""
+    if type(value) in (float, int, np.float64) and low <= value <= high:  # most are, and are many
+        return float(value)
     if is_tracer(value):
         return value
     if is_jax(value):
@@ -74,6 +76,8 @@ def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, re
 
 def size(name: str, value: Any, low: int = 1) -> Any:
     """A whole number of at least `low`, or an array of them (floats with integer values are welcome)."""
+    if type(value) is int and low <= value <= LARGEST_SIZE:
+        return value
     array = real(name, value, low=low, high=LARGEST_SIZE, remedy=f"Give a whole number of at least {low}.")
     if is_tracer(array):
         return array

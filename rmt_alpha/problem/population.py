@@ -317,7 +317,7 @@ class Population(Meaning):
 def _distinct(name: str, targets: Any) -> np.ndarray:
     """The labels of classes, if they tell them apart."""
     targets = np.asarray(targets)
-    L = len(np.unique(targets, axis=0))
+    L = len(set(map(tuple, targets.tolist())))
     if L < len(targets) or L < 2:
         raise ValueError(
             f"{name} must differ from class to class, at least 2 of them, got {L} different of {len(targets)}. "
