@@ -59,7 +59,7 @@ def test_gradients_of_the_eight_numbers(edge):
 def test_the_value_that_was_wrong():
     """p/n + γ = 1: by finite differences, computed once and for all."""
     f = lambda gamma: predict(TransferProblem(5000, 200, 100, 1.0, 1.0, 0.8, 1.0, gamma), 1.0).accuracy  # noqa: E731
-    assert jax.grad(f)(0.5) == pytest.approx(difference(f, 0.5), rel=1e-7)
+    assert jax.grad(jax.jit(f))(0.5) == pytest.approx(difference(f, 0.5), rel=1e-7)
 
 
 def test_gradient_by_alpha():
@@ -234,6 +234,7 @@ def test_what_numpy_computes_refuses_tracers_by_name():
 def test_gradient_by_the_priors_of_many_classes():
     means = 2 * np.eye(3, 30)
 
+    @jax.jit
     def risk(x):
         priors = jnp.stack([x, 0.3 + 0 * x, 0.7 - x])
         return predict(Fit(Population.classes(means, priors=priors), n=60, gamma=1.0)).risk
