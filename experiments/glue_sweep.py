@@ -11,7 +11,7 @@ from rmt_alpha.adapters import finetune_sweep, load_task
 from rmt_alpha.adapters.measure import processor
 
 from .finetuning import PRECISION, store
-from .glue_comparison import report
+from .glue_comparison import report, work
 from .glue_design import pending
 from .glue_records import FOLDER, keep, read
 
@@ -24,10 +24,10 @@ def sweep(folder: Path, hours: float, workers: int) -> int:
     kept, end, here = 0, time.monotonic() + 3600 * hours, processor()
     while time.monotonic() < end and (step := pending(read(folder), here)) is not None:
         cell, jobs = step
-        now = jobs[:workers]
+        jobs.sort(key=lambda one: -work(cell.name, one["method"], "n_dev" not in one))  # the longest first, so that no core waits
         labels = load_task(cell.task).dev.labels
         for asked, record in zip(
-            now, finetune_sweep([one | {"precision": PRECISION} for one in now], store(), workers), strict=True
+            jobs, finetune_sweep([one | {"precision": PRECISION} for one in jobs], store(), workers), strict=True
         ):
             print(
                 f"{keep(folder, cell, asked, record, labels).relative_to(folder)}: {record['cpu_seconds']:.0f} s",
