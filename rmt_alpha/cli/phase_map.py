@@ -13,8 +13,8 @@ import tyro
 from .. import _checks as check
 from ..files import write_whole
 from ..problem import NUMBERS
-from ..problem.numbers import SYMBOLS, axis, headline, is_log_axis
-from ..sweep.phase_map import ALPHAS, GAINS, columns
+from ..problem.numbers import axis, is_log_axis, numbers
+from ..sweep.phase_map import columns
 from .options import EXAMPLE, Count, Number, Problem, as_json, progress, writing
 
 SUFFIXES = (".csv", ".pdf", ".png")
@@ -73,7 +73,7 @@ def phase_map(
     with writing(out):
         write_whole(paths[0], text.getvalue().encode())
         is_log = is_log_axis(x, x_scale), is_log_axis(y, y_scale)
-        draw(paths[1:], x, at_x, y, at_y, values, is_log, headline(made, leave_out=(x, y)))
+        draw(paths[1:], made, x, at_x, y, at_y, values, is_log)
     hurts = float(np.mean(values["accuracy_at_1"] < values["accuracy_at_0"]))
     gain = float(np.max(values["gain_over_1"]))
     if json:
@@ -82,29 +82,17 @@ def phase_map(
     return "\n".join([*paths, summary])
 
 
-def draw(
-    paths: list[str], x: str, at_x: Any, y: str, at_y: Any, values: Any, is_log: tuple[bool, bool], caption: str
-) -> None:
+def draw(paths: list[str], made: Any, x: str, at_x: Any, y: str, at_y: Any, values: Any, log: Any) -> None:
     """Two panels, gain and α*, in every format asked for."""
     from .. import plotting  # here: a second that only pictures should pay
-    from matplotlib.colors import BoundaryNorm  # isort: skip  # after plotting, which imports matplotlib under any MPLBACKEND
 
     with plotting.style():
-        fig, axes = plotting.figure(columns=2, width=3.6, height=3.0, sharey=True)
-        panels = {
-            "gain over α = 1 (points)": (100 * values["gain_over_1"], GAINS),
-            "α*": (np.clip(values["alpha"], -1e6, 1e6), ALPHAS),
-        }
-        for ax, (title, (z, levels)) in zip(axes[0], panels.items(), strict=True):
-            # As many shades for a small step as for a large one.
-            norm = BoundaryNorm(levels, 256, extend="both")
-            filled = plotting.contour_map(ax, at_x, at_y, z, levels, norm=norm)
-            fig.colorbar(filled, ax=ax, ticks=levels)
-            ax.set(title=title, xlabel=f"{SYMBOLS[x]} ({x})")
-            ax.set_xscale("log" if is_log[0] else "linear")
-            ax.set_yscale("log" if is_log[1] else "linear")
-        axes[0][0].set_ylabel(f"{SYMBOLS[y]} ({y})")
-        fig.suptitle(caption, fontsize=7.5)
+        fig, axes = plotting.figure(columns=2, height=2.8, sharey=True)
+        for ax, show, z in zip(axes[0], ("gain", "alpha"), (100 * values["gain_over_1"], values["alpha"]), strict=True):
+            plotting.phase_panel(ax, x, at_x, y, at_y, z, show, log=log)
+            ax.label_outer()
+        fixed = {name: value for name, value in numbers(made).items() if name not in (x, y)}
+        fig.suptitle("theory: " + ", ".join(f"{plotting.SYMBOLS[k]} = {v:g}" for k, v in fixed.items()), fontsize=7.5)
         for path in paths:
             write_whole(path, plotting.to_bytes(fig, path.rpartition(".")[2]))
 

@@ -20,6 +20,8 @@ from .look import (
 )
 from .pictures import (
     SCALES,
+    SYMBOLS,
+    phase_panel,
     plot_accuracy,
     plot_phase_map,
     plot_rank,
@@ -34,11 +36,13 @@ __all__ = [
     "MARKERS",
     "SCALES",
     "STYLE",
+    "SYMBOLS",
     "color_bar",
     "contour_map",
     "figure",
     "legend",
     "normal_density",
+    "phase_panel",
     "plot_accuracy",
     "plot_phase_map",
     "plot_rank",

@@ -37,6 +37,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#E6
 DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 3)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDE, NARROW = 5.5, 3.25  # inches: a page's text, a column of two
+EDGE = 0.06  # of an axis: no contour is labelled nearer to its end
 SEQUENTIAL, DIVERGING = "cividis", "RdBu_r"
 STYLE: Any = {
     "font.size": 8,
@@ -163,7 +164,14 @@ def contour_map(ax: Axes, x: Any, y: Any, z: Any, levels: Any, label: str = "", 
     lines = ax.contour(
         x, y, z, levels=levels, colors=["white" if v < 0.5 else "black" for v in between], linewidths=0.5
     )
-    ax.clabel(lines, fmt=written, fontsize=7)
+    # matplotlib puts labels at the very edge, too, where they are cut off.
+    proposed = ax.clabel(lines, inline=False)
+    fraction = (ax.transData + ax.transAxes.inverted()).transform
+    places = [t.get_position() for t in proposed if np.all(np.abs(fraction(t.get_position()) - 0.5) < 0.5 - EDGE)]
+    for text in proposed:
+        text.remove()
+    if places:
+        ax.clabel(lines, fmt=written, fontsize=7, manual=places)
     if label:
         color_bar(ax.figure, filled, ax, label)
     ax.grid(False)

@@ -13,6 +13,7 @@ from .. import _checks as check
 from ..problem import Fit, TransferProblem, checked_problem
 from ..results import Moments
 from ..simulation.eigenvalues import draw_eigenvalues
+from ..sweep.phase_map import ALPHAS
 from ..theory.low_rank import rank_path
 from ..theory.optimum import optimal_alpha
 from ..theory.predict import Problem, predict
@@ -20,9 +21,15 @@ from ..theory.spectrum import spectrum
 from . import look
 from .look import contour_map, normal_density, own_axes, simulation_points, theory_line
 
-SHOWN = ("transfer", "plain", "gain", "alpha")
 POINTS: tuple[float, ...] = (-20, -10, -5, -2, -0.5, 0, 0.5, 2, 5, 10, 20)
 SCALES: tuple[float, ...] = (0.1, 0.3, 0.5, 0.8, 1, 1.25, 2, 3, 10)
+# Of a phase map: levels, which diverge from 0, and title.
+LEVELS: dict[str, tuple[tuple[float, ...], str]] = {
+    "transfer": (POINTS, r"$\alpha^*$ against $\alpha=0$"),
+    "plain": (POINTS, r"$\alpha=1$ against $\alpha=0$"),
+    "gain": (POINTS, r"$\alpha^*$ against $\alpha=1$"),
+    "alpha": (ALPHAS, r"$\alpha^*$"),
+}
 
 
 def plot_accuracy(
@@ -282,31 +289,32 @@ def plot_phase_map(
     >>> plot_phase_map(problem, "gain").get_ylabel()
     '$\\\\gamma$'
     """
-    check.choice("show", show, SHOWN)
+    check.choice("show", show, tuple(LEVELS))
     x_name, y_name = varying(problem)
     at_x, at_y = np.ravel(getattr(problem, x_name)), np.ravel(getattr(problem, y_name))
     best = optimal_alpha(problem)
     if show == "alpha":
-        z, levels, title = best.alpha, SCALES, r"$\alpha^*$"
+        z = best.alpha
     else:
         zero, one = predict(problem, 0.0).accuracy, predict(problem, 1.0).accuracy
-        levels, title = (
-            POINTS,
-            {
-                "transfer": r"$\alpha^*$ against $\alpha=0$",
-                "plain": r"$\alpha=1$ against $\alpha=0$",
-                "gain": r"$\alpha^*$ against $\alpha=1$",
-            }[show],
-        )
         z = 100 * {"transfer": best.accuracy - zero, "plain": one - zero, "gain": best.accuracy - one}[show]
     with own_axes(ax) as ax:
-        for name, values in (("x", at_x), ("y", at_y)):
-            if values.min() > 0 and values.max() > 30 * values.min():
-                ax.set(**{f"{name}scale": "log"})
-        label = "" if not bar else r"$\alpha^*$" if show == "alpha" else "points of accuracy"
-        ax.mapped = contour_map(ax, at_x, at_y, z, levels, label)  # type: ignore[attr-defined]
-        ax.set(xlabel=SYMBOLS[x_name], ylabel=SYMBOLS[y_name], title=title)
+        phase_panel(ax, x_name, at_x, y_name, at_y, z, show, bar=bar)
     return ax
+
+
+def phase_panel(
+    ax: Axes, x: str, at_x: Any, y: str, at_y: Any, z: Any, show: str, *, bar: bool = True, log: Any = (None, None)
+) -> None:
+    """A map of z (len(y), len(x)) that is known: what `show` says, in points of accuracy or as α*; `log`: which axes are, None: by range."""
+    for name, values, is_log in (("x", at_x, log[0]), ("y", at_y, log[1])):
+        if is_log or (is_log is None and values.min() > 0 and values.max() > 30 * values.min()):
+            ax.set(**{f"{name}scale": "log"})  # before the contours, whose labels lie along them
+    levels, title = LEVELS[show]
+    label = "" if not bar else title if show == "alpha" else "points of accuracy"
+    z = np.clip(z, 2 * levels[0], 2 * levels[-1])  # α* may be infinite
+    ax.mapped = contour_map(ax, at_x, at_y, z, levels, label)  # type: ignore[attr-defined]
+    ax.set(xlabel=SYMBOLS[x], ylabel=SYMBOLS[y], title=title)
 
 
 SYMBOLS = {
