@@ -123,7 +123,7 @@ def choose_alpha(
     >>> decision.take
     1.0
     >>> print(decision.verdict)
-    The source helps: 19.5 [4.6, 34.5] points over the target alone. α = 0.18 [0.03, 4.91] cannot be told from 1 with 40 rows: take 1.
+    The source helps: 19.5 [4.6, 34.5] points over the target alone at α = 1. α = 0.18 [0.03, 4.91] cannot be told from 1 with 40 rows: take 1.
     """
     level = check.share("level", level)
     if options.get("per", "source") != "source":

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 
 from .. import _checks as check
 from ..problem import Fit, TransferProblem, checked_problem
+from ..problem.numbers import ALPHAS
 from ..results import Moments
 from ..simulation.eigenvalues import draw_eigenvalues
-from ..sweep.phase_map import ALPHAS
 from ..theory.low_rank import rank_path
 from ..theory.optimum import optimal_alpha
 from ..theory.predict import Problem, predict
