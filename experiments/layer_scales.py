@@ -89,7 +89,9 @@ def compared(base: str, task: str, seed: int) -> pd.DataFrame:
             name = f"body.encoder.layer.{layer}.{place}.weight"
             W0, W = (weights[name].detach().double().numpy() for weights in (before, after))
             mine = learned.get(f"{layer}.{place}")
-            rows.append({"base": base, "task": task, "seed": seed, "layer": layer, "module": module,
+            rows.append({"base": base, "task": task, "n_train": RECIPE["n_train"], "steps": RECIPE["steps"],
+                         "lr_full": kind.rates["full"], "lr_alpha_lora": kind.rates["alpha-lora"],
+                         "seed": seed, "layer": layer, "module": module,
                          "accuracy": full.record["dev_accuracy"], "majority": full.record["majority_accuracy"],
                          **rescaled(W0, W),
                          "with_learned": np.nan if mine is None else stats.spearmanr(row_scale(W0, W), mine).statistic})  # fmt: skip
