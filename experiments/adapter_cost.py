@@ -97,7 +97,10 @@ def draw(lab: Lab, table: pd.DataFrame) -> None:
                         color=plotting.COLORS[0], marker="o", linestyle="none", elinewidth=0.9)  # fmt: skip
     axes[0, 1].plot(table.memory_ratio, place, color=plotting.COLORS[1], marker="s", linestyle="none")
     for ax, label in zip(axes[0], ("step time / LoRA's", "peak memory / LoRA's"), strict=True):
-        ax.axvline(1, color="black", linewidth=0.8, linestyle=":")
+        ax.axvline(1, color="grey", linewidth=0.7, linestyle=":")
         ax.set(xlabel=label, yticks=place, yticklabels=table.method)
     axes[0, 0].invert_yaxis()
+    fig.suptitle(
+        rf"MiniLM, float32, ${BATCH}\times{LENGTH}$ tokens, one core, $T={EVERY}$; (a) median, and 10 to 90 %, of rounds"
+    )
     lab.picture(fig)

@@ -24,7 +24,7 @@ def run(lab: Lab) -> None:
     jobs = [job(t, m, s, PUBLISHED, lr=lr) for s in seeds for t in PUBLISHED_TASKS for m in PAIR for lr in tried[m]]
     records = lab.table(tidy(runs(jobs)), "runs")
     table = lab.table(staged(records, rate))
-    draw(lab, table)
+    draw(lab, table, records)
     remark(lab, table)
     lab.remark(f"Rates tried: {', '.join(f'{lr:.2g}' for lr in sorted(records.lr.unique()))}.")
 
@@ -51,21 +51,23 @@ def staged(records: pd.DataFrame, rate: dict[str, float]) -> pd.DataFrame:
     return table.assign(difference=table["alpha-lora"] - table["lora"])
 
 
-def draw(lab: Lab, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(width=5.4, height=3.0)
-    ax = axes[0, 0]
+def draw(lab: Lab, table: pd.DataFrame, records: pd.DataFrame) -> None:
+    fig, axes = plotting.figure(height=3.0)
+    ax, tasks = axes[0, 0], table.task.unique()
     for i, stage in enumerate(STAGES):
         here = table[table.stage == stage]
-        groups = [here[here.task == task].difference for task in PUBLISHED_TASKS] + [here.difference]
+        groups = [here[here.task == task].difference for task in tasks] + [here.difference]
         for k, group in enumerate(groups):
             low, high = interval(group)
             ax.errorbar(k + 0.18 * (i - 1.5), 100 * group.mean(), yerr=[[100 * (group.mean() - low)], [100 * (high - group.mean())]],
-                        color=plotting.COLORS[i], marker=plotting.MARKERS[i], markersize=4, elinewidth=0.9,
+                        color=plotting.COLORS[i], marker=plotting.MARKERS[i], linestyle="none", elinewidth=0.9,
                         label=stage if k == 0 else None)  # fmt: skip
-    ax.axhline(0, color="black", linewidth=0.8, linestyle=":")
-    ax.axvline(len(PUBLISHED_TASKS) - 0.5, color="black", linewidth=0.5)
-    ax.set(
-        xticks=range(len(PUBLISHED_TASKS) + 1), xticklabels=[*PUBLISHED_TASKS, "all"], ylabel="α-LoRA − LoRA, points"
+    ax.axhline(0, color="grey", linewidth=0.7, linestyle=":")
+    ax.axvline(len(tasks) - 0.5, color="black", linewidth=0.5)
+    ax.set(xticks=range(len(tasks) + 1), xticklabels=[*tasks, "all"], ylabel=r"$\alpha$-LoRA $-$ LoRA (points)")
+    first = records.iloc[0]
+    ax.set_title(
+        rf"MiniLM, $n={first.n_train}$, {first.steps} steps: mean over {records.seed.nunique()} seeds, 95 % interval"
     )
     fig.legend(loc="outside lower center", ncols=2)
     lab.picture(fig)
