@@ -41,7 +41,7 @@ LEGEND = (
 
 UNITS = (
     "In the data files accuracies and their differences are fractions (pictures show points or per cent), `…_se` is a standard "
-    "error, `…_sd` a standard deviation, and every parameter has its column."
+    "error, `…_sd` a standard deviation. Parameters have their columns; one that never varies may stand in the picture's title only."
 )
 
 
