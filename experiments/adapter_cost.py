@@ -30,7 +30,8 @@ def run(lab: Lab) -> None:
         # LoRA twice in one process, next to the method: the machine's mood is the same for both.
         seconds = timed(method, rounds)
         ratio = np.divide(*seconds.mean(axis=1).T)  # of each round, own steps on α included
-        rows.append({"method": method, "step_seconds": np.median(seconds[:, :, 0]), "time_ratio": np.median(ratio),
+        rows.append({"method": method, "batch_size": BATCH, "tokens": LENGTH, "every": EVERY,
+                     "step_seconds": np.median(seconds[:, :, 0]), "time_ratio": np.median(ratio),
                      "low": np.quantile(ratio, 0.1), "high": np.quantile(ratio, 0.9),
                      "step_ratio": np.divide(*np.median(seconds, axis=(0, 1)))})  # fmt: skip
     table = pd.DataFrame(rows)

@@ -37,11 +37,16 @@ def run(lab: Lab) -> None:
                     delta.copy_((a * learned[name] + b - 1).view_as(delta))
                 return scores(done.model, rows, nullcontext)[1]
 
-        slices += [{"seed": seed, "slice": "a α", "at": a, "accuracy": accuracy(a, 0)} for a in FACTORS]
-        slices += [{"seed": seed, "slice": "α + b", "at": b, "accuracy": accuracy(1, b)} for b in SHIFTS]
-        slices += [{"seed": seed, "slice": "a α + 1 − a", "at": a, "accuracy": accuracy(a, 1 - a)} for a in FACTORS]
+        known = {"n_train": LARGE["n_train"], "steps": LARGE["steps"], "lr": rate, "seed": seed}
+        slices += [known | {"slice": "a α", "at": a, "accuracy": accuracy(a, 0)} for a in FACTORS]
+        slices += [known | {"slice": "α + b", "at": b, "accuracy": accuracy(1, b)} for b in SHIFTS]
+        slices += [known | {"slice": "a α + 1 − a", "at": a, "accuracy": accuracy(a, 1 - a)} for a in FACTORS]
         if seed == lab.seed:
-            maps = [{"a": a, "b": b, "accuracy": accuracy(a, b)} for a in FACTORS[::COARSE] for b in SHIFTS[::COARSE]]
+            maps = [
+                known | {"a": a, "b": b, "accuracy": accuracy(a, b)}
+                for a in FACTORS[::COARSE]
+                for b in SHIFTS[::COARSE]
+            ]
     table, field = lab.table(pd.DataFrame(slices)), lab.table(pd.DataFrame(maps), "map")
     draw(lab, table, field)
     mean = table.groupby(["slice", "at"]).accuracy.mean()

@@ -24,7 +24,8 @@ def run(lab: Lab) -> None:
     records = runs(job(t, "alpha-lora", s, LONG, lr=rate) for s in seeds for t in TASKS)
     vectors = {(r.task, int(r.seed)): stacked(r.row_scales) for r in records.itertuples()}  # (layers, 2, rows)
     mean = {task: np.mean([v for (t, _), v in vectors.items() if t == task], axis=0) for task in TASKS}
-    rows = [described("MiniLM", task, v, s) for (task, s), v in vectors.items()]
+    known = {"n_train": LONG["n_train"], "steps": LONG["steps"], "lr": rate}
+    rows = [described("MiniLM", task, v, s).assign(**known) for (task, s), v in vectors.items()]
     path = published(AUTHORS)
     theirs = {} if path is None else dict(np.load(path))
     rows += [described("RoBERTa, the authors'", task, v) for task, v in theirs.items()]
@@ -142,6 +143,6 @@ def draw(lab: Lab, table: pd.DataFrame) -> None:
     fig.suptitle(
         rf"median and quartiles of $\alpha$ over rows"
         "\n"
-        rf"MiniLM: $n={LONG['n_train']}$, {LONG['steps']} steps, mean over {table.seed.nunique()} seeds{theirs}"
+        rf"MiniLM: $n={table.n_train[0]:g}$, {table.steps[0]:g} steps, mean over {table.seed.nunique()} seeds{theirs}"
     )
     lab.picture(fig)

@@ -24,7 +24,7 @@ def run(lab: Lab) -> None:
     jobs = [job(t, m, s, PUBLISHED, lr=lr) for s in seeds for t in PUBLISHED_TASKS for m in PAIR for lr in tried[m]]
     records = lab.table(tidy(runs(jobs)), "runs")
     table = lab.table(staged(records, rate))
-    draw(lab, table, records)
+    draw(lab, table)
     remark(lab, table)
     lab.remark(f"Rates tried: {', '.join(f'{lr:.2g}' for lr in sorted(records.lr.unique()))}.")
 
@@ -33,7 +33,7 @@ def staged(records: pd.DataFrame, rate: dict[str, float]) -> pd.DataFrame:
     """One row per stage, task and seed: accuracy of both methods, each stage choosing more on the test set than the one before."""
     rows = []
     for task, here in records.groupby("task"):
-        searched, tuned = {}, {}
+        searched, tuned, known = {}, {}, {name: here[name].iloc[0] for name in ("n_train", "steps")}
         for method, group in here.groupby("method"):
             wide = group.pivot(index="seed", columns="lr", values="dev_accuracy")
             nearest = wide.columns[np.abs(wide.columns / rate[method] - 1).argmin()]
@@ -44,14 +44,14 @@ def staged(records: pd.DataFrame, rate: dict[str, float]) -> pd.DataFrame:
                 BOTH: (tuned["alpha-lora"], tuned["lora"]), ONLY_ALPHA: (tuned["alpha-lora"], plain[1])}  # fmt: skip
         for stage, (one, other) in both.items():
             rows += [
-                {"stage": stage, "task": task, "seed": seed, "alpha-lora": one[seed], "lora": other[seed]}
+                {"stage": stage, "task": task, **known, "seed": seed, "alpha-lora": one[seed], "lora": other[seed]}
                 for seed in one.index
             ]
     table = pd.DataFrame(rows)
     return table.assign(difference=table["alpha-lora"] - table["lora"])
 
 
-def draw(lab: Lab, table: pd.DataFrame, records: pd.DataFrame) -> None:
+def draw(lab: Lab, table: pd.DataFrame) -> None:
     fig, axes = plotting.figure(height=3.0)
     ax, tasks = axes[0, 0], table.task.unique()
     for i, stage in enumerate(STAGES):
@@ -65,9 +65,9 @@ def draw(lab: Lab, table: pd.DataFrame, records: pd.DataFrame) -> None:
     ax.axhline(0, color="grey", linewidth=0.7, linestyle=":")
     ax.axvline(len(tasks) - 0.5, color="black", linewidth=0.5)
     ax.set(xticks=range(len(tasks) + 1), xticklabels=[*tasks, "all"], ylabel=r"$\alpha$-LoRA $-$ LoRA (points)")
-    first = records.iloc[0]
+    first = table.iloc[0]
     ax.set_title(
-        rf"MiniLM, $n={first.n_train}$, {first.steps} steps: mean over {records.seed.nunique()} seeds, 95 % interval"
+        rf"MiniLM, $n={first.n_train}$, {first.steps} steps: mean over {table.seed.nunique()} seeds, 95 % interval"
     )
     fig.legend(loc="outside lower center", ncols=2)
     lab.picture(fig)
