@@ -121,7 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     else:  # a run of some leaves the page of all alone
         trials = "" if options.trials is None else f" --trials {options.trials}"
         text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND} {UNITS}\n\n{markdown(outcomes)}"
-        text += f"\nBy name only:\n\n{by_name(options.out)}"
+        text += f"\nBy name only:\n\n{on_request(options.out)}"
         write_whole(options.out / "README.md", text.encode())
         if line := skipped(outcomes):
             print(line)
@@ -226,7 +226,7 @@ def markdown(outcomes: list[Outcome]) -> str:
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
-def by_name(out: Path) -> str:
+def on_request(out: Path) -> str:
     """The experiments that run by name only, with what lies in the folder of those that have run."""
     lines = []
     for name in ON_REQUEST:
