@@ -52,10 +52,14 @@ def choose(
 
     out = out.expanduser()
     if not out.name or out.is_dir():
-        raise ValueError(f"out must be the beginning of two files' names, got the folder '{out}'. Write {out / 'alpha'}, say.")
+        raise ValueError(
+            f"out must be the beginning of two files' names, got the folder '{out}'. Write {out / 'alpha'}, say."
+        )
     picture, model = (out.with_name(out.name + suffix) for suffix in (".png", ".json"))
     if model.resolve() == Path(source).expanduser().resolve():
-        raise ValueError(f"out must not be where SOURCE lies, got '{out}': {model} would be overwritten. Choose another.")
+        raise ValueError(
+            f"out must not be where SOURCE lies, got '{out}': {model} would be overwritten. Choose another."
+        )
     if source.endswith(".json"):
         given: Any = load_classifier(source)
         X, y, left_out = read_rows(target, label, text, keep=given.features or ())
@@ -133,14 +137,20 @@ def draw_curve(ax: Any, decision: Any) -> None:
     from .. import plotting
 
     curve = decision.curve
-    ax.plot(curve.alpha, 100 * curve.accuracy, color="0.35", lw=1.0, label=rf"left-out rows, $\gamma={curve.gamma:.3g}$")
+    ax.plot(
+        curve.alpha, 100 * curve.accuracy, color="0.35", lw=1.0, label=rf"left-out rows, $\gamma={curve.gamma:.3g}$"
+    )
     ax.fill_between(curve.alpha, 100 * curve.accuracy_low, 100 * curve.accuracy_high, color="0.88", lw=0,
                     label=f"their {100 * curve.level:.0f} % band")  # fmt: skip
     if curve.theory is not None:
         plotting.theory_line(ax, curve.alpha, 100 * curve.theory, 0, label="theory: Gaussian scores")
     low, high = (max(min(v, curve.alpha[-1]), curve.alpha[0]) for v in decision.interval)
     ax.axvspan(low, high, color=plotting.COLORS[1], alpha=0.12, lw=0, label=r"95 % interval of $\alpha$")
-    marks = {"chosen": (decision.alpha, r"$\alpha$ chosen"), "1": (1.0, r"$\alpha=1$, own $\gamma$"), "0": (0.0, r"$\alpha=0$, own $\gamma$")}
+    marks = {
+        "chosen": (decision.alpha, r"$\alpha$ chosen"),
+        "1": (1.0, r"$\alpha=1$, own $\gamma$"),
+        "0": (0.0, r"$\alpha=0$, own $\gamma$"),
+    }
     for i, (key, (alpha, name)) in enumerate(marks.items()):
         value = 100 * decision.accuracy[key].value
         look = {"color": plotting.COLORS[i + 1], "ms": 6, "zorder": 5}

@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import tyro
 
-from .. import _checks as check
 from ..problem.numbers import PARAMETERS, Numbers
 
 Count = Annotated[float, tyro.conf.arg(metavar="COUNT")]  # a float, so that 1e6 is a count too

@@ -127,7 +127,9 @@ def choose_alpha(
     """
     level = check.share("level", level)
     if options.get("per", "source") != "source":
-        raise ValueError(f"per must be 'source' here, got {options['per']!r}: one α is chosen. Fit AlphaRidgeClassifier.")
+        raise ValueError(
+            f"per must be 'source' here, got {options['per']!r}: one α is chosen. Fit AlphaRidgeClassifier."
+        )
     X, y = _pair("target", target)
     names = _columns(X)
     scaling, shared = None, 0
@@ -184,16 +186,16 @@ def choose_alpha(
     model = chosen if take == alpha else models[f"{take:g}"]
     few = int(np.bincount(chosen.left_out_.codes).min())
     if few < FEWEST:
-        verdict = (
-            f"Whether the source helps cannot be told: a class has {few} of the {n} rows, and it takes {FEWEST}. Take {take:g}."
-        )
+        verdict = f"Whether the source helps cannot be told: a class has {few} of the {n} rows, and it takes {FEWEST}. Take {take:g}."
     else:
         helps = {"": gain["0"], " at α = 1": over("1", "0")}
         if alpha in (0.0, 1.0):
             del helps[""]
         verdict = _verdict(alpha, low, high, take, helps, gain, n)
     if shared:
-        verdict = f"{shared} of the target's rows are rows of the source, which makes it look better than it is. {verdict}"
+        verdict = (
+            f"{shared} of the target's rows are rows of the source, which makes it look better than it is. {verdict}"
+        )
     return Decision(
         alpha, (low, high), chosen.gamma_, take, accuracy, gain, n, shared, level, verdict, curve, model, scaling, names
     )
@@ -253,10 +255,14 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
                 f"{name} has no label in row {int(gaps.argmax())}. Drop such rows; those of the target may be given as unlabelled."
             )
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The number of unique classes")  # one row of each of many classes is a case
+            warnings.filterwarnings(
+                "ignore", "The number of unique classes"
+            )  # one row of each of many classes is a case
             kind = type_of_target(given[1], input_name=f"the labels of {name}")
         if name == "source" and 2 < len(labels) == len(np.unique(labels)):
-            raise ValueError(f"source has a label of its own for each of its {len(labels)} rows. Is that the column of classes?")
+            raise ValueError(
+                f"source has a label of its own for each of its {len(labels)} rows. Is that the column of classes?"
+            )
     if kind not in ("binary", "multiclass"):
         raise ValueError(
             f"the labels of {name} must be classes, got {kind} values. Cut them into classes; for regression use AlphaRidge."

@@ -81,7 +81,9 @@ class AlphaRidge(RegressorMixin, AlphaRidgeBase):
                     best = loss, loo, alpha
         assert best is not None
         _, loo, alpha = best
-        bounds = partial(_least_squares_bounds, loo, given, targets, path.omega, self.per == "output", self.fit_intercept)
+        bounds = partial(
+            _least_squares_bounds, loo, given, targets, path.omega, self.per == "output", self.fit_intercept
+        )
         self._keep(starts, alpha, bounds, float(loo.gamma) * unit**2)
         coef, intercept = path.fit(float(loo.gamma), alpha)
         several = y.ndim == 2
@@ -122,6 +124,13 @@ def _least_squares(
 
 
 def _least_squares_bounds(
-    loo: LeaveOneOut, given: np.ndarray | None, targets: np.ndarray, omega: np.ndarray, per_output: bool, intercept: bool
+    loo: LeaveOneOut,
+    given: np.ndarray | None,
+    targets: np.ndarray,
+    omega: np.ndarray,
+    per_output: bool,
+    intercept: bool,
 ) -> np.ndarray:
-    return np.stack([given, given]) if given is not None else _least_squares(loo, targets, omega, per_output, intercept)[1]
+    return (
+        np.stack([given, given]) if given is not None else _least_squares(loo, targets, omega, per_output, intercept)[1]
+    )

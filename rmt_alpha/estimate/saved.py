@@ -106,5 +106,7 @@ def load_classifier(path: str | Path) -> SavedClassifier:
     data = read_record(path, REMEDY)
     if data.pop("format", None) != FORMAT:
         raise DamagedFileError(f"{path} is not a classifier that this version of rmt_alpha saved. {REMEDY}")
-    arrays: dict[str, Any] = {k: np.asarray(data.pop(k)) for k in ("coef", "intercept", "classes", "offset", "deviation")}
+    arrays: dict[str, Any] = {
+        k: np.asarray(data.pop(k)) for k in ("coef", "intercept", "classes", "offset", "deviation")
+    }
     return SavedClassifier(**arrays, **data)

@@ -39,7 +39,9 @@ def scaling_rows(target: Any, source: Any = None, unlabelled: Any = None) -> Sca
     target = check.matrix("target", target)
     if unlabelled is not None:
         rows = np.vstack([check.matrix("unlabelled", unlabelled, columns=target.shape[1]), target])
-        return Scaling(rows.mean(axis=0), _positive(rows.var(axis=0), np.abs(rows).max(axis=0)), "unlabelled rows of the target")
+        return Scaling(
+            rows.mean(axis=0), _positive(rows.var(axis=0), np.abs(rows).max(axis=0)), "unlabelled rows of the target"
+        )
     mean, variance, n, size = target.mean(axis=0), target.var(axis=0), len(target), np.abs(target).max(axis=0)
     if source is None:
         return Scaling(mean, _positive(variance, size), "the target's own rows")

@@ -11,7 +11,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from rmt_alpha.cli import main
-from rmt_alpha.estimate import AlphaRidge, AlphaRidgeClassifier, accuracy_curve, choose_alpha, load_classifier, scaling_rows
+from rmt_alpha.estimate import (
+    AlphaRidge,
+    AlphaRidgeClassifier,
+    accuracy_curve,
+    choose_alpha,
+    load_classifier,
+    scaling_rows,
+)
 from rmt_alpha.estimate.tables import read_rows
 
 E = np.eye(20)
@@ -180,8 +187,13 @@ def test_zeros_and_twins_of_sparse_rows():
     X, y = np.r_[X, X[:5]], np.r_[y, y[:5]]
     explicit = sparse.csr_array(X)
     explicit.data[-1], explicit.indices = explicit.data[-1], explicit.indices.copy()
-    one = sparse.coo_array((np.r_[explicit.data, 0.0], (np.r_[explicit.tocoo().coords[0], 40], np.r_[explicit.indices, 19])), X.shape)
-    fits = [AlphaRidgeClassifier(E[0], gamma=1.0).fit(Z, y).alpha_ for Z in (X, np.where(X == 0, -0.0, X), sparse.csr_array(one))]
+    one = sparse.coo_array(
+        (np.r_[explicit.data, 0.0], (np.r_[explicit.tocoo().coords[0], 40], np.r_[explicit.indices, 19])), X.shape
+    )
+    fits = [
+        AlphaRidgeClassifier(E[0], gamma=1.0).fit(Z, y).alpha_
+        for Z in (X, np.where(X == 0, -0.0, X), sparse.csr_array(one))
+    ]
     assert fits[1] == fits[0] and fits[2] == pytest.approx(fits[0])
 
 

@@ -264,8 +264,14 @@ def test_columns_that_number_the_rows_are_no_features(tmp_path):
         (["s.csv", "semicolons.csv"], "It is separated by semicolons"),
         (["s.csv", "bare.csv"], "holds no names but numbers (1, 2.5, 1.1)"),
         (["s.csv", "amounts.csv"], "amounts.csv: column 'label' must hold classes, got real numbers such as 0.1"),
-        (["s.json", "fewer.csv"], "target lacks 2 of the 60 columns that the classifier was fitted on: f3, f4. Add them"),
-        (["s.json", "t.csv", "--out", "s"], "--out must not be where SOURCE lies, got 's': s.json would be overwritten"),
+        (
+            ["s.json", "fewer.csv"],
+            "target lacks 2 of the 60 columns that the classifier was fitted on: f3, f4. Add them",
+        ),
+        (
+            ["s.json", "t.csv", "--out", "s"],
+            "--out must not be where SOURCE lies, got 's': s.json would be overwritten",
+        ),
         (["s.csv", "t.csv", "--out", "."], "--out must be the beginning of two files' names, got the folder '.'"),
         (["s.csv", "unlabelled.csv"], "target has no labelled row"),
         (["one.csv", "t.csv"], "source must be rows and labels of at least two classes: y holds one class, 'no'"),
@@ -297,7 +303,9 @@ def test_words_for_small_numbers():
         said.startswith("Whether the source helps cannot be told from 40 rows")
         and "α = 9e-05 [-0.0002, 0.0002]" in said
     )
-    assert _verdict(1.5, 1.2, np.inf, 1.5, {"": Estimate(0.1, 0.05, 0.2)}, gain, 40).startswith("The source helps: 10.0")
+    assert _verdict(1.5, 1.2, np.inf, 1.5, {"": Estimate(0.1, 0.05, 0.2)}, gain, 40).startswith(
+        "The source helps: 10.0"
+    )
 
 
 def test_settings_of_a_decision_are_checked():
