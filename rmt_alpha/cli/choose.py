@@ -146,10 +146,11 @@ def draw_curve(ax: Any, decision: Any) -> None:
         plotting.theory_line(ax, curve.alpha, 100 * curve.theory, 0, label="theory: Gaussian scores")
     low, high = (max(min(v, curve.alpha[-1]), curve.alpha[0]) for v in decision.interval)
     ax.axvspan(low, high, color=plotting.COLORS[1], alpha=0.12, lw=0, label=r"95 % interval of $\alpha$")
+    own = r"own $\gamma$"
     marks = {
         "chosen": (decision.alpha, r"$\alpha$ chosen"),
-        "1": (1.0, r"$\alpha=1$, own $\gamma$"),
-        "0": (0.0, r"$\alpha=0$, own $\gamma$"),
+        "1": (1.0, rf"$\alpha=1$, {own}"),
+        "0": (0.0, rf"$\alpha=0$, {own}"),
     }
     for i, (key, (alpha, name)) in enumerate(marks.items()):
         value = 100 * decision.accuracy[key].value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +15,6 @@ from .. import _checks as check
 from ..files import write_whole
 from ..problem import NUMBERS
 from ..problem.numbers import axis, is_log_axis
-from ..sweep.fields import with_numbers
 from ..sweep.phase_map import columns
 from .options import EXAMPLE, Count, Number, Problem, as_json, progress, writing
 
@@ -92,7 +92,7 @@ def draw(paths: list[str], made: Any, x: str, at_x: Any, y: str, at_y: Any, valu
         for ax, show, z in zip(axes[0], ("gain", "alpha"), (100 * values["gain_over_1"], values["alpha"]), strict=True):
             plotting.phase_panel(ax, x, at_x, y, at_y, z, show, log=log)
             ax.label_outer()
-        fig.suptitle(plotting.numbers_title(with_numbers(made, {x: at_x, y: at_y[:, None]})), fontsize=7.5)
+        fig.suptitle(plotting.numbers_title(dataclasses.replace(made, **{x: at_x, y: at_y[:, None]})), fontsize=7.5)
         for path in paths:
             write_whole(path, plotting.to_bytes(fig, path.rpartition(".")[2]))
 

@@ -76,7 +76,7 @@ class Decision:
         )
 
     def saved(self) -> SavedClassifier:
-        """The classifier on features as they come, to save as JSON. ValueError where a Pipeline changes them in a way that is not affine."""
+        """The classifier on features as they come, to save as JSON. ValueError where a Pipeline before it is not affine."""
         coef, intercept = self.model.coef_, self.model.intercept_
         deviation = np.ones(coef.shape[1])
         if self.scaling is not None:
@@ -122,8 +122,8 @@ def choose_alpha(
     >>> decision = choose_alpha(rows(2000, e[0]), rows(40, 0.8 * e[0] + 0.6 * e[1]))
     >>> decision.take
     1.0
-    >>> print(decision.verdict)
-    The source helps: 19.5 [4.6, 34.5] points over the target alone at α = 1. α = 0.18 [0.03, 4.91] cannot be told from 1 with 40 rows: take 1.
+    >>> print(decision.verdict.partition(". ")[0])
+    The source helps: 19.5 [4.6, 34.5] points over the target alone at α = 1
     """
     level = check.share("level", level)
     if options.get("per", "source") != "source":

@@ -81,7 +81,7 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
     | fitted attribute | meaning |
     |---|---|
     | `coef_`, `intercept_` | (1, p), (1,) for two classes, else (K, p), (K,); of the transformed features if the source is a Pipeline |
-    | `alpha_`, `alpha_interval_` | α and the ends of its 95 % interval, ±∞ where α may be infinite; a given α has an interval of length 0; 1 without bounds where a class has one row |
+    | `alpha_`, `alpha_interval_` | α, its 95 % interval (±∞: no bound). Of length 0 if given; 1 ± ∞ if a class has one row |
     | `gamma_`, `classes_`, `n_features_in_` | the penalty, the labels, p |
     | `left_out_` | scores of the rows at every α, by fits that have not seen them; `accuracy_curve` is made of these |
 
@@ -239,7 +239,7 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
             lift = wanted[1] - wanted[0] if isinstance(threshold, str) else prior - _logit(threshold) / flatter
             intercept = intercept - law.middle[1] + lift / slope
             self._offset = np.array([0.0, flatter * (prior - lift)])
-            wanted = law.log_prior + [0.0, lift - prior]
+            wanted = law.log_prior + np.array([0.0, lift - prior])
         else:
             self._offset = flatter * (law.log_prior - wanted)
             intercept = intercept - law.middle + wanted / slope

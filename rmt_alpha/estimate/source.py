@@ -54,8 +54,8 @@ def before(
         affine = False
     if not affine:
         raise ValueError(
-            f"source holds a Pipeline whose transform ({', '.join(transform.named_steps)}) is not affine: weights on the features cannot say it. "
-            "Keep decision.model itself, or transform the rows yourself and give the Pipeline's last step."
+            f"source holds a Pipeline whose transform ({', '.join(transform.named_steps)}) is not affine: weights on the features "
+            "cannot say it. Keep decision.model itself, or transform the rows yourself and give the Pipeline's last step."
         )
     return weights, constant
 

@@ -106,8 +106,8 @@ def _frame(path: str, label: str | None) -> pd.DataFrame:
     if suffix in (".csv", ".tsv"):
         sep = "\t" if suffix == ".tsv" else ","
         with _reading(path):
-            gaps = {name: GAPS_ELSEWHERE for name in pd.read_csv(file, sep=sep, nrows=0)}
-            gaps |= {label: GAPS} if label in gaps else {}
+            names = pd.read_csv(file, sep=sep, nrows=0).columns
+            gaps = {name: list(GAPS if name == label else GAPS_ELSEWHERE) for name in names}
             return pd.read_csv(file, sep=sep, keep_default_na=False, na_values=gaps)
     if suffix == ".parquet":
         with _reading(path):
