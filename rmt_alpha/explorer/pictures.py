@@ -62,35 +62,34 @@ def curve_spec(shown: Shown) -> dict[str, Any]:
     simulation = {"datum": "simulation", "type": "nominal", "title": None, "scale": {"range": [INK]}}
     fill = {} if shown.points.empty else {"fill": simulation}
 
-    def pointer(at: str, ink: str, words: str, dy: Any) -> list[dict[str, Any]]:
-        """A rule at the parameter `at`, a point on each line, and its values in words."""
-        here = {"filter": f"{at} != null && abs(datum.alpha - {at}) <= {(high - low) / (CURVE - 1) / 2 * 1.0001}"}
-        said = {"window": [{"op": "row_number", "as": "row"}]}, {"calculate": words, "as": "said"}
+    def pointer(table: str, dy: Any, *here: Any) -> list[dict[str, Any]]:
+        """A point on each line, and its values in words, for the rows of `table` that are `here`."""
         text = {"x": {"value": "width"}, "y": {"value": "height"}, "text": {"field": "said"}}
         halo = {"stroke": "var(--card, white)", "strokeWidth": 4, "strokeJoin": "round"}
         return [
-            _layer("curve", "rule", {"x": x}, here, color=ink, cursor="ew-resize"),
-            _layer("curve", "point", {**xy, **color}, here, size=70),
-            *(_layer("curve", "text", text, here, *said, align="right", dx=-8, dy=dy, **way) for way in (halo, {})),
+            _layer(table, "point", {**xy, **color}, *here, size=70),
+            *(_layer(table, "text", text, *here, align="right", dx=-8, dy=dy, **way) for way in (halo, {})),
         ]
 
-    value = "format(datum.accuracy, '.2%')"
-    own = f"datum.row > 1 ? '' : 'your α = ' + format(alpha, '.4~g') + ': ' + {value}"
-    other = f"'α = ' + format(datum.alpha, '.3~f') + ', ' + datum.series + ': ' + {value}"
+    near = {"filter": f"hover != null && abs(datum.alpha - hover) <= {(high - low) / (CURVE - 1) / 2 * 1.0001}"}
+    words = "'α = ' + format(datum.alpha, '.3~f') + ', ' + datum.series + ': ' + format(datum.accuracy, '.2%')"
+    said = {"window": [{"op": "row_number", "as": "row"}]}, {"calculate": words, "as": "said"}
     layers = [
         _layer("band", "area", between, color=GREY, opacity=0.25),
         _layer("curve", "line", {**xy, **color, **dash}, strokeWidth=2.5),
         _layer("points", "rule", between),
         _layer("points", "point", {**xy, **fill}, size=30),
         _layer("marks", "point", {**xy, **shape}, size=110),
-        *pointer("alpha", ORANGE, own, -14),
-        *pointer("hover", GREY, other, {"expr": "-14 - 17 * datum.row"}),
+        _layer("own", "rule", {"x": x}, {"calculate": "alpha", "as": "alpha"}, color=ORANGE, cursor="ew-resize"),
+        *pointer("own", -14),
+        _layer("curve", "rule", {"x": x}, near, color=GREY, cursor="ew-resize"),
+        *pointer("curve", {"expr": "-14 - 17 * datum.row"}, near, *said),
     ]
     return _spec(340, layers, alpha=0, hover=None)
 
 
-def curve_tables(shown: Shown, pinned: dict[str, Shown]) -> dict[str, pd.DataFrame]:
-    """The rows of the curve's picture; a mark outside the range stands at its edge, with an arrow."""
+def curve_tables(shown: Shown, pinned: dict[str, Shown], alpha: float) -> dict[str, pd.DataFrame]:
+    """The rows of the curve's picture, your α among them; a mark outside the range stands at its edge, with an arrow."""
     main, marks = shown.lines.iloc[:CURVE], shown.marks.drop("own", errors="ignore")
     at, ends = marks["alpha"], main["alpha"].iloc[[0, -1]]
     said = np.where(at < ends.iloc[0], "← ", "") + marks["said"] + np.where(at > ends.iloc[1], " →", "")
@@ -98,14 +97,19 @@ def curve_tables(shown: Shown, pinned: dict[str, Shown]) -> dict[str, pd.DataFra
     accuracy = marks["accuracy"].where(inside == at, np.interp(inside, main["alpha"], main["accuracy"]))
     rows = pd.DataFrame({"order": range(len(at)), "alpha": inside, "accuracy": accuracy, "said": said})
     lines = pd.concat([shown.lines, *(other.lines.assign(series=name) for name, other in pinned.items())])
-    return {"curve": lines, "marks": rows, "points": shown.points, "band": shown.band}
+    own = shown.marks["accuracy"].get("own", np.interp(alpha, main["alpha"], main["accuracy"]))
+    said = f"your α = {written(alpha, 5)}: {100 * own:.2f} %"
+    your = pd.DataFrame([{"alpha": alpha, "accuracy": own, "series": main["series"].iloc[0], "said": said}])
+    your = your[your["alpha"].between(*ends)]
+    return {"curve": lines, "marks": rows, "points": shown.points, "band": shown.band, "own": your}
 
 
 def curve(shown: Shown, pinned: dict[str, Shown], state: State) -> dict[str, Any]:
     """All of the curve's picture."""
     if shown.lines.empty:
         return {"spec": {}, "tables": {}, "label": "nothing yet"}
-    signals, tables = {"alpha": float(state.alpha)}, curve_tables(shown, pinned)
+    alpha = float(state.alpha)
+    signals, tables = {"alpha": alpha}, curve_tables(shown, pinned, alpha)
     return {"spec": curve_spec(shown), "signals": signals, "tables": tables, "label": shown.words[0]}
 
 

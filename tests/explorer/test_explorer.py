@@ -208,7 +208,7 @@ def test_a_map_s_cells_cover_it():
 
 def test_the_curve_s_rows():
     shown = results.curve(FULL)
-    tables = pictures.curve_tables(shown, {"pin 1": results.curve(State(beta=0.2))})
+    tables = pictures.curve_tables(shown, {"pin 1": results.curve(State(beta=0.2))}, 3.0)
     lines = tables["curve"].groupby("series", sort=False)["accuracy"].apply(np.array)
     assert list(lines.index) == ["theory", "pin 1"]
     np.testing.assert_array_equal(lines["theory"], shown.lines["accuracy"])
@@ -219,10 +219,20 @@ def test_the_curve_s_rows():
 
 def test_a_mark_outside_the_range_stands_at_its_edge():
     shown = results.curve(State(alpha_low=2.0, alpha_high=5.0))
-    marks = pictures.curve_tables(shown, {})["marks"]
+    marks = pictures.curve_tables(shown, {}, 3.0)["marks"]
     assert list(marks["said"]) == ["α* = 7.47 →", "← α = 1", "← α = 0", "← ᾱ = −0.314"]
     assert list(marks["alpha"]) == [5.0, 2.0, 2.0, 2.0]
     assert list(marks["accuracy"]) == [shown.lines["accuracy"].iloc[-1], *[shown.lines["accuracy"][0]] * 3]
+
+
+def test_your_alpha_is_in_the_picture_what_it_is_in_the_table(plain):
+    state = State(alpha=2.5, alpha_low=-300.0, alpha_high=300.0)  # between two points of the curve
+    shown = results.curve(state)
+    own = pictures.curve_tables(shown, {}, state.alpha)["own"]
+    assert own[["alpha", "accuracy"]].to_dict("list") == {"alpha": [2.5], "accuracy": [shown.marks.accuracy.own]}
+    file = drawn(**pictures.curve(shown, {}, state)).file("svg").decode()
+    assert f"your α = 2.5: {100 * shown.marks.accuracy.own:.2f} %" in file
+    assert pictures.curve_tables(shown, {}, 400.0)["own"].empty  # outside, there is nothing to stand on
 
 
 def test_infinite_alpha_is_drawn_and_said(monkeypatch):
@@ -232,7 +242,7 @@ def test_infinite_alpha_is_drawn_and_said(monkeypatch):
     )
     shown = results.curve(State())
     assert "approached" in shown.words[0] and "∞" in pictures.table(shown, {})
-    assert "α* = ∞ →" in list(pictures.curve_tables(shown, {})["marks"]["said"])
+    assert "α* = ∞ →" in list(pictures.curve_tables(shown, {}, 3.0)["marks"]["said"])
     assert list(results.rank_table(THREE, dataclasses.replace(shown))["series"].unique()) == ["your α", "α = 1"]
 
 
@@ -461,7 +471,7 @@ def test_a_mark_keeps_its_shape_when_its_value_changes():
     shape = next(layer for layer in spec["layer"] if layer["data"]["name"] == "marks")["encoding"]["shape"]
     assert shape["sort"] == {"field": "order"}  # not that of appearance, which a picture that stays remembers
     for state in (State(), State(beta=0.2)):
-        marks = pictures.curve_tables(results.curve(state), {})["marks"].sort_values("order")
+        marks = pictures.curve_tables(results.curve(state), {}, 3.0)["marks"].sort_values("order")
         assert [said.split(" = ")[0].strip("← ") for said in marks["said"]] == ["α*", "α", "α", "ᾱ"]
 
 
