@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..problem.numbers import PARAMETERS, SYMBOLS, is_log_axis, written
+from ..problem.numbers import PARAMETERS, SYMBOLS, headline, is_log_axis, written
 from ..sweep.phase_map import ALPHAS, GAINS
 from .results import CURVE, Shown, plane, rank_table
-from .state import FIELDS, MANY, MAPS, State, meaning
+from .state import DATA, FIELDS, MANY, MAPS, WHOLE, State, meaning
 
 COLORS = ["#2b83c6", "#e0701a", "#0a9b76", "#c26aa0", "#8a8f98", "#b8860b"]  # for colour-blind readers, light and dark
 ORANGE, GREY = COLORS[1], COLORS[4]
@@ -49,6 +49,12 @@ def _n(field: str, values: list[str], sort: Any = None, **legend: Any) -> dict[s
     return {**named, "scale": {"range": values}, "legend": legend}
 
 
+def _title(state: State, *leave_out: str) -> str:
+    """What a file says of the problem; on the screen the fields say it."""
+    classes = [f"{FIELDS[name].symbol} = {getattr(state, name):g}" for name in WHOLE if state.tab == MANY]
+    return "" if state.tab == DATA else ", ".join([headline(state.problem(), leave_out), *classes])
+
+
 def curve_spec(shown: Shown) -> dict[str, Any]:
     """Accuracy against α: lines, band, simulation, marks, the α to drag, and what the pointer is over."""
     low, high = shown.lines["alpha"].iloc[[0, -1]]
@@ -65,7 +71,7 @@ def curve_spec(shown: Shown) -> dict[str, Any]:
     def pointer(table: str, dy: Any, *here: Any) -> list[dict[str, Any]]:
         """A point on each line, and its values in words, for the rows of `table` that are `here`."""
         text = {"x": {"value": "width"}, "y": {"value": "height"}, "text": {"field": "said"}}
-        halo = {"stroke": "var(--card, white)", "strokeWidth": 4, "strokeJoin": "round"}
+        halo = {"stroke": {"expr": "paper"}, "strokeWidth": 4, "strokeJoin": "round"}
         return [
             _layer(table, "point", {**xy, **color}, *here, size=70),
             *(_layer(table, "text", text, *here, align="right", dx=-8, dy=dy, **way) for way in (halo, {})),
@@ -85,7 +91,7 @@ def curve_spec(shown: Shown) -> dict[str, Any]:
         _layer("curve", "rule", {"x": x}, near, color=GREY, cursor="ew-resize"),
         *pointer("curve", {"expr": "-14 - 17 * datum.row"}, near, *said),
     ]
-    return _spec(340, layers, alpha=0, hover=None)
+    return _spec(340, layers, alpha=0, hover=None, paper="var(--card)")
 
 
 def curve_tables(shown: Shown, pinned: dict[str, Shown], alpha: float) -> dict[str, pd.DataFrame]:
@@ -110,7 +116,8 @@ def curve(shown: Shown, pinned: dict[str, Shown], state: State) -> dict[str, Any
         return {"spec": {}, "tables": {}, "label": "nothing yet"}
     alpha = float(state.alpha)
     signals, tables = {"alpha": alpha}, curve_tables(shown, pinned, alpha)
-    return {"spec": curve_spec(shown), "signals": signals, "tables": tables, "label": shown.words[0]}
+    more = {"signals": signals, "title": _title(state)}
+    return {"spec": curve_spec(shown), "tables": tables, "label": shown.words[0], **more}
 
 
 def ranks(state: State, shown: Shown) -> dict[str, Any]:
@@ -121,7 +128,8 @@ def ranks(state: State, shown: Shown) -> dict[str, Any]:
     tip = [{"field": "series", "title": "at"}, {"field": "rank"}, _q("accuracy", "accuracy", format=".2%")]
     encoding = {"x": x, "y": y, "color": color, "tooltip": tip}
     spec = _spec(300, [_layer("ranks", "line", encoding, point={"size": 90, "cursor": "pointer"})])
-    return {"spec": spec, "tables": {"ranks": rank_table(state, shown)}, "label": "Accuracy against the rank"}
+    label = "Accuracy against the rank"
+    return {"spec": spec, "tables": {"ranks": rank_table(state, shown)}, "label": label, "title": _title(state)}
 
 
 def phase_map(state: State) -> dict[str, Any]:
@@ -150,7 +158,8 @@ def phase_map(state: State) -> dict[str, Any]:
           for ink, wide in (("white", 5), ("#c62828", 2.5))),
     ]  # fmt: skip
     cells = sides[1].merge(sides[0], how="cross").assign(z=z.ravel())
-    return {"spec": _spec(300, layers), "tables": {"map": cells, "here": here}, "label": f"Map: {what}"}
+    tables, title = {"map": cells, "here": here}, _title(state, state.map_x, state.map_y)
+    return {"spec": _spec(300, layers), "tables": tables, "label": f"Map: {what}", "title": title}
 
 
 def table(shown: Shown, pinned: dict[str, Shown]) -> str:
