@@ -13,8 +13,8 @@ from ..sweep.phase_map import ALPHAS, GAINS
 from .results import CURVE, Shown, plane, rank_table
 from .state import DATA, FIELDS, MANY, MAPS, WHOLE, State, meaning
 
-COLORS = ["#2b83c6", "#e0701a", "#0a9b76", "#c26aa0", "#8a8f98", "#b8860b"]  # for colour-blind readers, light and dark
-ORANGE, GREY = COLORS[1], COLORS[4]
+COLORS = ["#2b83c6", "#0a9b76", "#c26aa0", "#b8860b", "#8a8f98"]  # for colour-blind readers, light and dark
+ORANGE, GREY = "#e0701a", COLORS[-1]  # your α, which no line has; a band, and where the pointer is
 LEVELS = {"alpha": ALPHAS, "accuracy": range(50, 100, 5)}  # of a map; else those of a gain, which is never negative
 INK = "currentColor"  # the page's own, light or dark; black in a file
 NAMES = {"fill": INK, "fontSize": 12, "fontWeight": "normal"}
@@ -64,7 +64,7 @@ def curve_spec(shown: Shown) -> dict[str, Any]:
     color = {"color": _n("series", COLORS, symbolType="stroke", symbolStrokeWidth=3)}
     dash = {"strokeDash": {"field": "series", "sort": None, "legend": None}}
     between = {"x": x, "y": {**xy["y"], "field": "low"}, "y2": {"field": "high"}}
-    shape = {"shape": _n("said", ["diamond", "square", "circle", "cross"], {"field": "order"})}
+    shape = {"shape": _n("said", ["diamond", "square", "triangle-up", "cross"], {"field": "order"})}
     simulation = {"datum": "simulation", "type": "nominal", "title": None, "scale": {"range": [INK]}}
     fill = {} if shown.points.empty else {"fill": simulation}
 
@@ -124,7 +124,7 @@ def ranks(state: State, shown: Shown) -> dict[str, Any]:
     """Accuracy against the rank of the correction; a click takes the rank."""
     x = {"field": "rank", "type": "ordinal", "title": "rank of the correction (0: none)", "axis": {"labelAngle": 0}}
     y = _q("accuracy", "accuracy", scale={"zero": False}, axis={"format": ".1%", "tickCount": 5})
-    color = _n("series", COLORS, {"field": "order"}, symbolType="circle")
+    color = _n("series", [COLORS[0], ORANGE, COLORS[1]], {"field": "order"}, symbolType="circle")
     tip = [{"field": "series", "title": "at"}, {"field": "rank"}, _q("accuracy", "accuracy", format=".2%")]
     encoding = {"x": x, "y": y, "color": color, "tooltip": tip}
     spec = _spec(300, [_layer("ranks", "line", encoding, point={"size": 90, "cursor": "pointer"})])

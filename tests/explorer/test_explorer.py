@@ -473,9 +473,16 @@ def test_a_mark_keeps_its_shape_when_its_value_changes():
     spec = pictures.curve_spec(results.curve(State()))
     shape = next(layer for layer in spec["layer"] if layer["data"]["name"] == "marks")["encoding"]["shape"]
     assert shape["sort"] == {"field": "order"}  # not that of appearance, which a picture that stays remembers
+    assert "circle" not in shape["scale"]["range"]  # that of simulated points
     for state in (State(), State(beta=0.2)):
         marks = pictures.curve_tables(results.curve(state), {}, 3.0)["marks"].sort_values("order")
         assert [said.split(" = ")[0].strip("← ") for said in marks["said"]] == ["α*", "α", "α", "ᾱ"]
+
+
+def test_no_line_has_the_colour_of_your_alpha(plain):
+    shown = results.curve(State())
+    file = drawn(**pictures.curve(shown, {f"pin {i}": shown for i in range(1, 6)}, State())).file("svg").decode()
+    assert file.count(f'stroke="{pictures.ORANGE}"') == 1
 
 
 def test_a_pin_of_many_classes_says_how_many():
