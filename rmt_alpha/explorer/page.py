@@ -113,8 +113,9 @@ def curve_card(curve, decided, page, put_pins, tabs):
 @app.cell
 def files(put_decided, tabs):
     mo.stop(tabs.value != DATA)
-    uploads = {name: mo.ui.file(filetypes=[".csv"]) for name in ("source", "target")}
-    uploads["label"] = mo.ui.text("label", debounce=False, full_width=True)
+    _gone = lambda _: put_decided((None, {}))  # noqa: E731 (what was found in other files, or of another column)
+    uploads = {name: mo.ui.file(filetypes=[".csv"], on_change=_gone) for name in ("source", "target")}
+    uploads["label"] = mo.ui.text("label", debounce=False, on_change=_gone, full_width=True)
 
     def _run(_):
         given = {name: next(iter(uploads[name].value), None) for name in ("source", "target")}

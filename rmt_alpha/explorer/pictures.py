@@ -61,12 +61,14 @@ def curve_spec(shown: Shown) -> dict[str, Any]:
     x = _q("alpha", "α", scale={"domain": [low, high], "nice": False})
     scale, axis = {"zero": False, "nice": False, "padding": 14}, {"format": ".0%", "tickCount": 6}
     xy = {"x": x, "y": _q("accuracy", "accuracy", scale=scale, axis=axis)}
-    color = {"color": _n("series", COLORS, symbolType="stroke", symbolStrokeWidth=3)}
+    colors = COLORS if shown.band.empty else [INK, COLORS[0]]  # theory is blue, what is measured is not
+    color = {"color": _n("series", colors, symbolType="stroke", symbolStrokeWidth=3)}
     dash = {"strokeDash": {"field": "series", "sort": None, "legend": None}}
     between = {"x": x, "y": {**xy["y"], "field": "low"}, "y2": {"field": "high"}}
     shape = {"shape": _n("said", ["diamond", "square", "triangle-up", "cross"], {"field": "order"})}
-    simulation = {"datum": "simulation", "type": "nominal", "title": None, "scale": {"range": [INK]}}
-    fill = {} if shown.points.empty else {"fill": simulation}
+    fill = {"fill": _n("series", [INK])} if len(shown.points) else {}
+    if len(shown.band):
+        fill = {"fill": _n("series", [GREY], symbolType="square", symbolOpacity=0.25)}
 
     def pointer(table: str, dy: Any, *here: Any) -> list[dict[str, Any]]:
         """A point on each line, and its values in words, for the rows of `table` that are `here`."""
@@ -81,7 +83,7 @@ def curve_spec(shown: Shown) -> dict[str, Any]:
     words = "'α = ' + format(datum.alpha, '.3~f') + ', ' + datum.series + ': ' + format(datum.accuracy, '.2%')"
     said = {"window": [{"op": "row_number", "as": "row"}]}, {"calculate": words, "as": "said"}
     layers = [
-        _layer("band", "area", between, color=GREY, opacity=0.25),
+        _layer("band", "area", {**between, **fill}, opacity=0.25),
         _layer("curve", "line", {**xy, **color, **dash}, strokeWidth=2.5),
         _layer("points", "rule", between),
         _layer("points", "point", {**xy, **fill}, size=30),

@@ -16,7 +16,7 @@ pytest.importorskip("vl_convert", reason="the explorer needs the extra 'explore'
 from rmt_alpha import compare, optimal_alpha, predict, rank_path
 from rmt_alpha.estimate import choose_alpha
 from rmt_alpha.explorer import picture, pictures, results, serve
-from rmt_alpha.explorer.state import MANY, MAPS, State, read, settle
+from rmt_alpha.explorer.state import DATA, MANY, MAPS, State, read, settle
 from rmt_alpha.problem.numbers import EXAMPLE, NUMBERS, written
 from rmt_alpha.simulation.simulate import simulate
 
@@ -331,7 +331,7 @@ def uploads(frames, **changed):
     return {k: Upload(f"{k}.csv", v.to_csv(index=False).encode()) for k, v in frames.items()} | changed
 
 
-def test_uploaded_files_go_through_choose_alpha(frames):
+def test_uploaded_files_go_through_choose_alpha(plain, frames):
     decision, errors = results.decide(uploads(frames), "label")
     (source, y_source), (target, y_target) = ((f.drop(columns="label"), f["label"].to_numpy()) for f in frames.values())
     wanted = choose_alpha((source, y_source), (target, y_target))
@@ -347,6 +347,11 @@ def test_uploaded_files_go_through_choose_alpha(frames):
     np.testing.assert_allclose(theory["accuracy"], wanted_theory)
     np.testing.assert_array_equal(shown.band["low"], wanted.curve.accuracy_low)
     np.testing.assert_array_equal(shown.band["high"], wanted.curve.accuracy_high)
+    tables = pictures.curve_tables(shown, {}, 3.0)
+    file = drawn(**pictures.curve(shown, {}, State(tab=DATA))).file("svg").decode()
+    assert "90 % band<" in file and list(tables["band"]["series"].unique()) == ["90 % band"]
+    colors = next(layer for layer in pictures.curve_spec(shown)["layer"] if layer["mark"]["type"] == "line")["encoding"]
+    assert colors["color"]["scale"]["range"][1] == pictures.COLORS[0]  # theory's own, in every tab
 
 
 def test_uploaded_files_of_three_classes(frames):

@@ -399,6 +399,11 @@ def test_one_s_own_data(visit, tables):
     with page.expect_download() as download:
         page.get_by_text("curve (CSV)").click()
     assert "left-out rows" in Path(download.value.path()).read_text()
+    again = page.locator("[data-field=target] input[type=file]")
+    again.set_input_files(tables / "source.csv")  # other rows: that answer was not theirs
+    page.wait_for_selector("#row-best", state="detached")
+    page.get_by_text("then press “Choose α”").wait_for()
+    assert visit.picture("curve").count() == 0
 
 
 # What is on the screen of each tab, once it is drawn; and what its controls are called.
