@@ -43,7 +43,11 @@ def heading():
     below.observe(move, "picked")
     tabs = mo.ui.tabs(dict.fromkeys(TABS, ""), value=start.tab if start.tab in TABS else TWO)
     _urls = dict(line.split(", ", 1) for line in metadata("rmt_alpha").get_all("Project-URL") or ())
-    _links = (f"<a href='{_urls[k]}' target='_blank'>{k}</a>" for k in ("Documentation", "Paper") if k in _urls)
+    _links = (  # example.org is a placeholder: nobody's home
+        f"<a href='{_urls[k]}' target='_blank'>{k}</a>"
+        for k in ("Documentation", "Paper")
+        if "//example.org" not in _urls.get(k, "//example.org")
+    )
     _text = f"""
 # The best scale for a frozen classifier
 
@@ -54,7 +58,8 @@ Fine-tune *w = α·w̃ + a* on little target data: which α is best, and what do
 <li>Click on the map to move the problem there (the ring is where it is), on the ranks from 1 up to take one.</li>
 <li>Number fields take any number (also 1e6). What is impossible is said and marked; the picture keeps the last
 possible value.</li>
-<li>Pin a curve to compare it with what you change next. The address always is the link to what you see.</li>
+<li>Pin a curve to compare it with what you change next. While this explorer runs, the address is a link to what you
+see, in this browser.</li>
 <li>α* has the largest accuracy, ᾱ is no better than chance. Norms are in standard deviations of the noise.</li>
 <li>Your data stay on this machine: two CSV files with a header, the same numeric columns and one of labels.</li></ul>
 {" · ".join(_links)}</details>

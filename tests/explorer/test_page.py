@@ -140,6 +140,9 @@ def test_a_link_opens_the_state_it_carries(visit):
     visit.shows("best", best(beta=0.2))
     assert visit.state() == State(beta=0.2, alpha=4.0)
     assert "access_token" not in page.url
+    again = page.context.new_page()  # in the same browser the address is a link
+    again.goto(page.url)
+    again.wait_for_selector(f"#row-best[data-alpha^='{best(beta=0.2):.6g}']")
 
 
 def test_a_slider_moves_the_curve_its_field_and_the_link(visit):
@@ -482,7 +485,8 @@ def test_the_help_links_to_the_paper(visit):
     page = visit.open().page
     page.get_by_text("Help", exact=True).click()
     assert "Drag on the curve" in page.inner_text(".help")
-    assert page.locator(".help a").count() >= 1
+    links = [link.get_attribute("href") for link in page.locator(".help a").all()]
+    assert "https://arxiv.org/abs/2510.21345" in links and not any("example.org" in link for link in links)
 
 
 def test_two_windows_do_not_share_a_state(visit, chromium):
