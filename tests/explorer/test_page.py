@@ -263,7 +263,7 @@ def test_dragging_on_the_curve_sets_alpha(visit):
     page.wait_for_timeout(200)
     visit.shows("own", 8.0, tolerance=0.01)  # no longer
     alpha = visit.state().alpha
-    assert alpha == pytest.approx(8.0, abs=0.06)
+    assert alpha == pytest.approx(8.0, abs=0.06) and alpha == round(alpha, 2)
     assert f"{100 * predict(State().problem(), alpha).accuracy:.1f}" in visit.picture("curve").inner_html()
     visit.reads("alpha", alpha)
 
