@@ -42,12 +42,8 @@ def heading():
     curve.observe(move, "picked")
     below.observe(move, "picked")
     tabs = mo.ui.tabs(dict.fromkeys(TABS, ""), value=start.tab if start.tab in TABS else TWO)
-    _urls = dict(line.split(", ", 1) for line in metadata("rmt_alpha").get_all("Project-URL") or ())
-    _links = (  # example.org is a placeholder: nobody's home
-        f"<a href='{_urls[k]}' target='_blank'>{k}</a>"
-        for k in ("Documentation", "Paper")
-        if "//example.org" not in _urls.get(k, "//example.org")
-    )
+    _urls = (line.split(", ", 1) for line in metadata("rmt_alpha").get_all("Project-URL") or ())
+    _links = (f"<a href='{url}' target='_blank'>{k}</a>" for k, url in _urls if "example.org" not in url)  # no home yet
     _text = f"""
 # The best scale for a frozen classifier
 

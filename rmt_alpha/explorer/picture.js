@@ -1,12 +1,10 @@
 // A Vega-Lite picture that stays while its tables change: they come from Python as JSON; pointer answers go back.
 // `vegaEmbed` is put before these lines by vl-convert.
-const within = (alpha) => `clamp(${alpha}, domain('x')[0], domain('x')[1])`;
-const AT = "invert('x', x())";
 const STEPS = "pow(10, 3 - floor(log(span(domain('x'))) / LN10))"; // per 1: at least a thousand in the range
-const STEP = within(`round(${AT} * ${STEPS}) / ${STEPS}`);
+const AT = `clamp(round(invert('x', x()) * ${STEPS}) / ${STEPS}, domain('x')[0], domain('x')[1])`;
 const POINTER = {
-  alpha: [{ events: "pointerdown, [pointerdown, window:pointerup] > window:pointermove", update: STEP }],
-  hover: [{ events: "pointermove", update: within(AT) }, { events: "pointerleave", update: "null" }],
+  alpha: [{ events: "pointerdown, [pointerdown, window:pointerup] > window:pointermove", update: AT }],
+  hover: [{ events: "pointermove", update: AT }, { events: "pointerleave", update: "null" }],
 };
 const patch = (vega) => (vega.signals.forEach((s) => { if (s.name in POINTER) s.on = POINTER[s.name]; }), vega);
 

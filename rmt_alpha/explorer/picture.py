@@ -47,8 +47,7 @@ class Picture(anywidget.AnyWidget):
         values = {"paper": "white", **self.shown["signals"]}  # a file knows none of the page's colours
         rows = {name: table.to_dict("records") for name, table in self.tables.items()}
         params = [{**p, "value": values.get(p["name"])} for p in self.shown["spec"]["params"]]
-        title = {"text": self.shown["title"], "fontSize": 12, "fontWeight": "normal"}
-        more = {"width": 640, "background": "white", "datasets": rows, "params": params, "title": title}
+        more = {"width": 640, "background": "white", "datasets": rows, "params": params, "title": self.shown["title"]}
         spec = {**self.shown["spec"], **more}
         made: Any = getattr(vl_convert, f"vegalite_to_{kind}")(spec, vl_version=VEGA_LITE)
         return made.encode() if isinstance(made, str) else made

@@ -66,9 +66,8 @@ def curve_spec(shown: Shown) -> dict[str, Any]:
     dash = {"strokeDash": {"field": "series", "sort": None, "legend": None}}
     between = {"x": x, "y": {**xy["y"], "field": "low"}, "y2": {"field": "high"}}
     shape = {"shape": _n("said", ["diamond", "square", "triangle-up", "cross"], {"field": "order"})}
-    fill = {"fill": _n("series", [INK])} if len(shown.points) else {}
-    if len(shown.band):
-        fill = {"fill": _n("series", [GREY], symbolType="square", symbolOpacity=0.25)}
+    fill = {} if shown.points.empty else {"fill": _n("series", [INK])}
+    wide = {} if shown.band.empty else {"fill": _n("series", [GREY], symbolType="square", symbolOpacity=0.25)}
 
     def pointer(table: str, dy: Any, *here: Any) -> list[dict[str, Any]]:
         """A point on each line, and its values in words, for the rows of `table` that are `here`."""
@@ -83,7 +82,7 @@ def curve_spec(shown: Shown) -> dict[str, Any]:
     words = "'α = ' + format(datum.alpha, '.3~f') + ', ' + datum.series + ': ' + format(datum.accuracy, '.2%')"
     said = {"window": [{"op": "row_number", "as": "row"}]}, {"calculate": words, "as": "said"}
     layers = [
-        _layer("band", "area", {**between, **fill}, opacity=0.25),
+        _layer("band", "area", {**between, **wide}, opacity=0.25),
         _layer("curve", "line", {**xy, **color, **dash}, strokeWidth=2.5),
         _layer("points", "rule", between),
         _layer("points", "point", {**xy, **fill}, size=30),
@@ -106,20 +105,17 @@ def curve_tables(shown: Shown, pinned: dict[str, Shown], alpha: float) -> dict[s
     rows = pd.DataFrame({"order": range(len(at)), "alpha": inside, "accuracy": accuracy, "said": said})
     lines = pd.concat([shown.lines, *(other.lines.assign(series=name) for name, other in pinned.items())])
     own = shown.marks["accuracy"].get("own", np.interp(alpha, main["alpha"], main["accuracy"]))
-    said = f"your α = {written(alpha, 5)}: {100 * own:.2f} %"
-    your = pd.DataFrame([{"alpha": alpha, "accuracy": own, "series": main["series"].iloc[0], "said": said}])
-    your = your[your["alpha"].between(*ends)]
-    return {"curve": lines, "marks": rows, "points": shown.points, "band": shown.band, "own": your}
+    here = main[:1].assign(alpha=alpha, accuracy=own, said=f"your α = {written(alpha, 5)}: {100 * own:.2f} %")
+    here = here[here["alpha"].between(*ends)]
+    return {"curve": lines, "marks": rows, "points": shown.points, "band": shown.band, "own": here}
 
 
 def curve(shown: Shown, pinned: dict[str, Shown], state: State) -> dict[str, Any]:
     """All of the curve's picture."""
     if shown.lines.empty:
         return {"spec": {}, "tables": {}, "label": "nothing yet"}
-    alpha = float(state.alpha)
-    signals, tables = {"alpha": alpha}, curve_tables(shown, pinned, alpha)
-    more = {"signals": signals, "title": _title(state)}
-    return {"spec": curve_spec(shown), "tables": tables, "label": shown.words[0], **more}
+    tables, said = curve_tables(shown, pinned, state.alpha), {"label": shown.words[0], "title": _title(state)}
+    return {"spec": curve_spec(shown), "tables": tables, "signals": {"alpha": float(state.alpha)}, **said}
 
 
 def ranks(state: State, shown: Shown) -> dict[str, Any]:
@@ -130,8 +126,8 @@ def ranks(state: State, shown: Shown) -> dict[str, Any]:
     tip = [{"field": "series", "title": "at"}, {"field": "rank"}, _q("accuracy", "accuracy", format=".2%")]
     encoding = {"x": x, "y": y, "color": color, "tooltip": tip}
     spec = _spec(300, [_layer("ranks", "line", encoding, point={"size": 90, "cursor": "pointer"})])
-    label = "Accuracy against the rank"
-    return {"spec": spec, "tables": {"ranks": rank_table(state, shown)}, "label": label, "title": _title(state)}
+    said = {"label": "Accuracy against the rank", "title": _title(state)}
+    return {"spec": spec, "tables": {"ranks": rank_table(state, shown)}, **said}
 
 
 def phase_map(state: State) -> dict[str, Any]:
@@ -160,8 +156,8 @@ def phase_map(state: State) -> dict[str, Any]:
           for ink, wide in (("white", 5), ("#c62828", 2.5))),
     ]  # fmt: skip
     cells = sides[1].merge(sides[0], how="cross").assign(z=z.ravel())
-    tables, title = {"map": cells, "here": here}, _title(state, state.map_x, state.map_y)
-    return {"spec": _spec(300, layers), "tables": tables, "label": f"Map: {what}", "title": title}
+    said = {"label": f"Map: {what}", "title": _title(state, state.map_x, state.map_y)}
+    return {"spec": _spec(300, layers), "tables": {"map": cells, "here": here}, **said}
 
 
 def table(shown: Shown, pinned: dict[str, Shown]) -> str:

@@ -147,8 +147,7 @@ def decided(decision: Any) -> Shown:
     best = mark("α chosen", "chosen", decision.alpha, interval)
     marks = _marks(best=best, one=mark("α = 1", "1", 1.0), zero=mark("α = 0", "0", 0.0))
     band = pd.DataFrame({"alpha": of.alpha, "low": of.accuracy_low, "high": of.accuracy_high})
-    band = band.assign(series=f"{100 * of.level:.0f} % band")
-    return Shown((decision.verdict,), lines, marks, band=band)
+    return Shown((decision.verdict,), lines, marks, band=band.assign(series=f"{100 * of.level:.0f} % band"))
 
 
 def rank_table(state: State, shown: Shown) -> pd.DataFrame:

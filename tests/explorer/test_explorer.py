@@ -275,7 +275,9 @@ def test_files_are_the_pictures_on_the_screen(plain, state):
     assert "α* = 7.47" in curve and MAPS[state.map_shows] in plane
     assert all(word not in text for text in (curve, plane) for word in ("NaN", "Infinity", "var("))
     assert "N = 5000, n = 40, p = 1000, ‖μ‖ = 0.8, ‖μ_⊥‖ = 0.8, β = 0.9, γ̃ = 5, γ = 0.1<" in curve
-    assert ("‖μ_⊥‖ = 0.8, β = 0.9, γ̃ = 5" if state.map_x == "dim" else "p = 1000, ‖μ‖ = 0.8, ‖μ_⊥‖ = 0.8, γ̃ = 5") in plane
+    assert (
+        "‖μ_⊥‖ = 0.8, β = 0.9, γ̃ = 5" if state.map_x == "dim" else "p = 1000, ‖μ‖ = 0.8, ‖μ_⊥‖ = 0.8, γ̃ = 5"
+    ) in plane
 
 
 def test_files_of_many_classes_are_the_pictures_on_the_screen(plain):
