@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
+from experiments import NAMES, ON_REQUEST
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -23,6 +25,11 @@ def test_the_snippet_prints_and_draws(tmp_path, monkeypatch, capsys):
 
 def test_it_stays_a_shop_window():
     assert len(README.split()) <= 700
+
+
+def test_it_counts_the_figures():
+    assert f"draws {len(NAMES)} figures, {len(ON_REQUEST)} more run by name" in README
+    assert f"Draw {len(NAMES)} figures" in README
 
 
 def test_both_commands_stand_as_ci_looks_for_them():
