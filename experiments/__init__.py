@@ -1,4 +1,4 @@
-"""One figure or table a file: sweep → data file → picture. `python -m experiments [NAME …]`."""
+"""One figure or table per file: sweep → data file → picture. `python -m experiments [NAME …]`."""
 
 NAMES = (
     "accuracy_vs_alpha",

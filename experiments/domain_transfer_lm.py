@@ -26,10 +26,10 @@ TRANSFERS = (("books", "kitchen"), ("dvd", "electronics"), ("electronics", "book
 SIZES = (50, 200, 1000)
 PAIR = ("lora", "alpha-lora")
 SOURCE: dict[str, Any] = {**SMALL, "n_train": 1400, "steps": 150}
-# Thirty steps on α at the published rate can move it by .15 at most. One α a layer at ten times the rate could go anywhere.
+# Thirty steps on α at the published rate can move it by .15 at most. One α per layer at ten times the rate could go anywhere.
 FREE: dict[str, Any] = dict(row_scale="layer", row_scale_lr=5e-2)
 FREE_SIZES, FREE_SEEDS = (50, 1000), 2
-SETTINGS = {"row": "one α a row, rate .005", "layer": "one α a layer, rate .05"}
+SETTINGS = {"row": "one α per row, rate .005", "layer": "one α per layer, rate .05"}
 
 
 def run(lab: Lab) -> None:
@@ -130,7 +130,7 @@ def draw(lab: Lab, pairs: pd.DataFrame, both: pd.DataFrame) -> None:
                 ax.errorbar(group.best_alpha, group["mean"], yerr=group["std"], color=plotting.COLORS[i], marker=plotting.MARKERS[i],
                             linestyle="none", capsize=2, elinewidth=0.9, label=f"$n={n}$")  # fmt: skip
         ax.axhline(1, color="black", linewidth=0.7, linestyle=":")
-        ax.set(title=label, xlabel=r"$\alpha^*$ of the linear theory")
+        ax.set(title=label.replace(", ", ",\n"), xlabel=r"$\alpha^*$ of the linear theory")
     axes[0, 0].set_ylabel(r"mean learned $\alpha$ ($\pm$ s.d. over seeds)")
     ax = axes[0, 2]
     for i, method in enumerate(PAIR):

@@ -165,7 +165,7 @@ def test_domains_pair_what_was_planted(world, monkeypatch):
         and told.count("over 20 pairs") == 3
         and "over 16 pairs" in told
     )
-    assert "α* of the linear theory 0.50 to 1.50" in told and "one α a layer, rate .05: mean learned α" in told
+    assert "α* of the linear theory 0.50 to 1.50" in told and "one α per layer, rate .05: mean learned α" in told
     runs = pd.read_csv(world.out / "domain_transfer_lm_runs.csv")
     free = runs[runs.row_scale == "layer"]
     assert (
