@@ -60,8 +60,8 @@ def run(lab: Lab) -> None:
     draw(lab, table)
     worst, best = table.loc[table.difference.idxmin()], table.loc[table.difference.idxmax()]
     lab.remark(
-        f"SST-2, n = {SMALL['n_train']}, {len(usual)} seeds; usual: T = {USUAL['every']}, rate .005, start 1, Adam, one α per row: accuracy "
-        f"{usual.mean():.3f}. Largest changes: {worst.setting} {worst.value} {100 * worst.difference:+.1f} points, "
+        f"SST-2, n = {SMALL['n_train']}, {len(usual)} seeds; usual: T = {USUAL['every']}, rate .005, start 1, Adam, one α per row: "
+        f"accuracy {usual.mean():.3f}. Largest changes: {worst.setting} {worst.value} {100 * worst.difference:+.1f} points, "
         f"{best.setting} {best.value} {100 * best.difference:+.1f}."
     )
 

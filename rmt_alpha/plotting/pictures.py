@@ -306,7 +306,7 @@ def plot_phase_map(
 def phase_panel(
     ax: Axes, x: str, at_x: Any, y: str, at_y: Any, z: Any, show: str, *, bar: bool = True, log: Any = (None, None)
 ) -> None:
-    """A map of z (len(y), len(x)) that is known: what `show` says, in points of accuracy or as α*; `log`: which axes are, None: by range."""
+    """A known map of z (len(y), len(x)): what `show` says, in points of accuracy or as α*; `log`: which axes are; None: by range."""
     for name, values, is_log in (("x", at_x, log[0]), ("y", at_y, log[1])):
         if is_log or (is_log is None and values.min() > 0 and values.max() > 30 * values.min()):
             ax.set(**{f"{name}scale": "log"})  # before the contours, whose labels lie along them
