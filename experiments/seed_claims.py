@@ -140,8 +140,8 @@ def by_row() -> Claim:
 
 def sensitivity() -> Claim:
     table = stored("alpha_sensitivity.csv")
-    start = table[table.setting == "first α"]
-    others = table[~table.setting.isin(["first α", "α-LoRA", "LoRA"])]
+    changed = table[table.changed.notna()]
+    start, others = changed[changed.changed == "init_row_scale"], changed[changed.changed != "init_row_scale"]
     told = (
         f"T, rate, optimiser and sharing change SST-2 by {100 * others.difference.min():+.1f} to "
         f"{100 * others.difference.max():+.1f} points (smallest p {others.p.min():.2g}, {table.seeds.iloc[0]} pairs); a first "

@@ -98,4 +98,5 @@ def draw(paths: list[str], made: Any, x: str, at_x: Any, y: str, at_y: Any, valu
 
 
 def _name(which: str, text: str) -> str:
-    return check.choice(which, text.replace("-", "_"), NUMBERS)
+    """A number of the problem, as options are spelled."""
+    return check.choice(which, text.replace("_", "-"), tuple(name.replace("_", "-") for name in NUMBERS)).replace("-", "_")

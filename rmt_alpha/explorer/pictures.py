@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..problem.numbers import PARAMETERS, SYMBOLS, headline, is_log_axis, written
-from ..sweep.phase_map import ALPHAS, GAINS
+from ..problem.numbers import ALPHAS, GAINS, PARAMETERS, SYMBOLS, headline, is_log_axis, written
 from .results import CURVE, Shown, plane, rank_table
 from .state import DATA, FIELDS, MANY, MAPS, WHOLE, State, meaning
 
