@@ -131,7 +131,7 @@ MEASURED = ["dev_accuracy", "dev_accuracy_last", "majority_accuracy", "validatio
 
 
 def tidy(records: pd.DataFrame, extra: Sequence[str] = ()) -> pd.DataFrame:
-    """One run a row: what was asked, what came out, with which versions, and the command that makes the table again.
+    """One run per row: what was asked, what came out, with which versions, and the command that makes the table again.
 
     ArithmeticError where one diverged: a mean over the others would pass it over in silence.
     """

@@ -104,7 +104,7 @@ def robust() -> Claim:
     below = (lora.accuracy <= lora.majority).sum()
     least = here.p_holm.min()
     told = (
-        f"α-LoRA − LoRA {100 * here.difference.min():+.1f} to {100 * here.difference.max():+.1f} points over {len(here)} tasks and "
+        f"α-LoRA − LoRA {100 * here.difference.min():+.2f} to {100 * here.difference.max():+.2f} points over {len(here)} tasks and "
         f"sizes, smallest p (Holm) {least:.2g}; but LoRA itself is not above the majority class in {below} of {len(lora)}, and five "
         f"pairs cannot reach p < .0625"
     )
