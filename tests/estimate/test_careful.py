@@ -19,6 +19,7 @@ from rmt_alpha.estimate import (
     load_classifier,
     scaling_rows,
 )
+from rmt_alpha.estimate.choose import Estimate, _take
 from rmt_alpha.estimate.tables import read_rows
 
 E = np.eye(20)
@@ -139,16 +140,20 @@ def test_rows_of_both_files_are_counted():
 
 
 def test_no_alpha_is_taken_that_the_rows_speak_against():
-    for seed in range(100, 130):
-        rng = np.random.default_rng(seed)
-        decision = choose_alpha(rows(rng, 400, 1.5 * E[0]), rows(rng, 40, E[0] + 0.5 * E[1]))
-        assert decision.take != decision.alpha or min(e.value for e in decision.gain.values()) > 0
+    worse, better, unsure = Estimate(-0.006, -0.021, 0.009), Estimate(0.2, 0.1, 0.3), Estimate(0.01, -0.1, 0.1)
+    assert _take(0.37, 0.06, 0.73, {"1": worse, "0": better}) == 1
+    assert _take(0.37, 0.06, 0.73, {"1": worse, "0": Estimate(-0.1, -0.2, 0.1)}) == 0  # by more
+    assert _take(0.37, 0.06, 1.5, {"1": unsure, "0": better}) == 1
+    assert _take(0.37, -0.06, 0.73, {"1": unsure, "0": unsure}) == 0
+    assert _take(0.37, 0.06, 0.73, {"1": unsure, "0": better}) == 0.37
 
 
 def test_no_source_is_not_compared_with_itself():
     rng = np.random.default_rng(0)
     said = choose_alpha(rows(rng, 500, E[0]), rows(rng, 60, 0.5 * E[0]), alpha=0.0).verdict
     assert said.startswith(("The source helps", "Whether the source helps cannot be told"))
+    said = choose_alpha(rows(rng, 500, 2 * E[0]), rows(rng, 60, -2 * E[0]), alpha=0.0).verdict
+    assert said.startswith("The source does not help") and "next to the target alone at α = 1." in said
 
 
 def test_probabilities_of_many_classes_know_that_scores_were_chosen():
