@@ -30,7 +30,8 @@ def rows(rng, n, mean, share=0.5, scale=1.0):
     return (np.outer(2 * y - 1, mean) + rng.standard_normal((n, len(mean)))) * scale, y
 
 
-def test_a_pipeline_that_scales_is_in_the_saved_weights():
+def test_a_pipeline_that_scales_is_in_the_saved_weights(monkeypatch):
+    monkeypatch.setattr("rmt_alpha.estimate.source.BLOCK", 3)
     rng, units = np.random.default_rng(0), np.logspace(-2, 2, 10)
     X, y = rows(rng, 1000, np.full(10, 0.5), scale=units)
     X = pd.DataFrame(X + 7, columns=[f"f{i}" for i in range(10)])
@@ -192,16 +193,15 @@ def test_zeros_and_twins_of_sparse_rows():
     X, y = rows(rng, 40, E[0])
     X[np.abs(X) < 0.5] = 0.0
     X, y = np.r_[X, X[:5]], np.r_[y, y[:5]]
-    explicit = sparse.csr_array(X)
-    explicit.data[-1], explicit.indices = explicit.data[-1], explicit.indices.copy()
-    one = sparse.coo_array(
-        (np.r_[explicit.data, 0.0], (np.r_[explicit.tocoo().coords[0], 40], np.r_[explicit.indices, 19])), X.shape
-    )
-    fits = [
-        AlphaRidgeClassifier(E[0], gamma=1.0).fit(Z, y).alpha_
-        for Z in (X, np.where(X == 0, -0.0, X), sparse.csr_array(one))
-    ]
-    assert fits[1] == fits[0] and fits[2] == pytest.approx(fits[0])
+    negative = X.copy()
+    negative[40:][X[40:] == 0] = -0.0  # the twins of the first five
+    coordinates, values = np.argwhere(X != 0).T, X[X != 0]
+    place = np.argwhere(X[40] == 0)[0, 0]
+    explicit = sparse.coo_array((np.r_[values, 0.0], np.c_[coordinates, [40, place]]), X.shape).tocsr()
+    assert explicit.nnz == values.size + 1
+    alpha, *others = (AlphaRidgeClassifier(E[0], gamma=1.0).fit(Z, y).alpha_ for Z in (X, negative, explicit))
+    assert others == pytest.approx([alpha, alpha])
+    assert explicit.nnz == values.size + 1  # the user's rows stay as they were
 
 
 def test_the_shell_counts_rows_and_keeps_names(tmp_path, monkeypatch, capsys):
