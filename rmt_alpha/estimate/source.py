@@ -42,7 +42,8 @@ def before(
     """coef (d, p), intercept (d,) on the features before an affine transform; ValueError where it is not affine."""
 
     def scores(rows: np.ndarray) -> np.ndarray:
-        return transform.transform(rows if names is None else pd.DataFrame(rows, columns=names)) @ coef.T + intercept
+        through = transform.transform(rows if names is None else pd.DataFrame(rows, columns=names))
+        return (np.asarray(through) if hasattr(through, "columns") else through) @ coef.T + intercept
 
     try:
         constant = scores(np.zeros((1, p)))[0]

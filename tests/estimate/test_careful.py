@@ -35,7 +35,8 @@ def test_a_pipeline_that_scales_is_in_the_saved_weights(monkeypatch):
     rng, units = np.random.default_rng(0), np.logspace(-2, 2, 10)
     X, y = rows(rng, 1000, np.full(10, 0.5), scale=units)
     X = pd.DataFrame(X + 7, columns=[f"f{i}" for i in range(10)])
-    source = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[:500], y[:500])
+    scaler = StandardScaler().set_output(transform="pandas")
+    source = make_pipeline(scaler, LogisticRegression()).fit(X[:500], y[:500])
     decision = choose_alpha(source, (X[500:540], y[500:540]))
     saved, model = decision.saved(), decision.model
     np.testing.assert_allclose(saved.decision_function(X[540:]), model.decision_function(X[540:]), rtol=1e-8)
