@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, predict, rank_path
+from rmt_alpha._arrays import namespace
 from rmt_alpha.results.log_loss import log_loss
+from rmt_alpha.results.moments import describe, moments
 from rmt_alpha.theory.early_stopping import stopped_form
 from rmt_alpha.theory.errors import errors
 
@@ -120,6 +122,25 @@ def test_values_and_gradients_by_means_spectra_matrices_and_weights(case):
         along = lambda t, i=i, d=direction: f(*arguments[:i], arguments[i] + t * d, *arguments[i + 1 :])  # noqa: E731
         # By differences in NumPy: another code path, and no compilation.
         assert float(np.vdot(gradient, direction)) == pytest.approx(float(difference(along, 0.0)), rel=2e-6, abs=1e-9)
+
+
+def at_best_thresholds(x):
+    """Accuracies of laws that move with x: of opposite classes, of unlike ones, and where the threshold is infinite."""
+    unlike = Population.two_classes(MEANS[0], MEANS[1], prior=x)
+    xp = namespace(x)
+    mean, variance = xp.stack([x + 0.5, x * x - 0.7])[:, None], xp.stack([1 + x * x, 0.6 - x / 4])[:, None, None]
+    return xp.stack([
+        moments(1 + x, 0.5 + x**2, 0.3 + x / 10).accuracy,
+        describe(unlike, mean, variance, "best").accuracy,
+        describe(unlike, mean / 100, variance * np.array([2.0, 1.9])[:, None, None], "best").accuracy,
+    ])  # fmt: skip
+
+
+def test_derivatives_at_the_best_threshold():
+    f, expected = at_best_thresholds, lambda x: difference(at_best_thresholds, x, 1e-4)
+    slopes, curvatures = jax.jit(lambda x: jax.jvp(jax.jacfwd(f), (x,), (1.0,)))(0.4)
+    np.testing.assert_allclose(slopes, expected(0.4), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(curvatures, difference(expected, 0.4, 1e-4), rtol=1e-5, atol=1e-6)
 
 
 def test_vmap_gives_numpys_numbers():
