@@ -33,7 +33,8 @@ NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
 CLOSE = 0.3  # of a deviation: how near to them the panel edges have to be
 BRACKET_STEPS, TRACED_STEPS = 60, 4
 
-REACH = 25.0  # margins up to sinh 25 = 4·10¹⁰
+REACH = 60.0  # margins up to sinh 60 = 6·10²⁵
+NEAR = 25.0  # up to where rounding in a panel's integrals hides nothing of a loss on the scale of one
 RESOLVED = 1e-9  # relative error of a panel of the loss
 ROUNDING = 1e-14  # of slopes, in units of that at 0
 STEEP = 30.0  # ratio of ℓ'' within a panel
@@ -83,9 +84,9 @@ def pieces(loss: Loss, dtype: Any = DOUBLE) -> Pieces:
         lines = _lines(loss, ends, kinks, inner)
         if lines is not None:
             return Pieces(inner, slopes, lines)
-        ends = np.union1d(ends, 0.0)
+        ends = np.union1d(ends, [-NEAR, 0.0, NEAR])
         cuts = [y for a, b in pairwise(ends) for y in _halved(loss, a, b, 0)]
-        z = np.sinh(np.array([-REACH, *cuts, REACH]))
+        z = np.sinh(np.array([-REACH, -NEAR, *cuts, NEAR, REACH]))
         z = z if 0.0 in kinks else np.append(z, 0.0)
         s, z = np.concatenate([loss.slope(z), slopes]), np.concatenate([z, inner])
         order = np.lexsort((s, z))
