@@ -86,7 +86,9 @@ def pieces(loss: Loss, dtype: Any = DOUBLE) -> Pieces:
             return Pieces(inner, slopes, lines)
         ends = np.union1d(ends, [-NEAR, 0.0, NEAR])
         cuts = [y for a, b in pairwise(ends) for y in _halved(loss, a, b, 0)]
-        z = np.sinh(np.array([-REACH, -NEAR, *cuts, NEAR, REACH]))
+        near, far = np.sinh([-NEAR, NEAR]), np.sinh([-REACH, REACH])
+        bent = (loss.curvature(near) != 0) | (loss.slope(near) != loss.slope(far))  # a straight end is part of its neighbour
+        z = np.concatenate([far[:1], near[bent], np.sinh(cuts), far[1:]])
         z = z if 0.0 in kinks else np.append(z, 0.0)
         s, z = np.concatenate([loss.slope(z), slopes]), np.concatenate([z, inner])
         order = np.lexsort((s, z))
@@ -117,6 +119,11 @@ def _halved(loss: Loss, a: float, b: float, depth: int) -> list[float]:
     (whole, missed, steep), (left, *_), (right, *_) = (
         _panel(loss, *np.sinh(ends)) for ends in ((a, b), (a, middle), (middle, b))
     )
+    if not np.all(np.isfinite(whole)):
+        raise ArithmeticError(
+            f"the {loss.name} loss grows too fast: its slope, squared, must be a number at margins up to {np.sinh(REACH):.0e} in size, "
+            f"and is none between {np.sinh(a):.0e} and {np.sinh(b):.0e}. Take one that grows like a power; simulate(…) takes this one."
+        )
     rounding = ROUNDING * (np.sinh(b) - np.sinh(a))
     agree = np.abs(whole - left - right) <= RESOLVED * (np.abs(left) + np.abs(right)) + rounding
     if not steep and np.all(agree) and missed <= RESOLVED * abs(whole[1]) + ROUNDING + rounding:

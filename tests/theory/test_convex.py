@@ -467,6 +467,9 @@ def test_pieces():
     unlisted = type("Unlisted", (Hinge,), {"kinks": ()})()
     with pytest.raises(ArithmeticError, match="not smooth near the margin 1. List the places"):
         pieces(unlisted)
+    exponential = type("Exponential", (Sharp,), {m: lambda _, t: -np.exp(-t) for m in ("value", "slope", "curvature")})
+    with pytest.raises(ArithmeticError, match="the sharp loss grows too fast"):
+        pieces(exponential(1.0))
 
 
 class Parabola(Loss):
