@@ -183,6 +183,23 @@ def test_concrete_arrays_are_checked_like_numpys(name, value, words):
         TransferProblem(**(BASE | {"gamma_target": jnp.asarray(0.0), "n_target": 400}))
 
 
+@pytest.mark.parametrize(
+    ("covariance", "words"),
+    [
+        (np.triu(np.ones((P, P))) + np.eye(P), "covariance must be symmetric"),
+        (np.r_[-0.5, np.ones(P - 1)], "covariance must be positive semi-definite"),
+        (np.eye(P) - 0.2, "covariance must be positive semi-definite"),
+        (np.zeros(P), "covariance must be positive semi-definite and not zero"),
+    ],
+)
+def test_concrete_covariances_are_checked_like_numpys(covariance, words):
+    for given in (covariance, jnp.asarray(covariance), jnp.asarray(covariance, dtype=np.float32)):
+        with pytest.raises(ValueError, match=words):
+            Population.two_classes(MEANS[0], -MEANS[0], covariance=given)
+    single = jnp.asarray(RNG.standard_normal((P, 2 * P)), dtype=np.float32)
+    Population.two_classes(MEANS[0], -MEANS[0], covariance=single @ single.T)  # symmetric in single precision
+
+
 def test_plain_calls_are_double_whatever_the_settings():
     expected = predict(TransferProblem(**BASE), 1.7).accuracy
     for x64 in (False, True):
