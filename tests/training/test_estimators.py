@@ -43,6 +43,18 @@ def test_ridgeless_with_intercept_interpolates_or_is_least_squares(n, p):
     np.testing.assert_allclose(W[p], Y.mean(0) - X.mean(0) @ expected, atol=1e-9)
 
 
+@pytest.mark.parametrize(("n", "p"), [(12, 30), (30, 12)])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_ridgeless_on_singular_data_is_the_shortest(n, p, intercept):
+    """Six dimensions among p, and the last two samples alike."""
+    X, Y, anchors = data(n, p, J=1)
+    X = X[:, :6] @ np.random.default_rng(1).standard_normal((6, p))
+    X[-1], Y[-1] = X[-2], Y[-2]
+    W = ridge_path(X, Y, 0.0, anchors, intercept=intercept)
+    inverse, residual = np.linalg.pinv(X - intercept * X.mean(0), rtol=1e-10), Y - X @ anchors
+    np.testing.assert_allclose(W[:p].sum(1), (anchors + inverse @ (residual - intercept * residual.mean()))[:, 0], atol=1e-9)
+
+
 def test_gram_and_jax_give_the_same():
     X, Y, anchors = data(30, 12)
     W = ridge_path(X, Y, 0.3, anchors)
