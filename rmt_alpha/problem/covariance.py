@@ -69,6 +69,7 @@ class Covariance:
             return
         if basis is not None:
             self.__dict__["basis"] = basis
+            array = np.where(array > dim * np.finfo(float).eps * largest, array, 0.0)  # less is the rounding of 0
         self.__dict__["eigenvalues"] = np.maximum(array, 0.0)
         if np.all(array == 1.0):
             self.value = None

@@ -17,6 +17,8 @@ from .._arrays import asarray, is_tracer, namespace
 from ..problem import Covariance, Population
 from . import equivalents
 
+NO_PENALTY = 1e-12  # beside the average eigenvalue: stands for the limit γ → 0
+
 
 @dataclass(frozen=True, eq=False)
 class Law:
@@ -200,11 +202,9 @@ class Dense:
         self.batch: tuple[int, ...] = ()
         self.dim = population.dim
         covariances = [c.matrix for c in population.covariances]
-        if not is_tracer(gamma) and np.any(np.asarray(gamma) == 0):
-            raise ValueError(
-                "gamma must be positive where components differ in covariance or groups cut through eigenvectors, got 0. "
-                "Choose a small one."
-            )
+        if not is_tracer(gamma) and gamma == 0:
+            gamma = NO_PENALTY * max(float(np.trace(c)) for c in covariances) / self.dim
+            self.gamma = gamma
         xp = namespace(n, gamma, population.means, population.priors, *covariances, *_numbers(anchors))
         C = xp.stack([xp.asarray(c) for c in covariances])
         self.priors, self.shared = xp.asarray(population.priors), population.has_one_covariance
