@@ -63,6 +63,11 @@ def is_tracer(value: Any) -> bool:
     return jax is not None and isinstance(value, jax.core.Tracer)
 
 
+def has_tracers(value: Any) -> bool:
+    """Is there one in a number, an array or a problem?"""
+    return jax is not None and any(map(is_tracer, jax.tree_util.tree_leaves(value)))
+
+
 def namespace(*values: Any) -> Any:
     """`jax.numpy` if one of the values is a JAX array or tracer, else `numpy`."""
     return jax.numpy if is_jax(*values) else np

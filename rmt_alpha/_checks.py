@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import is_jax, is_tracer
+from ._arrays import has_tracers, is_jax, is_tracer
 
 # Squares and products of four such numbers still fit into a double.
 LARGEST = 1e30
@@ -39,8 +39,8 @@ def unmasked(name: str, value: Any) -> Any:
 
 
 def concrete(name: str, value: Any) -> Any:
-    """The value, which somebody can read: NumPy computes with it."""
-    if is_tracer(value):
+    """The value, a number, an array or a problem, which somebody can read: NumPy computes with it."""
+    if has_tracers(value):
         raise TypeError(
             f"{name} must be known here, got a JAX tracer: this is computed in NumPy. Call it outside of jit, grad and vmap."
         )

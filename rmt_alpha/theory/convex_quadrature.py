@@ -87,7 +87,9 @@ def pieces(loss: Loss, dtype: Any = DOUBLE) -> Pieces:
         ends = np.union1d(ends, [-NEAR, 0.0, NEAR])
         cuts = [y for a, b in pairwise(ends) for y in _halved(loss, a, b, 0)]
         near, far = np.sinh([-NEAR, NEAR]), np.sinh([-REACH, REACH])
-        bent = (loss.curvature(near) != 0) | (loss.slope(near) != loss.slope(far))  # a straight end is part of its neighbour
+        bent = (loss.curvature(near) != 0) | (
+            loss.slope(near) != loss.slope(far)
+        )  # a straight end is part of its neighbour
         z = np.concatenate([far[:1], near[bent], np.sinh(cuts), far[1:]])
         z = z if 0.0 in kinks else np.append(z, 0.0)
         s, z = np.concatenate([loss.slope(z), slopes]), np.concatenate([z, inner])

@@ -10,6 +10,7 @@ from .._arrays import is_jax, namespace
 
 ROUNDINGS = 10
 
+
 def ridge_path(X: Any, y: Any, gamma: float, anchors: Any = None, *, intercept: bool = False) -> Any:
     r"""The weights of w = Σ α_k w̃_k + a for every α at once, from one factorisation.
 

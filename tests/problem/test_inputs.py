@@ -227,11 +227,15 @@ def test_named_axes_are_refused_where_they_would_be_lost(tmp_path):
         ("alpha", lambda: predict(TransferProblem(**GOOD), named("a"))),
         ("alpha", lambda: simulate(TransferProblem(**GOOD), named("a"))),
     ):
-        with pytest.raises(TypeError, match=f"{name} must be .* a DataArray with dimensions .* Give its .values, .* or call sweep"):
+        with pytest.raises(
+            TypeError, match=f"{name} must be .* a DataArray with dimensions .* Give its .values, .* or call sweep"
+        ):
             call()
     problem, alpha = TransferProblem(**(GOOD | {"beta": named("b").values})), named("a")
     along = sweep({**GOOD, "beta": named("b")}, alpha, store=tmp_path, n_trials=2, workers=1)
-    np.testing.assert_allclose(predict(problem, alpha.values[:, None]).accuracy, along.theory_accuracy.transpose("a", "b"))
+    np.testing.assert_allclose(
+        predict(problem, alpha.values[:, None]).accuracy, along.theory_accuracy.transpose("a", "b")
+    )
     assert predict(TransferProblem(**GOOD), alpha[0]).accuracy == predict(TransferProblem(**GOOD), 0.1).accuracy
 
 

@@ -101,6 +101,25 @@ def grouped(mean, matrix):
     ).accuracy
 
 
+def with_only_this(name, x):
+    """The risk of a fit in which nothing but weights, their noise or a chain's own scale is JAX's."""
+    W, gamma = MEANS[:2].T, 0.3
+    W, sigma, alpha = (W * x if name == "W" else W), (x if name == "sigma" else 0.4), (x if name == "alpha" else 0.7)
+    chain = Fit(Population.linear(MEANS[1:].T, 0.3), n=30, gamma=gamma, starts=[W[::-1]], alpha=alpha)
+    return predict(Fit(Population.linear(W, sigma), n=20, gamma=gamma, starts=[chain]), 0.5).risk
+
+
+@pytest.mark.parametrize("name", ["W", "sigma", "alpha"])
+def test_gradients_where_one_number_alone_is_jaxs(name):
+    f = lambda x: with_only_this(name, x)  # noqa: E731
+    assert jax.jit(jax.grad(f))(0.6) == pytest.approx(difference(f, 0.6), rel=1e-7)
+
+
+def test_the_best_scale_of_a_regression_under_jit():
+    best = lambda g: optimal_alpha(Fit(Population.linear(MEANS[0], 0.3), n=20, gamma=g, starts=[MEANS[1]])).alpha  # noqa: E731
+    assert jax.jit(best)(0.3) == pytest.approx(best(0.3), rel=1e-9)
+
+
 CASES = {
     "chain": (chain, (MEANS, SPECTRUM, RNG.standard_normal(P), 0.3)),
     "classes": (classes, (MEANS, MATRIX, 0.2)),
@@ -243,12 +262,21 @@ def test_without_jax_all_else_works(tmp_path):
     assert 0.5 < float(done.stdout) < 1
 
 
-@pytest.mark.parametrize("threshold", ["zero", "best"])
-def test_a_search_for_the_best_alpha_refuses_jax_by_name(threshold):
+def searched(gamma):
     numbers = {"n_source": 60, "n_target": 20, "dim": 40, "mu": 1.0, "mu_orth": 1.0, "beta": 0.8, "gamma_source": 0.5}
-    problem = TransferProblem(**numbers, gamma_target=jnp.asarray(0.5), loss="logistic")
-    with pytest.raises(TypeError, match="must hold NumPy numbers where the best α is found by a search"):
-        optimal_alpha(problem, threshold=threshold)
+    return (
+        TransferProblem(**numbers, gamma_target=gamma, loss="logistic"),
+        Fit(Population.classes(MEANS), n=20, gamma=gamma, starts=[MEANS.T]),
+        Fit(Population.classes(MEANS), n=20, gamma=gamma, starts=[MEANS.T], rank=1),
+    )
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_a_search_for_the_best_alpha_takes_what_is_known_and_refuses_tracers_by_name(case):
+    found, expected = (optimal_alpha(searched(gamma)[case]) for gamma in (jnp.asarray(0.5), 0.5))
+    assert (found.alpha, found.accuracy) == pytest.approx((expected.alpha, expected.accuracy), rel=1e-9)
+    with pytest.raises(TypeError, match="must be known where the best α is found by a search"):
+        jax.jit(lambda gamma: optimal_alpha(searched(gamma)[case]).alpha)(0.5)
 
 
 def test_what_numpy_computes_refuses_tracers_by_name():
@@ -260,9 +288,20 @@ def test_what_numpy_computes_refuses_tracers_by_name():
         lambda a: rank_path(fit, a).risk,
         lambda a: errors(two, a).training,
         lambda a: predict(two, a, finite=True).accuracy,
+        lambda a: predict(two, a, spread=True).accuracy_sd,
+        lambda a: predict(two, a, noise="rademacher").accuracy,
     ):
         with pytest.raises(TypeError, match="alpha must be known here, got a JAX tracer"):
             jax.jit(call)(1.0)
+    for options in ({"finite": True}, {"spread": True}, {"noise": "rademacher"}):
+        call = lambda g, options=options: predict(dataclasses.replace(two, gamma=g), 1.0, **options).accuracy  # noqa: E731
+        with pytest.raises(TypeError, match="problem must be known here, got a JAX tracer"):
+            jax.grad(call)(1.0)
+        assert call(jnp.asarray(1.0)) == pytest.approx(call(1.0), rel=1e-12)
+    unknown = Fit(Population.two_classes(jnp.asarray(mu), -mu), n=60, gamma=1.0, starts=[mu])
+    for options in ({"spread": True}, {"noise": "rademacher"}):
+        with pytest.raises(ValueError, match=r"opposite classes \(of NumPy means: JAX's are not known to be\)"):
+            predict(unknown, 1.0, **options)
     with pytest.raises(TypeError, match="moments must be known here"):
         jax.jit(lambda a: log_loss(predict(fit, a)))(1.0)
     with pytest.raises(TypeError, match="t must be known here"):

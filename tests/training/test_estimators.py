@@ -52,7 +52,9 @@ def test_ridgeless_on_singular_data_is_the_shortest(n, p, intercept):
     X[-1], Y[-1] = X[-2], Y[-2]
     W = ridge_path(X, Y, 0.0, anchors, intercept=intercept)
     inverse, residual = np.linalg.pinv(X - intercept * X.mean(0), rtol=1e-10), Y - X @ anchors
-    np.testing.assert_allclose(W[:p].sum(1), (anchors + inverse @ (residual - intercept * residual.mean()))[:, 0], atol=1e-9)
+    np.testing.assert_allclose(
+        W[:p].sum(1), (anchors + inverse @ (residual - intercept * residual.mean()))[:, 0], atol=1e-9
+    )
 
 
 def test_gram_and_jax_give_the_same():
