@@ -60,7 +60,7 @@ def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, re
     if getattr(value, "dims", ()) and hasattr(value, "coords"):  # of xarray, whose names would be lost
         raise TypeError(
             f"{name} must be a number or a plain array, got a {type(value).__name__} with dimensions {tuple(value.dims)}: arrays meet "
-            f"by the places of their axes here, not by names. Give its .values, with axes as x[:, None], or call sweep, which goes by names."
+            f"by the places of their axes here, not by names. Give its .values, with axes as x[:, None], or call sweep, which takes names."
         )
     try:
         array = np.asarray(value)

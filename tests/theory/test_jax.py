@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, predict, rank_path
+from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, optimal_penalty, predict, rank_path
 from rmt_alpha._arrays import namespace
 from rmt_alpha.results.log_loss import log_loss
 from rmt_alpha.results.moments import describe, moments
@@ -277,6 +277,19 @@ def test_a_search_for_the_best_alpha_takes_what_is_known_and_refuses_tracers_by_
     assert (found.alpha, found.accuracy) == pytest.approx((expected.alpha, expected.accuracy), rel=1e-9)
     with pytest.raises(TypeError, match="must be known where the best α is found by a search"):
         jax.jit(lambda gamma: optimal_alpha(searched(gamma)[case]).alpha)(0.5)
+
+
+def test_groups_stay_parts_of_one_training_where_a_search_converts_them():
+    def fit(gamma):
+        groups = Group.split(Fit(opposite(MATRIX), n=30, gamma=gamma), np.arange(P) % 2)
+        return Fit(Population.two_classes(MEANS[1], MEANS[2], covariance=MATRIX), n=15, gamma=0.2, starts=groups)
+
+    for gamma in (0.5, jnp.asarray(0.5)):
+        best = optimal_alpha(fit(gamma))
+        assert best.accuracy == pytest.approx(predict(fit(0.5), best.alpha).accuracy, rel=1e-9)
+        found = optimal_penalty(fit(gamma), "target", alpha=[1.0, 0.5])
+        same = dataclasses.replace(fit(0.5), gamma=found.problem.gamma)
+        assert found.accuracy == pytest.approx(predict(same, [1.0, 0.5]).accuracy, rel=1e-9)
 
 
 def test_what_numpy_computes_refuses_tracers_by_name():
