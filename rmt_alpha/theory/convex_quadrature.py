@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from .._arrays import jax, namespace
-from ..problem import Loss
+from ..problem import Loss, slopes_at_kinks
 
 DEVIATIONS = np.linspace(-9.0, 9.0, 10)  # panel edges of the Gaussian
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
@@ -72,12 +72,9 @@ def pieces(loss: Loss, dtype: Any = DOUBLE) -> Pieces:
         z, slope, lines = dataclasses.astuple(pieces(loss))
         return Pieces(z.astype(dtype), slope.astype(dtype), None if lines is None else lines.astype(dtype))
     with np.errstate(all="ignore"):
-        kinks = np.unique(np.asarray(loss.kinks, float))
-        sides = kinks + np.array([[-1e-9], [1e-9]]) * (1 + np.abs(kinks))
-        at = loss.slope(sides) - loss.curvature(sides) * (sides - kinks)  # (2, kinks): from either side
-        jumps = at[1] - at[0] > 1e-6 * (np.abs(at[0]) + np.abs(at[1]))
-        inner = np.concatenate([kinks, kinks[jumps]])
-        slopes = np.concatenate([at[0], at[1][jumps]])
+        kinks, at, jump = slopes_at_kinks(loss)
+        inner = np.concatenate([kinks, kinks[jump]])
+        slopes = np.concatenate([at[0], at[1][jump]])
         order = np.lexsort((slopes, inner))
         inner, slopes = inner[order], slopes[order]
         ends = np.concatenate([[-REACH], np.arcsinh(kinks), [REACH]])

@@ -10,7 +10,7 @@ from scipy import optimize, special
 
 from rmt_alpha.problem import Fit, Group, Loss, Population, TransferProblem
 from rmt_alpha.problem.losses import LOSSES, HuberHinge, Logistic, Squared, SquaredHinge
-from rmt_alpha.results import moments
+from rmt_alpha.results import compare, moments
 from rmt_alpha.simulation.simulate import simulate
 from rmt_alpha.theory import convex, convex_newton, stage
 from rmt_alpha.theory.convex_equations import residual
@@ -602,6 +602,14 @@ def test_steps_that_must_be_halved():
     theory, drawn = predict(problem, -10.0), simulate(problem, -10.0, n_trials=30)
     for name in ("mean", "variance", "accuracy"):
         assert abs(getattr(drawn, name) - getattr(theory, name)) < 4 * getattr(drawn, f"{name}_se")
+
+
+@pytest.mark.parametrize("n, gamma", [(100, 0.3), (300, 0.1), (300, 1e-4)])
+def test_a_slope_that_jumps(n, gamma):
+    numbers = dict(n_source=400, n_target=n, dim=200, mu=1, mu_orth=1, beta=0.7, gamma_source=0.5, gamma_target=gamma)
+    problem = TransferProblem(**numbers, loss=Hinge())
+    z = compare(predict(problem, [0.0, 1.0]), simulate(problem, [0.0, 1.0], n_trials=30))
+    assert z.max_abs < 4
 
 
 def test_states_that_paths_of_many_steps_lead_to():
