@@ -47,7 +47,7 @@ def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None, l
             failed = np.flatnonzero(~(size < TOLERANCE))
             if not len(failed):
                 break
-            part, path = system.take(failed), []
+            part, path = system.take(failed), list[Any]()
             for exponent in np.linspace(FARTHEST_PENALTY, 0, steps):
                 larger = dataclasses.replace(part, gamma=part.gamma * 10**exponent)
                 if not path:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _checks as check
 from .._arrays import has_tracers, in_numpy, is_tracer, namespace, normal_cdf, plain
-from ..problem import TransferProblem, as_fit, checked_problem, is_squared
+from ..problem import Fit, TransferProblem, as_fit, checked_problem, is_squared
 from ..results import Moments, Optimum, ScoreForm
 from ..results.moments import THRESHOLDS
 from ..results.search import at_the_end, best, directions
@@ -64,30 +64,33 @@ def _optimal(problem: Problem, threshold: str) -> Optimum:
         raise ValueError(
             "problem must have a start whose scale can be chosen, got a fit without starts. Give it starts=[…]."
         )
-    is_transfer = isinstance(problem, TransferProblem)
-    if is_transfer and problem.is_squared:
-        return optimum(score_form(problem))
-    full_rank = is_transfer or problem.rank is None or problem.rank == problem.population.outputs
-    closed = is_squared(problem.loss) and full_rank and not is_transfer
+    if isinstance(problem, TransferProblem):
+        return optimum(score_form(problem)) if problem.is_squared else _of_cells(_known(problem), threshold)
+    closed = is_squared(problem.loss) and (problem.rank is None or problem.rank == problem.population.outputs)
     if closed and (not problem.shape or batched(problem)):
         form = score_form(problem)
         if form.population is None:
             return _at_threshold(optimum(form), form, threshold)
         if problem.population.is_regression and not problem.shape:
             return search(form, threshold)
+    fit: Fit = _known(problem)
+    if fit.shape:
+        return _of_cells(fit, threshold)
+    if not is_squared(fit.loss) and threshold == "zero":
+        return convex_search.optimum(fit)
+    if not is_squared(fit.loss):
+        form = score_form(dataclasses.replace(fit, loss="squared"))
+        return optimum_by_search(lambda alpha: predict(fit, alpha, threshold=threshold), form)
+    if not closed:
+        return low_rank.optimum(fit, threshold)
+    return search(score_form(fit), threshold)
+
+
+def _known(problem: Any) -> Any:
+    """The problem in NumPy, as searches need it."""
     if has_tracers(problem):
         raise TypeError(SEARCHED)
-    problem = in_numpy(problem)
-    if is_transfer or problem.shape:
-        return _of_cells(problem, threshold)
-    if not is_squared(problem.loss) and threshold == "zero":
-        return convex_search.optimum(problem)
-    if not is_squared(problem.loss):
-        form = score_form(dataclasses.replace(problem, loss="squared"))
-        return optimum_by_search(lambda alpha: predict(problem, alpha, threshold=threshold), form)
-    if not closed:
-        return low_rank.optimum(problem, threshold)
-    return search(score_form(problem), threshold)
+    return in_numpy(problem)
 
 
 def _at_threshold(found: Optimum, form: ScoreForm, threshold: str) -> Optimum:
