@@ -18,7 +18,7 @@ LONGEST_STEP = 3.0
 SHORTEST_STEP = 1e-3
 # Paths in the penalty, from 10⁴ times its value: each finer than the one before.
 FARTHEST_PENALTY = 4.0
-PENALTY_PATHS = (8, 16, 32)
+PENALTY_PATHS = (8, 16, 32, 128)
 
 
 def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None, last_step: float = LAST_STEP) -> Any:

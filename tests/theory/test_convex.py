@@ -625,6 +625,20 @@ def test_states_that_paths_of_many_steps_lead_to():
     assert optimal_alpha(problem).accuracy > theory.accuracy.max()
 
 
+@pytest.mark.parametrize(
+    "numbers, alpha",
+    [
+        ((12, 307, 25, 7.675332703179346, 6.326627384115608, 1.0, 13.15738096383671, 0.00030841688680113214), -9093.7),
+        ((131, 222, 5, 3.9185616993690737, 0.0685628650277735, 0.999, 4.264268712162807e-09, 1.072e-10), -0.8034),
+    ],
+)
+def test_states_that_only_the_finest_path_leads_to(numbers, alpha):
+    """Between neighbours, which settle by paths of their own."""
+    problem = TransferProblem(*numbers, loss="squared_hinge", source_loss="logistic" if alpha < -1 else "squared")
+    low, middle, high = predict(problem, alpha * np.array([0.9, 1.0, 1.1])).variance
+    assert min(low, high) < middle < max(low, high)
+
+
 @pytest.mark.parametrize("beta", [0.6, 0.95])
 def test_optimum_under_almost_no_penalty(beta):
     """Where both parts weigh the same at an α that grows as 1/γ, margins are of that order, too."""
