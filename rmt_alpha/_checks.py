@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import is_jax, is_tracer
+from ._arrays import has_tracers, is_jax, is_tracer
 
 # Squares and products of four such numbers still fit into a double.
 LARGEST = 1e30
@@ -40,8 +40,8 @@ def unmasked(name: str, value: Any) -> Any:
 
 
 def concrete(name: str, value: Any) -> Any:
-    """The value, which somebody can read: NumPy computes with it."""
-    if is_tracer(value):
+    """The value, a number, an array or a problem, which somebody can read: NumPy computes with it."""
+    if has_tracers(value):
         raise TypeError(
             f"{name} must be known here, got a JAX tracer: this is computed in NumPy. Call it outside of jit, grad and vmap."
         )
@@ -58,6 +58,11 @@ def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, re
         real(name, np.asarray(value), low, high, remedy)
         return value
     unmasked(name, value)
+    if getattr(value, "dims", ()) and hasattr(value, "coords"):  # of xarray, whose names would be lost
+        raise TypeError(
+            f"{name} must be a number or a plain array, got a {type(value).__name__} with dimensions {tuple(value.dims)}: arrays meet "
+            f"by the places of their axes here, not by names. Give its .values, with axes as x[:, None], or call sweep, which takes names."
+        )
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":

@@ -6,6 +6,7 @@ from .fit import Group as Group
 from .losses import Loss as Loss
 from .losses import as_loss as as_loss
 from .losses import is_squared as is_squared
+from .losses import slopes_at_kinks as slopes_at_kinks
 from .population import Population as Population
 from .transfer import NUMBERS as NUMBERS
 from .transfer import TransferProblem as TransferProblem

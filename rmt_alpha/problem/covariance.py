@@ -9,11 +9,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_jax, jax, namespace
+from .._arrays import is_jax, is_tracer, jax, namespace
 from .identity import digest
 
 # Relative to the largest entry: what rounding in X @ X.T / n may leave.
 ASYMMETRY = 1e-10
+ROUNDINGS = 100  # the same in units of rounding, for arrays in single precision
 
 
 class Covariance:
@@ -46,23 +47,29 @@ class Covariance:
                 f"Pass None for the identity."
             )
         self.value = array
-        if is_jax(array):
+        if is_tracer(array):
             return
+        rounding = max(ASYMMETRY, ROUNDINGS * float(np.finfo(array.dtype).eps))
+        array, basis = np.asarray(array, dtype=np.float64), None
         if array.ndim == 2:
             scale = np.abs(array).max(initial=0.0)
             asymmetry = np.abs(array - array.T).max(initial=0.0)
-            if asymmetry > ASYMMETRY * scale:
+            if asymmetry > rounding * scale:
                 raise ValueError(
                     f"{name} must be symmetric, got |C - C.T| up to {asymmetry:.3g}. Pass (C + C.T) / 2 if that is rounding."
                 )
             array, basis = np.linalg.eigh((array + array.T) / 2)
-            self.__dict__["basis"] = basis
         smallest, largest = array.min(), array.max()
-        if smallest < -ASYMMETRY * max(largest, 0.0) or largest <= 0:
+        if smallest < -rounding * max(largest, 0.0) or largest <= 0:
             raise ValueError(
                 f"{name} must be positive semi-definite and not zero, got eigenvalues from {smallest:.3g} to {largest:.3g}. "
                 f"Clip the negative eigenvalues, or add a multiple of the identity."
             )
+        if is_jax(self.value):
+            return
+        if basis is not None:
+            self.__dict__["basis"] = basis
+            array = np.where(array > dim * np.finfo(float).eps * largest, array, 0.0)  # less is the rounding of 0
         self.__dict__["eigenvalues"] = np.maximum(array, 0.0)
         if np.all(array == 1.0):
             self.value = None

@@ -159,16 +159,14 @@ class Fit(Cells):
         if self.intercept and not is_tracer(self.n) and np.any(np.asarray(self.n) < 2):
             raise ValueError(f"n must be at least 2 with an intercept, got {np.min(np.asarray(self.n))}.")
         self.shape  # noqa: B018 (raises where arrays do not broadcast)
-        free = 1 if self.intercept else 0
-        for covariance in self.population.covariances[:1] if self.population.has_one_covariance else ():
-            if not is_tracer(covariance.value):
-                rank = (
-                    covariance.multiplicity * int(np.count_nonzero(np.asarray(covariance.eigenvalues)))
-                    if covariance.has_eigenbasis
-                    else -1
-                )
-                check.ridgeless(
-                    "gamma", "n", self.gamma, np.asarray(self.n) - free if not is_tracer(self.n) else self.n, rank
+        if not any(map(is_tracer, (self.gamma, self.n))) and np.any(np.asarray(self.gamma) == 0):
+            n, rank = np.asarray(self.n) - (1 if self.intercept else 0), _rank(self.population)
+            check.ridgeless("gamma", "n", self.gamma, n, rank)
+            singular = 0 <= rank < self.population.dim and not self.population.has_one_covariance
+            if singular and np.any((np.asarray(self.gamma) == 0) & (n > rank)):
+                raise ValueError(
+                    f"gamma must be positive where components differ in covariance and n exceeds the rank of their noise, {rank}, "
+                    f"got 0. Choose a small one, or leave out the {self.population.dim - rank} dimensions without noise."
                 )
 
     def _check_loss(self) -> None:
@@ -332,3 +330,13 @@ class Fit(Cells):
         return (
             ", ".join([f"Fit({self.population!r}", f"n={number(self.n)}", f"gamma={number(self.gamma)}", *extras]) + ")"
         )
+
+
+def _rank(population: Population) -> int:
+    """Of the noise of all components; −1 where nobody can read it."""
+    covariances = population.covariances
+    if any(is_tracer(c.value) for c in covariances):
+        return -1
+    if population.has_one_covariance and covariances[0].has_eigenbasis:
+        return covariances[0].multiplicity * int(np.count_nonzero(np.asarray(covariances[0].eigenvalues)))
+    return int(np.linalg.matrix_rank(sum(np.asarray(c.matrix) for c in covariances), hermitian=True))

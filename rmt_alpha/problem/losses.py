@@ -37,7 +37,8 @@ from .identity import digest
 class Loss:
     r"""A convex ℓ(t) with ℓ'(0) < 0; its slope (a hinge) or its curvature may jump at `kinks`.
 
-    Methods take and return arrays of any one shape; at a kink either side's value will do.
+    Methods take and return arrays of any one shape; at a kink either side's value will do. For theory the slope must not grow
+    faster than a power of t.
     """
 
     name: str = "loss"
@@ -69,6 +70,14 @@ class Loss:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+def slopes_at_kinks(loss: Loss) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The kinks (k,), ascending, the slopes (2, k) on their left and right, and at which of them the slope jumps, (k,)."""
+    kinks = np.unique(np.asarray(loss.kinks, float))
+    sides = kinks + np.array([[-1e-9], [1e-9]]) * (1 + np.abs(kinks))
+    slopes = loss.slope(sides) - loss.curvature(sides) * (sides - kinks)
+    return kinks, slopes, slopes[1] - slopes[0] > 1e-6 * (np.abs(slopes[0]) + np.abs(slopes[1]))
 
 
 class Squared(Loss):

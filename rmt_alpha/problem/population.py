@@ -54,7 +54,8 @@ class Population(Meaning):
     | `dim` | | p |
     | `is_opposite` | | two classes, mirror images but for their priors: the score y·xᵀw then has one law for both |
 
-    Two populations are equal if all of these are, to 12 digits.
+    JAX means are never `is_opposite`, known or traced, since jit could not compare them: mean and variance then keep their axes
+    of components and outputs. Two populations are equal if all of these are, to 12 digits.
     """
 
     priors: Annotated[Any, "K"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_tracer, namespace, normal_cdf, plain, pytree
+from .._arrays import is_tracer, jax, namespace, normal_cdf, plain, pytree
 from ..problem import Fit, Population, TransferProblem
 from .orthant import nearest_code_accuracy
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 QUANTITIES = ("mean", "variance", "accuracy", "risk")
 THRESHOLDS = ("zero", "best")
 STATIC = {"static": True}
+FAR = 40.0  # deviations beyond which no point lies, in double precision
 
 
 @pytree
@@ -214,7 +215,7 @@ def _threshold(population: Population, mean: Any, variance: Any, threshold: Any)
     return optimal_threshold(mean[plus, 0], mean[minus, 0], variance[plus, 0, 0], variance[minus, 0, 0], prior)
 
 
-def optimal_threshold(m_plus: Any, m_minus: Any, V_plus: Any, V_minus: Any, prior: float) -> np.ndarray:
+def optimal_threshold(m_plus: Any, m_minus: Any, V_plus: Any, V_minus: Any, prior: Any) -> Any:
     r"""The t with the largest π₊Φ((m₊−t)/√V₊) + π₋Φ((t−m₋)/√V₋).
 
     Where the weighted densities cross, at² + bt + c = 0 with
@@ -222,11 +223,36 @@ def optimal_threshold(m_plus: Any, m_minus: Any, V_plus: Any, V_minus: Any, prio
     .. math:: a = \tfrac12(V_-^{-1} - V_+^{-1}), \quad b = \frac{m_+}{V_+} - \frac{m_-}{V_-}, \quad
               c = \tfrac12\Big(\frac{m_-^2}{V_-} - \frac{m_+^2}{V_+} + \log\frac{V_-}{V_+}\Big) + \log\frac{π_+}{π_-},
 
-    or ±∞ where no crossing beats calling everything one class.
+    or ±∞ where no crossing beats calling everything one class (under JAX so far out that all points are of one class: an
+    infinite t has no derivative).
     """
-    xp = namespace(m_plus, V_plus, prior)
+    law = (m_plus, m_minus, V_plus, V_minus, prior)
+    xp = namespace(*law)
+    if xp is np:
+        return _highest(np, *law)
+    # Found on constants; a step of Newton's method at the crossing then carries its derivatives.
+    still = [jax.lax.stop_gradient(x) for x in law]
+    t = _highest(xp, *still)
+    far = xp.isinf(t)
+    inner = xp.where(far, 0.0, t)
+    a, b, c = _crossing(xp, *law)
+    slope = 2 * a * inner + b
+    stays = far | (slope == 0)
+    step = xp.where(stays, 0.0, (a * inner + b) * inner + c) / xp.where(stays, 1.0, slope)
+    beyond = xp.abs(still[0]) + xp.abs(still[1]) + FAR * xp.sqrt(still[2] + still[3])
+    return xp.where(far, xp.sign(t) * beyond, inner - step)
+
+
+def _crossing(xp: Any, m_plus: Any, m_minus: Any, V_plus: Any, V_minus: Any, prior: Any) -> tuple[Any, Any, Any]:
+    """a, b and c."""
     a, b = (1 / V_minus - 1 / V_plus) / 2, m_plus / V_plus - m_minus / V_minus
     c = (m_minus**2 / V_minus - m_plus**2 / V_plus + xp.log(V_minus / V_plus)) / 2 + xp.log(prior / (1 - prior))
+    return a, b, c
+
+
+def _highest(xp: Any, m_plus: Any, m_minus: Any, V_plus: Any, V_minus: Any, prior: Any) -> Any:
+    """The best of the crossings and ±∞."""
+    a, b, c = _crossing(xp, m_plus, m_minus, V_plus, V_minus, prior)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         q = -(b + xp.copysign(xp.sqrt(b**2 - 4 * a * c), b)) / 2  # no cancellation where a is small or zero
         candidates = xp.stack([q / a, c / q, xp.full_like(q, -xp.inf), xp.full_like(q, xp.inf)])

@@ -18,7 +18,7 @@ LONGEST_STEP = 3.0
 SHORTEST_STEP = 1e-3
 # Paths in the penalty, from 10⁴ times its value: each finer than the one before.
 FARTHEST_PENALTY = 4.0
-PENALTY_PATHS = (8, 16, 32)
+PENALTY_PATHS = (8, 16, 32, 128)
 
 
 def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None, last_step: float = LAST_STEP) -> Any:
@@ -47,18 +47,23 @@ def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None, l
             failed = np.flatnonzero(~(size < TOLERANCE))
             if not len(failed):
                 break
-            part, followed = system.take(failed), None
+            part, path = system.take(failed), list[Any]()
             for exponent in np.linspace(FARTHEST_PENALTY, 0, steps):
                 larger = dataclasses.replace(part, gamma=part.gamma * 10**exponent)
-                first = extremes(larger, labels, loss) + near_squared(larger, labels, loss)
-                followed, size[failed] = newton(larger, labels, loss, first if followed is None else [followed])
-            x[failed] = followed
+                if not path:
+                    first = extremes(larger, labels, loss) + near_squared(larger, labels, loss)
+                else:  # where it stands, or as far on as it came
+                    first = [path[-1], 2 * path[-1] - path[-2]] if len(path) > 1 else path
+                followed, size[failed] = newton(larger, labels, loss, first)
+                path.append(followed)
+            x[failed] = path[-1]
     failed = np.flatnonzero(~(size < TOLERANCE))
     if len(failed):
+        alpha = system.alpha[failed[0]]
+        at, smaller = (f" at alpha = {alpha.tolist()}", " or a smaller |alpha|") if len(alpha) else ("", "")
         raise ArithmeticError(
-            f"the fixed point for the {loss.name} loss did not settle at alpha = {system.alpha[failed[0]]} "
-            f"(relative residual {size[failed[0]]:.3g}, wanted {TOLERANCE:g}). "
-            f"Choose a larger penalty or a smaller |alpha|."
+            f"the fixed point for the {loss.name} loss did not settle{at} (relative residual {size[failed[0]]:.3g}, "
+            f"wanted {TOLERANCE:g}). Choose a larger penalty{smaller}."
         )
     return x
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from .._arrays import jax, namespace
-from ..problem import Loss
+from ..problem import Loss, slopes_at_kinks
 
 DEVIATIONS = np.linspace(-9.0, 9.0, 10)  # panel edges of the Gaussian
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
@@ -33,7 +33,8 @@ NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
 CLOSE = 0.3  # of a deviation: how near to them the panel edges have to be
 BRACKET_STEPS, TRACED_STEPS = 60, 4
 
-REACH = 25.0  # margins up to sinh 25 = 4·10¹⁰
+REACH = 60.0  # margins up to sinh 60 = 6·10²⁵
+NEAR = 25.0  # up to where rounding in a panel's integrals hides nothing of a loss on the scale of one
 RESOLVED = 1e-9  # relative error of a panel of the loss
 ROUNDING = 1e-14  # of slopes, in units of that at 0
 STEEP = 30.0  # ratio of ℓ'' within a panel
@@ -71,21 +72,22 @@ def pieces(loss: Loss, dtype: Any = DOUBLE) -> Pieces:
         z, slope, lines = dataclasses.astuple(pieces(loss))
         return Pieces(z.astype(dtype), slope.astype(dtype), None if lines is None else lines.astype(dtype))
     with np.errstate(all="ignore"):
-        kinks = np.unique(np.asarray(loss.kinks, float))
-        sides = kinks + np.array([[-1e-9], [1e-9]]) * (1 + np.abs(kinks))
-        at = loss.slope(sides) - loss.curvature(sides) * (sides - kinks)  # (2, kinks): from either side
-        jumps = at[1] - at[0] > 1e-6 * (np.abs(at[0]) + np.abs(at[1]))
-        inner = np.concatenate([kinks, kinks[jumps]])
-        slopes = np.concatenate([at[0], at[1][jumps]])
+        kinks, at, jump = slopes_at_kinks(loss)
+        inner = np.concatenate([kinks, kinks[jump]])
+        slopes = np.concatenate([at[0], at[1][jump]])
         order = np.lexsort((slopes, inner))
         inner, slopes = inner[order], slopes[order]
         ends = np.concatenate([[-REACH], np.arcsinh(kinks), [REACH]])
         lines = _lines(loss, ends, kinks, inner)
         if lines is not None:
             return Pieces(inner, slopes, lines)
-        ends = np.union1d(ends, 0.0)
+        ends = np.union1d(ends, [-NEAR, 0.0, NEAR])
         cuts = [y for a, b in pairwise(ends) for y in _halved(loss, a, b, 0)]
-        z = np.sinh(np.array([-REACH, *cuts, REACH]))
+        near, far = np.sinh([-NEAR, NEAR]), np.sinh([-REACH, REACH])
+        bent = (loss.curvature(near) != 0) | (
+            loss.slope(near) != loss.slope(far)
+        )  # a straight end is part of its neighbour
+        z = np.concatenate([far[:1], near[bent], np.sinh(cuts), far[1:]])
         z = z if 0.0 in kinks else np.append(z, 0.0)
         s, z = np.concatenate([loss.slope(z), slopes]), np.concatenate([z, inner])
         order = np.lexsort((s, z))
@@ -116,6 +118,11 @@ def _halved(loss: Loss, a: float, b: float, depth: int) -> list[float]:
     (whole, missed, steep), (left, *_), (right, *_) = (
         _panel(loss, *np.sinh(ends)) for ends in ((a, b), (a, middle), (middle, b))
     )
+    if not np.all(np.isfinite(whole)):
+        raise ArithmeticError(
+            f"the {loss.name} loss grows too fast: its slope, squared, must be a number at margins up to {np.sinh(REACH):.0e} in size, "
+            f"and is none between {np.sinh(a):.0e} and {np.sinh(b):.0e}. Take one that grows like a power; simulate(…) takes this one."
+        )
     rounding = ROUNDING * (np.sinh(b) - np.sinh(a))
     agree = np.abs(whole - left - right) <= RESOLVED * (np.abs(left) + np.abs(right)) + rounding
     if not steep and np.all(agree) and missed <= RESOLVED * abs(whole[1]) + ROUNDING + rounding:

@@ -56,8 +56,8 @@ def general(eigenvalues: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any]:
         kappa = root(xp, _kappa_step, gamma + xp.sum(lam) / n, lam, n, gamma, settled=SETTLED, steps=NEWTON_STEPS)
     except ArithmeticError as error:
         raise ArithmeticError(
-            f"the fixed point for kappa did not settle in {NEWTON_STEPS} steps ({error}): n lies at the rank of the covariance "
-            f"and gamma at 0. Choose a larger gamma."
+            f"the fixed point for kappa did not settle in {NEWTON_STEPS} steps ({error}). Choose a larger gamma, or a sample size "
+            f"farther from the rank of the covariance."
         ) from None
     total = lam + kappa[..., None]
     shrunk = lam / total
@@ -83,7 +83,7 @@ def _kappa_step(kappa: Any, lam: Any, n: Any, gamma: Any) -> Any:
     positive = lam[lam > 0].min()
     floor = 0.0 if positive == lam.min() else NO_RIDGE * positive
     vanishing = (gamma == 0) & (new < max(1e-18 * positive, floor))
-    return np.where(vanishing, floor, np.maximum(new, 0.0))
+    return np.where(vanishing, floor, np.maximum(new, gamma))  # κ ≥ γ
 
 
 def mixture(C: Any, priors: Any, n: Any, gamma: Any) -> tuple[Any, Any, Any, Any]:

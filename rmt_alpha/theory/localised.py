@@ -44,16 +44,10 @@ CHARACTERISTIC: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def accuracy(fit: Fit, alpha: Any, noise: str) -> np.ndarray:
     """The accuracy of a scalar fit of two opposite classes on test points with that noise, shaped like α."""
     stage = train(fit)
-    if not (
-        fit.population.is_opposite
-        and not fit.intercept
-        and fit.is_squared
-        and isinstance(stage.R, Spectral)
-        and not fit.uses_jax
-    ):
+    if not (fit.population.is_opposite and not fit.intercept and fit.is_squared and isinstance(stage.R, Spectral)):
         raise ValueError(
-            f"noise must be 'gaussian' unless there are two opposite classes of one covariance and squared losses, got {noise!r}: "
-            f"the formula ends there. simulate(…, test_points='drawn') takes any noise."
+            f"noise must be 'gaussian' unless there are two opposite classes (of NumPy means: JAX's are not known to be) of one "
+            f"covariance and squared losses, got {noise!r}: the formula ends there. simulate(…, test_points='drawn') takes any noise."
         )
     alpha = np.asarray(alpha, float)
     a = np.moveaxis(stage.form.weights(alpha), 0, -1)  # (…, A)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_jax, is_tracer, namespace, normal_cdf, plain
-from ..problem import TransferProblem, as_fit, checked_problem, is_squared
+from .._arrays import has_tracers, in_numpy, is_tracer, namespace, normal_cdf, plain
+from ..problem import Fit, TransferProblem, as_fit, checked_problem, is_squared
 from ..results import Moments, Optimum, ScoreForm
 from ..results.moments import THRESHOLDS
 from ..results.search import at_the_end, best, directions
@@ -20,7 +20,8 @@ from . import convex_search, finite_size, low_rank
 from .predict import Problem, batched, predict, score_form
 
 SEARCHED = (
-    "problem must hold NumPy numbers where the best α is found by a search, got JAX arrays. Optimise predict instead."
+    "problem must be known where the best α is found by a search, got a JAX tracer in it. Optimise predict instead, or call "
+    "optimal_alpha outside of jit, grad and vmap."
 )
 FARTHEST, FORM_SPACING = 20.0, 0.25  # of y, where forms can be evaluated at infinity too
 FAR = 10.0  # of y, where they can't: 10⁴ units
@@ -64,24 +65,32 @@ def _optimal(problem: Problem, threshold: str) -> Optimum:
             "problem must have a start whose scale can be chosen, got a fit without starts. Give it starts=[…]."
         )
     if isinstance(problem, TransferProblem):
-        return optimum(score_form(problem)) if problem.is_squared else _of_cells(problem, threshold)
+        return optimum(score_form(problem)) if problem.is_squared else _of_cells(_known(problem), threshold)
     closed = is_squared(problem.loss) and (problem.rank is None or problem.rank == problem.population.outputs)
     if closed and (not problem.shape or batched(problem)):
         form = score_form(problem)
         if form.population is None:
             return _at_threshold(optimum(form), form, threshold)
-    if problem.shape:
-        return _of_cells(problem, threshold)
-    if not closed and problem.uses_jax:
-        raise TypeError(SEARCHED)
-    if not is_squared(problem.loss) and threshold == "zero":
-        return convex_search.optimum(problem)
-    if not is_squared(problem.loss):
-        form = score_form(dataclasses.replace(problem, loss="squared"))
-        return optimum_by_search(lambda alpha: predict(problem, alpha, threshold=threshold), form)
+        if problem.population.is_regression and not problem.shape:
+            return search(form, threshold)
+    fit: Fit = _known(problem)
+    if fit.shape:
+        return _of_cells(fit, threshold)
+    if not is_squared(fit.loss) and threshold == "zero":
+        return convex_search.optimum(fit)
+    if not is_squared(fit.loss):
+        form = score_form(dataclasses.replace(fit, loss="squared"))
+        return optimum_by_search(lambda alpha: predict(fit, alpha, threshold=threshold), form)
     if not closed:
-        return low_rank.optimum(problem, threshold)
-    return search(form, threshold)
+        return low_rank.optimum(fit, threshold)
+    return search(score_form(fit), threshold)
+
+
+def _known(problem: Any) -> Any:
+    """The problem in NumPy, as searches need it."""
+    if has_tracers(problem):
+        raise TypeError(SEARCHED)
+    return in_numpy(problem)
 
 
 def _at_threshold(found: Optimum, form: ScoreForm, threshold: str) -> Optimum:
@@ -229,12 +238,10 @@ def least_risk(form: ScoreForm) -> Any:
 def search(form: ScoreForm, threshold: str) -> Optimum:
     """`Optimum` of a general form without batch: least risk in closed form, the largest accuracy by a search."""
     risky = least_risk(form)
-    pick = (lambda v: float(v[0])) if len(risky) == 1 else (lambda v: v)
+    pick = (lambda v: plain(v[0])) if len(risky) == 1 else (lambda v: v)
     risk = form.moments(risky[0] if len(risky) == 1 else risky, threshold).risk
     if form.population is not None and form.population.is_regression:
-        return Optimum(plain(pick(risky)), None, None, False, plain(pick(risky)), risk, plain(pick(0 * risky)))
-    if is_jax(form.c, form.M):
-        raise TypeError(SEARCHED)
+        return Optimum(pick(risky), None, None, False, pick(risky), risk, pick(0 * risky))
     units = form.units
 
     def at(y: np.ndarray) -> Moments:

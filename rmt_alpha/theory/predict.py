@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_jax, plain
+from .._arrays import in_numpy, is_jax, plain
 from ..problem import Fit, TransferProblem, checked_problem, is_squared
 from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe, moments
 from ..results.moments import THRESHOLDS, checked
@@ -81,6 +81,7 @@ def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:
         raise ValueError(
             f"threshold must be 'zero' with noise {noise!r}, got {threshold!r}: the best one is known for Gaussian scores only."
         )
+    fit, alpha = in_numpy(check.concrete("problem", fit)), in_numpy(check.concrete("alpha", alpha))
     if not fit.shape:
         return localised.accuracy(fit, alpha, noise)
     shape, pieces = fit.cells_along(np.asarray(alpha))

@@ -17,6 +17,8 @@ from .._arrays import asarray, is_tracer, namespace
 from ..problem import Covariance, Population
 from . import equivalents
 
+NO_PENALTY = 1e-12  # beside the average eigenvalue: stands for the limit γ → 0
+
 
 @dataclass(frozen=True, eq=False)
 class Law:
@@ -57,8 +59,9 @@ class Anchor:
     mask: np.ndarray | None = None
 
 
-def _numbers(anchors: Sequence[Anchor]) -> list[Any]:
-    return [x for a in anchors for x in (a.law.mean, a.law.noise)]
+def _numbers(population: Population, anchors: Sequence[Anchor]) -> list[Any]:
+    own = [population.means, population.codes, population.priors, population.weights, population.noise]
+    return [*own, *(x for a in anchors for x in (a.law.mean, a.law.noise))]
 
 
 def pick(population: Population, n: Any, gamma: Any, anchors: Sequence[Anchor]) -> Spectral | Dense:
@@ -83,9 +86,7 @@ class Spectral:
 
     def __init__(self, population: Population, n: Any, gamma: Any, anchors: Sequence[Anchor]):
         self.cov, self.anchors, self.n = population.covariances[0], anchors, n
-        xp = namespace(
-            n, gamma, self.cov.value, population.means, population.codes, population.priors, *_numbers(anchors)
-        )
+        xp = namespace(n, gamma, self.cov.value, *_numbers(population, anchors))
         n, gamma = (asarray(xp, x) for x in (n, gamma))
         # What an array of scales in a source's own starts adds to the axes.
         self.batch = np.broadcast_shapes(np.shape(n), np.shape(gamma), *(np.shape(a.law.mean)[:-2] for a in anchors))
@@ -167,7 +168,7 @@ class Spectral:
         """The law of weights with mean (*batch, q, d) in the eigenbasis, anchors scaled by (*batch, J, q), and noise
         `pull`ed in.
         """
-        xp, mean = self.xp, self.cov.from_eigenbasis(mean)
+        xp, mean = namespace(mean, scales, self.R), self.cov.from_eigenbasis(mean)
         fresh = pulled[..., 0, :, :, None] * (self.lam * self.R**2 / self.n[..., None])[..., None, None, :]
         noisy = [
             (i, j) for i in range(len(self.anchors)) for j in range(len(self.anchors)) if self.noise(i, j) is not None
@@ -200,12 +201,10 @@ class Dense:
         self.batch: tuple[int, ...] = ()
         self.dim = population.dim
         covariances = [c.matrix for c in population.covariances]
-        if not is_tracer(gamma) and np.any(np.asarray(gamma) == 0):
-            raise ValueError(
-                "gamma must be positive where components differ in covariance or groups cut through eigenvectors, got 0. "
-                "Choose a small one."
-            )
-        xp = namespace(n, gamma, population.means, population.priors, *covariances, *_numbers(anchors))
+        if not is_tracer(gamma) and gamma == 0:
+            gamma = NO_PENALTY * max(float(np.trace(c)) for c in covariances) / self.dim
+            self.gamma = gamma
+        xp = namespace(n, gamma, *covariances, *_numbers(population, anchors))
         C = xp.stack([xp.asarray(c) for c in covariances])
         self.priors, self.shared = xp.asarray(population.priors), population.has_one_covariance
         self.chi, self.kappa, self.R, self.T = equivalents.mixture(
@@ -266,7 +265,7 @@ class Dense:
         return self.xp.einsum("kab,lba->kl", inner, self.R @ self.C @ self.R) / self.n
 
     def law(self, mean: Any, scales: Any, pulled: Any) -> Law:
-        xp = self.xp
+        xp = namespace(mean, scales, self.R)
         RCR = self.R @ self.C @ self.R / self.n
         full = xp.einsum("kij,kab->ijab", pulled, RCR)
         for i in range(len(self.anchors)):

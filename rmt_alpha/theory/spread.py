@@ -60,7 +60,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import plain
+from .._arrays import in_numpy, plain
 from ..problem import Fit, TransferProblem
 from ..results import LARGEST_ALPHA
 from . import equivalents
@@ -81,7 +81,7 @@ def deviations(problem: Fit | TransferProblem, alpha: Any) -> dict[str, Any]:
     >>> print(f"{found.accuracy:.3f} ± {found.accuracy_sd:.3f}")
     0.731 ± 0.003
     """
-    return spread_form(problem).deviations(alpha)
+    return spread_form(problem).deviations(in_numpy(check.concrete("alpha", alpha)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +134,7 @@ class SpreadForm:
 
 def spread_form(problem: Fit | TransferProblem, asked: str = "spread") -> SpreadForm:
     """The spread for every α at once, of a scalar problem; `asked` is what an error calls the question."""
+    problem = in_numpy(check.concrete("problem", problem))
     if problem.shape:
         raise ValueError(f"problem must be scalar, got shape {problem.shape}. Iterate over problem.cells().")
     fit = problem if isinstance(problem, Fit) else problem.fit
@@ -144,9 +145,8 @@ def spread_form(problem: Fit | TransferProblem, asked: str = "spread") -> Spread
         and all(f.population.is_opposite and not f.intercept for f in fit.lineage)
     ):  # fmt: skip
         raise ValueError(
-            f"{asked} must be False unless there are identity covariances, opposite classes without intercept, squared losses "
-            f"and one start: "
-            f"no formula is known beyond. simulate(…) answers it."
+            f"{asked} must be False unless there are identity covariances, opposite classes (of NumPy means: JAX's are not known to be) "
+            f"without intercept, squared losses and one start: no formula is known beyond. simulate(…) answers it."
         )
     assert source is not None
     d = np.shape(fit.population.means)[1]

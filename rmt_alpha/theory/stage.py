@@ -76,7 +76,7 @@ class Stage:
 
     def law(self, a: Any) -> Law:
         """The law of the trained weights at a (A, q), or with leading axes."""
-        xp = self.R.xp
+        xp = namespace(a, self.W)  # the scales may be JAX's where nothing else is
         columns = self.columns(a)
         turned = xp.swapaxes(columns, -1, -2)
         mean = turned @ self.W
@@ -185,6 +185,7 @@ def own_scales(fit: Fit, xp: Any) -> Any:
     q, J = fit.population.outputs, len(fit.starts)
     if fit.alpha is None:
         return xp.ones((J + 1, q))
+    xp = namespace(fit.alpha) if xp is np else xp
     alpha = asarray(xp, fit.alpha)
     alpha = alpha[..., None] if fit.n_alpha == 1 else alpha
     leading = alpha.shape[:-1]

@@ -8,6 +8,8 @@ from scipy import linalg
 from .. import _checks as check
 from .._arrays import is_jax, namespace
 
+ROUNDINGS = 10
+
 
 def ridge_path(X: Any, y: Any, gamma: float, anchors: Any = None, *, intercept: bool = False) -> Any:
     r"""The weights of w = Σ α_k w̃_k + a for every α at once, from one factorisation.
@@ -17,12 +19,12 @@ def ridge_path(X: Any, y: Any, gamma: float, anchors: Any = None, *, intercept: 
     | parameter | meaning |
     |---|---|
     | `X`, `y` | (n, p), and (n,) or (n, q): samples and labels |
-    | `gamma` | γ ≥ 0; 0 gives the interpolating (n < p) or the least-squares (n > p) solution |
+    | `gamma` | γ ≥ 0; 0 gives the interpolating (n < p) or the least-squares (n > p) solution, of several the shortest correction |
     | `anchors` | (p, J): one per column; column j may be meant for any output |
     | `intercept` | an unpenalised bias: the result has one more row, which holds it |
 
     Returns W (p, q + J), or (p + 1, q + J) with intercept: the first q columns are the weights at α = 0, the others the slopes in each
-    α of the output that its anchor is meant for. Raises LinAlgError if the system, n×n where n < p, else p×p, is singular. JAX
+    α of the output that its anchor is meant for. Raises LinAlgError where γ > 0 is lost to rounding beside a singular system. JAX
     arrays are solved by JAX, in their own precision (and a singular system then gives NaN). (arXiv 2510.21345, section 3.)
 
     >>> rng = np.random.default_rng(0)
@@ -98,9 +100,25 @@ def _spd_solve(gram: Any, penalty: float, targets: Any) -> Any:
     shifted[np.diag_indices_from(shifted)] += penalty
     try:
         factor = linalg.cho_factor(shifted, lower=True, overwrite_a=True, check_finite=False)
+        if penalty == 0 and np.min(np.diagonal(factor[0])) ** 2 <= _rounding(gram):
+            return _shortest(gram, targets)
     except np.linalg.LinAlgError:
+        if penalty == 0:
+            return _shortest(gram, targets)
         raise np.linalg.LinAlgError(
             f"gamma must be larger, got a penalty n·gamma of {penalty:g} beside {np.trace(gram):.3g}, the trace of a "
             f"singular matrix of size {len(gram)}: the solution is lost to rounding."
         ) from None
     return linalg.cho_solve(factor, targets)
+
+
+def _shortest(gram: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The solution of least length of a singular system."""
+    values, vectors = linalg.eigh(gram, check_finite=False)
+    kept = values > _rounding(gram)
+    return (vectors[:, kept] / values[kept]) @ (vectors[:, kept].T @ targets)
+
+
+def _rounding(gram: np.ndarray) -> float:
+    """What an eigenvalue of 0 may come out as."""
+    return ROUNDINGS * len(gram) * float(np.finfo(gram.dtype).eps) * float(np.max(np.diagonal(gram)))

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import xarray
 
-from rmt_alpha import Fit, Group, Population, ScoreForm, TransferProblem, draw, optimal_alpha, predict, simulate
+from rmt_alpha import Fit, Group, Population, ScoreForm, TransferProblem, draw, optimal_alpha, predict, simulate, sweep
 from rmt_alpha.problem.numbers import axis
 
 GOOD = dict(n_source=50, n_target=20, dim=30, mu=1.0, mu_orth=1.0, beta=0.5, gamma_source=1.0, gamma_target=1.0)
@@ -215,6 +216,27 @@ def test_reprs_are_short_and_say_what_they_are():
     assert repr(source).endswith("n=array(2,), gamma=1)")
     assert repr(TransferProblem(**GOOD)).startswith("TransferProblem(n_source=50, n_target=20, dim=30")
     assert "accuracy=" in repr(predict(TransferProblem(**GOOD), 1.0))
+
+
+def test_named_axes_are_refused_where_they_would_be_lost(tmp_path):
+    named = lambda dim: xarray.DataArray([0.1, 0.5], dims=dim)  # noqa: E731
+    for name, call in (
+        ("beta", lambda: TransferProblem(**(GOOD | {"beta": named("b")}))),
+        ("n_target", lambda: TransferProblem(**(GOOD | {"n_target": named("n") * 10}))),
+        ("gamma", lambda: Fit(Population.two_classes(np.ones(4), -np.ones(4)), n=9, gamma=named("g"))),
+        ("alpha", lambda: predict(TransferProblem(**GOOD), named("a"))),
+        ("alpha", lambda: simulate(TransferProblem(**GOOD), named("a"))),
+    ):
+        with pytest.raises(
+            TypeError, match=f"{name} must be .* a DataArray with dimensions .* Give its .values, .* or call sweep"
+        ):
+            call()
+    problem, alpha = TransferProblem(**(GOOD | {"beta": named("b").values})), named("a")
+    along = sweep({**GOOD, "beta": named("b")}, alpha, store=tmp_path, n_trials=2, workers=1)
+    np.testing.assert_allclose(
+        predict(problem, alpha.values[:, None]).accuracy, along.theory_accuracy.transpose("a", "b")
+    )
+    assert predict(TransferProblem(**GOOD), alpha[0]).accuracy == predict(TransferProblem(**GOOD), 0.1).accuracy
 
 
 def test_results_as_frames_and_datasets():

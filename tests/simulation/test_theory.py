@@ -110,6 +110,30 @@ def test_ridgeless(n):
     assert_agree(Fit(opposite(NEARBY[0]), n=n, gamma=0.0, starts=[source]), [0.0, 1.0, 2.0], 60)
 
 
+@pytest.mark.parametrize("n", [150, 500])
+def test_ridgeless_where_components_differ_in_covariance(n):
+    population = Population.two_classes(MEANS[0], NEARBY[1], prior=0.4, covariances=[MATRIX, SPECTRUM])
+    assert_agree(Fit(population, n=n, gamma=0.0, starts=[W[0, :, :1]], intercept=True), [0.0, 1.0], 30)
+
+
+@pytest.mark.parametrize("n", [150, 500])
+def test_ridgeless_where_groups_cut_eigenvectors(n):
+    groups = Group.split(Fit(opposite(MEANS[0]), n=300, gamma=0.5), np.arange(P) % 2)
+    assert_agree(Fit(opposite(NEARBY[0], covariance=MATRIX), n=n, gamma=0.0, starts=groups), [[1.0, 0.4]], 30)
+
+
+@pytest.mark.parametrize("n", [120, 230, 400])
+@pytest.mark.parametrize("is_matrix", [False, True])
+def test_ridgeless_with_a_singular_covariance(n, is_matrix):
+    """Rank 180 of 240: the shortest of many solutions."""
+    lam = np.r_[np.zeros(60), np.linspace(0.5, 2, 180)]
+    turn = np.linalg.qr(A)[0] if is_matrix else np.eye(P)
+    mean, w = (turn @ np.r_[np.zeros(60), x[60:]] for x in (NEARBY[0], MEANS[0]))
+    covariance = (turn * lam) @ turn.T if is_matrix else lam
+    fit = Fit(opposite(mean, covariance=covariance), n=n, gamma=0.0, starts=[w + turn[:, 0] / 10])
+    assert_agree(fit, [0.0, 1.0], 40)
+
+
 def student(rng, shape):
     return rng.standard_t(9, shape) * np.sqrt(7 / 9)
 

@@ -10,7 +10,7 @@ from scipy import optimize, special
 
 from rmt_alpha.problem import Fit, Group, Loss, Population, TransferProblem
 from rmt_alpha.problem.losses import LOSSES, HuberHinge, Logistic, Squared, SquaredHinge
-from rmt_alpha.results import moments
+from rmt_alpha.results import compare, moments
 from rmt_alpha.simulation.simulate import simulate
 from rmt_alpha.theory import convex, convex_newton, stage
 from rmt_alpha.theory.convex_equations import residual
@@ -467,6 +467,9 @@ def test_pieces():
     unlisted = type("Unlisted", (Hinge,), {"kinks": ()})()
     with pytest.raises(ArithmeticError, match="not smooth near the margin 1. List the places"):
         pieces(unlisted)
+    exponential = type("Exponential", (Sharp,), {m: lambda _, t: -np.exp(-t) for m in ("value", "slope", "curvature")})
+    with pytest.raises(ArithmeticError, match="the sharp loss grows too fast"):
+        pieces(exponential(1.0))
 
 
 class Parabola(Loss):
@@ -601,6 +604,53 @@ def test_steps_that_must_be_halved():
         assert abs(getattr(drawn, name) - getattr(theory, name)) < 4 * getattr(drawn, f"{name}_se")
 
 
+@pytest.mark.parametrize("n, gamma", [(100, 0.3), (300, 0.1), (300, 1e-4)])
+def test_a_slope_that_jumps(n, gamma):
+    numbers = dict(n_source=400, n_target=n, dim=200, mu=1, mu_orth=1, beta=0.7, gamma_source=0.5, gamma_target=gamma)
+    problem = TransferProblem(**numbers, loss=Hinge())
+    z = compare(predict(problem, [0.0, 1.0]), simulate(problem, [0.0, 1.0], n_trials=30))
+    assert z.max_abs < 4
+
+
+def test_states_that_paths_of_many_steps_lead_to():
+    """A strong source turned round, under almost no penalty: a step along the path goes as far on as the last one went."""
+    problem = TransferProblem(
+        70, 423, 64, mu=4.664178085206198, mu_orth=0.10104861690235413, beta=0.999, gamma_source=0.00012142685691135417,
+        gamma_target=6.321011607162644e-07, loss="logistic", source_loss="logistic",
+    )  # fmt: skip
+    alpha = np.array([-1500.0, -4000.0, -4216.0])
+    larger = dataclasses.replace(problem, n_source=210, n_target=1269, dim=192)  # of one limit, and nearer to it
+    theory, drawn = predict(problem, alpha), simulate(larger, alpha, n_trials=10)
+    assert np.all(np.abs(drawn.accuracy - theory.accuracy) < 4 * drawn.accuracy_se)
+    assert optimal_alpha(problem).accuracy > theory.accuracy.max()
+
+
+@pytest.mark.parametrize(
+    "numbers, alpha",
+    [
+        ((12, 307, 25, 7.675332703179346, 6.326627384115608, 1.0, 13.15738096383671, 0.00030841688680113214), -9093.7),
+        ((131, 222, 5, 3.9185616993690737, 0.0685628650277735, 0.999, 4.264268712162807e-09, 1.072e-10), -0.8034),
+    ],
+)
+def test_states_that_only_the_finest_path_leads_to(numbers, alpha):
+    """Between neighbours, which settle by paths of their own."""
+    problem = TransferProblem(*numbers, loss="squared_hinge", source_loss="logistic" if alpha < -1 else "squared")
+    low, middle, high = predict(problem, alpha * np.array([0.9, 1.0, 1.1])).variance
+    assert min(low, high) < middle < max(low, high)
+
+
+@pytest.mark.parametrize("beta", [0.6, 0.95])
+def test_optimum_under_almost_no_penalty(beta):
+    """Where both parts weigh the same at an α that grows as 1/γ, margins are of that order, too."""
+    numbers = dict(n_source=200, n_target=1000, dim=300, mu=1.2, mu_orth=0.8, beta=beta, gamma_source=0.5)
+    one, other = (TransferProblem(**numbers, gamma_target=gamma, loss="logistic") for gamma in (1e-8, 1e-10))
+    best, farther = optimal_alpha(one), optimal_alpha(other)
+    assert best.accuracy >= predict(one, best.alpha * np.linspace(0.5, 2, 31)).accuracy.max()
+    assert best.accuracy >= predict(one, np.r_[-np.geomspace(1, 1e12, 60), np.geomspace(1, 1e12, 60)]).accuracy.max()
+    assert farther.alpha == pytest.approx(100 * best.alpha, rel=1e-3)
+    assert farther.accuracy == pytest.approx(best.accuracy, abs=1e-6)
+
+
 def test_optimum_of_the_squared_loss():
     fit = isotropic(beta=-0.4)
     form = stage.train(fit).form
@@ -689,8 +739,10 @@ def test_arrays_broadcast_and_warm_starts_do_not_matter():
 def test_unsettled_fixed_point_names_its_residual(monkeypatch):
     monkeypatch.setattr(convex_newton, "STEPS", 0)
     monkeypatch.setattr(convex_newton, "PENALTY_PATHS", ())
-    with pytest.raises(ArithmeticError, match=r"logistic loss did not settle at alpha = \[1.\] \(relative residual"):
+    with pytest.raises(ArithmeticError, match=r"logistic loss did not settle at alpha = \[1.0\] \(relative residual"):
         convex.moments(isotropic(loss="logistic"), 1.0)
+    with pytest.raises(ArithmeticError, match=r"did not settle \(relative .* Choose a larger penalty\.$"):
+        convex.moments(Fit(opposite(np.ones(9)), 30, 0.1, loss="logistic"), 0.0)
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, predict, rank_path
+from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, optimal_penalty, predict, rank_path
+from rmt_alpha._arrays import namespace
 from rmt_alpha.results.log_loss import log_loss
+from rmt_alpha.results.moments import describe, moments
 from rmt_alpha.theory.early_stopping import stopped_form
 from rmt_alpha.theory.errors import errors
 
@@ -99,6 +101,25 @@ def grouped(mean, matrix):
     ).accuracy
 
 
+def with_only_this(name, x):
+    """The risk of a fit in which nothing but weights, their noise or a chain's own scale is JAX's."""
+    W, gamma = MEANS[:2].T, 0.3
+    W, sigma, alpha = (W * x if name == "W" else W), (x if name == "sigma" else 0.4), (x if name == "alpha" else 0.7)
+    chain = Fit(Population.linear(MEANS[1:].T, 0.3), n=30, gamma=gamma, starts=[W[::-1]], alpha=alpha)
+    return predict(Fit(Population.linear(W, sigma), n=20, gamma=gamma, starts=[chain]), 0.5).risk
+
+
+@pytest.mark.parametrize("name", ["W", "sigma", "alpha"])
+def test_gradients_where_one_number_alone_is_jaxs(name):
+    f = lambda x: with_only_this(name, x)  # noqa: E731
+    assert jax.jit(jax.grad(f))(0.6) == pytest.approx(difference(f, 0.6), rel=1e-7)
+
+
+def test_the_best_scale_of_a_regression_under_jit():
+    best = lambda g: optimal_alpha(Fit(Population.linear(MEANS[0], 0.3), n=20, gamma=g, starts=[MEANS[1]])).alpha  # noqa: E731
+    assert jax.jit(best)(0.3) == pytest.approx(best(0.3), rel=1e-9)
+
+
 CASES = {
     "chain": (chain, (MEANS, SPECTRUM, RNG.standard_normal(P), 0.3)),
     "classes": (classes, (MEANS, MATRIX, 0.2)),
@@ -120,6 +141,25 @@ def test_values_and_gradients_by_means_spectra_matrices_and_weights(case):
         along = lambda t, i=i, d=direction: f(*arguments[:i], arguments[i] + t * d, *arguments[i + 1 :])  # noqa: E731
         # By differences in NumPy: another code path, and no compilation.
         assert float(np.vdot(gradient, direction)) == pytest.approx(float(difference(along, 0.0)), rel=2e-6, abs=1e-9)
+
+
+def at_best_thresholds(x):
+    """Accuracies of laws that move with x: of opposite classes, of unlike ones, and where the threshold is infinite."""
+    unlike = Population.two_classes(MEANS[0], MEANS[1], prior=x)
+    xp = namespace(x)
+    mean, variance = xp.stack([x + 0.5, x * x - 0.7])[:, None], xp.stack([1 + x * x, 0.6 - x / 4])[:, None, None]
+    return xp.stack([
+        moments(1 + x, 0.5 + x**2, 0.3 + x / 10).accuracy,
+        describe(unlike, mean, variance, "best").accuracy,
+        describe(unlike, mean / 100, variance * np.array([2.0, 1.9])[:, None, None], "best").accuracy,
+    ])  # fmt: skip
+
+
+def test_derivatives_at_the_best_threshold():
+    f, expected = at_best_thresholds, lambda x: difference(at_best_thresholds, x, 1e-4)
+    slopes, curvatures = jax.jit(lambda x: jax.jvp(jax.jacfwd(f), (x,), (1.0,)))(0.4)
+    np.testing.assert_allclose(slopes, expected(0.4), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(curvatures, difference(expected, 0.4, 1e-4), rtol=1e-5, atol=1e-6)
 
 
 def test_vmap_gives_numpys_numbers():
@@ -160,6 +200,23 @@ def test_concrete_arrays_are_checked_like_numpys(name, value, words):
         TransferProblem(**(BASE | {name: jnp.asarray(value)}))
     with pytest.raises(ValueError, match="interpolation threshold"):
         TransferProblem(**(BASE | {"gamma_target": jnp.asarray(0.0), "n_target": 400}))
+
+
+@pytest.mark.parametrize(
+    ("covariance", "words"),
+    [
+        (np.triu(np.ones((P, P))) + np.eye(P), "covariance must be symmetric"),
+        (np.r_[-0.5, np.ones(P - 1)], "covariance must be positive semi-definite"),
+        (np.eye(P) - 0.2, "covariance must be positive semi-definite"),
+        (np.zeros(P), "covariance must be positive semi-definite and not zero"),
+    ],
+)
+def test_concrete_covariances_are_checked_like_numpys(covariance, words):
+    for given in (covariance, jnp.asarray(covariance), jnp.asarray(covariance, dtype=np.float32)):
+        with pytest.raises(ValueError, match=words):
+            Population.two_classes(MEANS[0], -MEANS[0], covariance=given)
+    single = jnp.asarray(RNG.standard_normal((P, 2 * P)), dtype=np.float32)
+    Population.two_classes(MEANS[0], -MEANS[0], covariance=single @ single.T)  # symmetric in single precision
 
 
 def test_plain_calls_are_double_whatever_the_settings():
@@ -205,12 +262,34 @@ def test_without_jax_all_else_works(tmp_path):
     assert 0.5 < float(done.stdout) < 1
 
 
-@pytest.mark.parametrize("threshold", ["zero", "best"])
-def test_a_search_for_the_best_alpha_refuses_jax_by_name(threshold):
+def searched(gamma):
     numbers = {"n_source": 60, "n_target": 20, "dim": 40, "mu": 1.0, "mu_orth": 1.0, "beta": 0.8, "gamma_source": 0.5}
-    problem = TransferProblem(**numbers, gamma_target=jnp.asarray(0.5), loss="logistic")
-    with pytest.raises(TypeError, match="must hold NumPy numbers where the best α is found by a search"):
-        optimal_alpha(problem, threshold=threshold)
+    return (
+        TransferProblem(**numbers, gamma_target=gamma, loss="logistic"),
+        Fit(Population.classes(MEANS), n=20, gamma=gamma, starts=[MEANS.T]),
+        Fit(Population.classes(MEANS), n=20, gamma=gamma, starts=[MEANS.T], rank=1),
+    )
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_a_search_for_the_best_alpha_takes_what_is_known_and_refuses_tracers_by_name(case):
+    found, expected = (optimal_alpha(searched(gamma)[case]) for gamma in (jnp.asarray(0.5), 0.5))
+    assert (found.alpha, found.accuracy) == pytest.approx((expected.alpha, expected.accuracy), rel=1e-9)
+    with pytest.raises(TypeError, match="must be known where the best α is found by a search"):
+        jax.jit(lambda gamma: optimal_alpha(searched(gamma)[case]).alpha)(0.5)
+
+
+def test_groups_stay_parts_of_one_training_where_a_search_converts_them():
+    def fit(gamma):
+        groups = Group.split(Fit(opposite(MATRIX), n=30, gamma=gamma), np.arange(P) % 2)
+        return Fit(Population.two_classes(MEANS[1], MEANS[2], covariance=MATRIX), n=15, gamma=0.2, starts=groups)
+
+    for gamma in (0.5, jnp.asarray(0.5)):
+        best = optimal_alpha(fit(gamma))
+        assert best.accuracy == pytest.approx(predict(fit(0.5), best.alpha).accuracy, rel=1e-9)
+        found = optimal_penalty(fit(gamma), "target", alpha=[1.0, 0.5])
+        same = dataclasses.replace(fit(0.5), gamma=found.problem.gamma)
+        assert found.accuracy == pytest.approx(predict(same, [1.0, 0.5]).accuracy, rel=1e-9)
 
 
 def test_what_numpy_computes_refuses_tracers_by_name():
@@ -222,9 +301,20 @@ def test_what_numpy_computes_refuses_tracers_by_name():
         lambda a: rank_path(fit, a).risk,
         lambda a: errors(two, a).training,
         lambda a: predict(two, a, finite=True).accuracy,
+        lambda a: predict(two, a, spread=True).accuracy_sd,
+        lambda a: predict(two, a, noise="rademacher").accuracy,
     ):
         with pytest.raises(TypeError, match="alpha must be known here, got a JAX tracer"):
             jax.jit(call)(1.0)
+    for options in ({"finite": True}, {"spread": True}, {"noise": "rademacher"}):
+        call = lambda g, options=options: predict(dataclasses.replace(two, gamma=g), 1.0, **options).accuracy  # noqa: E731
+        with pytest.raises(TypeError, match="problem must be known here, got a JAX tracer"):
+            jax.grad(call)(1.0)
+        assert call(jnp.asarray(1.0)) == pytest.approx(call(1.0), rel=1e-12)
+    unknown = Fit(Population.two_classes(jnp.asarray(mu), -mu), n=60, gamma=1.0, starts=[mu])
+    for options in ({"spread": True}, {"noise": "rademacher"}):
+        with pytest.raises(ValueError, match=r"opposite classes \(of NumPy means: JAX's are not known to be\)"):
+            predict(unknown, 1.0, **options)
     with pytest.raises(TypeError, match="moments must be known here"):
         jax.jit(lambda a: log_loss(predict(fit, a)))(1.0)
     with pytest.raises(TypeError, match="t must be known here"):

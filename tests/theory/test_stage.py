@@ -330,8 +330,25 @@ def test_ridgeless_with_a_singular_covariance(n):
         TransferProblem.from_source(w, mean, n_target=n, gamma_target=g, cov_target=lam) for g in (0.0, 1e-11)
     )
     np.testing.assert_allclose(predict(limit, [0.0, 1.0]).accuracy, predict(near, [0.0, 1.0]).accuracy, rtol=1e-6)
-    with pytest.raises(ValueError, match="gamma must be positive where n equals"):
-        TransferProblem.from_source(w, mean, n_target=20, gamma_target=0.0, cov_target=lam)
+    nothing = TransferProblem.from_source(w, mean, n_target=n, gamma_target=np.array([1e-50, 1e-300]), cov_target=lam)
+    np.testing.assert_allclose(predict(nothing, 1.0).accuracy, predict(limit, 1.0).accuracy, rtol=1e-9)
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((30, 30)))[0]
+    for covariance in (lam, (turn * lam) @ turn.T):
+        with pytest.raises(ValueError, match="gamma must be positive where n equals"):
+            TransferProblem.from_source(w, mean, n_target=20, gamma_target=0.0, cov_target=covariance)
+
+
+def test_ridgeless_where_components_differ_in_covariance():
+    lam = np.r_[np.zeros(10), np.linspace(0.5, 2, 20)]
+    mean = np.full(30, 0.3)
+    unlike = lambda n, other, gamma: Fit(  # noqa: E731
+        Population.two_classes(mean, -mean / 2, covariances=[lam, other]), n=n, gamma=gamma
+    )
+    for n, other in ((10, 2 * lam), (20, lam[::-1]), (60, lam[::-1])):
+        assert predict(unlike(n, other, 0.0)).risk == pytest.approx(predict(unlike(n, other, 1e-10)).risk, rel=1e-7)
+    for n, other, words in ((20, 2 * lam, "n equals"), (60, 2 * lam, "exceeds the rank of their noise, 20, got 0")):
+        with pytest.raises(ValueError, match=f"gamma must be positive where .*{words}"):
+            unlike(n, other, 0.0)
 
 
 def test_shared_covariances_are_decomposed_once():

@@ -3,9 +3,11 @@
 import jax
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, special
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
 
+from rmt_alpha import Loss
 from rmt_alpha.problem import as_loss
 from rmt_alpha.training import convex_path, leading, ridge_from_gram, ridge_path, truncate
 
@@ -41,6 +43,20 @@ def test_ridgeless_with_intercept_interpolates_or_is_least_squares(n, p):
     expected = np.linalg.lstsq(X - X.mean(0), Y - Y.mean(0))[0]
     np.testing.assert_allclose(W[:p], expected, atol=1e-9)
     np.testing.assert_allclose(W[p], Y.mean(0) - X.mean(0) @ expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "p"), [(12, 30), (30, 12)])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_ridgeless_on_singular_data_is_the_shortest(n, p, intercept):
+    """Six dimensions among p, and the last two samples alike."""
+    X, Y, anchors = data(n, p, J=1)
+    X = X[:, :6] @ np.random.default_rng(1).standard_normal((6, p))
+    X[-1], Y[-1] = X[-2], Y[-2]
+    W = ridge_path(X, Y, 0.0, anchors, intercept=intercept)
+    inverse, residual = np.linalg.pinv(X - intercept * X.mean(0), rtol=1e-10), Y - X @ anchors
+    np.testing.assert_allclose(
+        W[:p].sum(1), (anchors + inverse @ (residual - intercept * residual.mean()))[:, 0], atol=1e-9
+    )
 
 
 def test_gram_and_jax_give_the_same():
@@ -127,3 +143,47 @@ def test_bad_input_is_named():
         convex_path(X, np.arange(10) % 2 * 1.0, 1.0, "logistic", None, np.zeros((1, 0)))
     with pytest.raises(ValueError, match="alphas"):
         convex_path(X, np.ones(10), 1.0, "logistic", anchors, np.zeros(3))
+
+
+class Jumping(Loss):
+    """A hinge at 1, and c times one at 0 and a logistic loss."""
+
+    name, kinks = "jumping", (0.0, 1.0)
+
+    def __init__(self, c):
+        self.c = c
+
+    def value(self, t):
+        return np.maximum(1 - t, 0) + self.c * (np.maximum(-t, 0) + np.logaddexp(0, -t))
+
+    def slope(self, t):
+        return -1.0 * (t < 1) - self.c * ((t < 0) + special.expit(-t))
+
+    def curvature(self, t):
+        return self.c * special.expit(t) * special.expit(-t)
+
+
+@pytest.mark.parametrize(("n", "p"), [(20, 10), (40, 30), (150, 300)])
+@pytest.mark.parametrize("gamma", [1.0, 1e-3])
+def test_a_hinge_is_the_support_vector_machine(n, p, gamma):
+    rng = np.random.default_rng(0)
+    y = np.repeat([-1.0, 1.0], n // 2)
+    X = rng.standard_normal((n, p)) + 0.2 * y[:, None]
+    machine = SVC(kernel="linear", C=1 / (n * gamma), tol=1e-8).fit(X, y)
+    found = convex_path(X, y, gamma, Jumping(0.0), None, np.zeros((1, 0)), intercept=True)[:, 0]
+    np.testing.assert_allclose(found, [*machine.coef_[0], *machine.intercept_], atol=3e-5)
+
+
+@pytest.mark.parametrize("c", [0.0, 0.7])
+def test_a_loss_whose_slope_jumps_is_least_where_its_subgradient_holds_zero(c):
+    """Optimality, sample by sample: of slopes that make the weights some lie between both sides' at a kink."""
+    rng, n, p, gamma, alpha = np.random.default_rng(0), 40, 60, 2.0, 0.5
+    y = np.repeat([-1.0, 1.0], n // 2)
+    X, start = rng.standard_normal((n, p)) + 0.2 * y[:, None], rng.standard_normal(p)
+    loss = Jumping(c)
+    w = convex_path(X, y, gamma, loss, start, np.array([alpha]))[:, 0]
+    slopes = -n * gamma * np.linalg.lstsq((y[:, None] * X).T, w - alpha * start)[0]
+    np.testing.assert_allclose(X.T @ (y * slopes) / n + gamma * (w - alpha * start), 0, atol=1e-10)
+    t = y * (X @ w)
+    assert np.any(np.abs(t - 1) < 1e-9) and np.any(t < 0.9)
+    assert np.all(slopes >= loss.slope(t - 1e-8) - 1e-7) and np.all(slopes <= loss.slope(t + 1e-8) + 1e-7)
