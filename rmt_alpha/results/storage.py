@@ -12,6 +12,7 @@ import numpy as np
 from .. import _checks as check
 from ..files import DamagedFileError, read_record, write_record
 from ..problem import Covariance, Fit, Group, Loss, Population, TransferProblem
+from ..problem.fit import joined, listed
 from ..problem.losses import LOSSES
 from .compare import ZScores
 from .form import ScoreForm
@@ -73,6 +74,8 @@ def _encoded(value: Any) -> Any:
         return {"loss": type(value).__name__, "settings": {k: v for k, v in vars(value).items() if k != "kinks"}}
     if dataclasses.is_dataclass(value):
         fields = {f.name: _encoded(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        if isinstance(value, Fit):
+            fields["starts"] = {**_encoded(listed(value)), "parts": value.parts}
         return {"kind": type(value).__name__, "fields": fields}
     array = np.asarray(value, order="C")
     if array.dtype.kind not in "biuf":
@@ -81,13 +84,14 @@ def _encoded(value: Any) -> Any:
     return {"array": base64.b64encode(array.tobytes()).decode(), "dtype": array.dtype.str, "shape": array.shape}
 
 
-def _decoded(value: Any, known: dict[str, Any] | None = None) -> Any:
+def _decoded(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if "number" in value:
         return float(value["number"])
     if "tuple" in value:
-        return tuple(_decoded(v) for v in value["tuple"])
+        decoded = tuple(_decoded(v) for v in value["tuple"])
+        return joined(decoded, value["parts"]) if "parts" in value else decoded
     if "covariance" in value:
         return Covariance(_decoded(value["covariance"]), value["dim"])
     if "loss" in value:

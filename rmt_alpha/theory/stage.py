@@ -150,21 +150,16 @@ def solve(fit: Fit, population: Population, R: Spectral | Dense) -> Stage:
 
 
 def anchors(fit: Fit) -> list[Anchor]:
-    """The laws of the starts; groups of one object share one."""
-    known: dict[int, Law] = {}
-
-    def law(start: Any) -> Law:
-        if id(start) not in known:
-            known[id(start)] = trained(start) if isinstance(start, Fit) else Law(namespace(start).swapaxes(start, 0, 1))
-        return known[id(start)]
-
-    return [Anchor(law(s.start), s.mask) if isinstance(s, Group) else Anchor(_own(law, s)) for s in fit.starts]
+    """The laws of the starts; groups of one training share one."""
+    made: list[Anchor] = []
+    for k, (start, part) in enumerate(zip(fit.starts, fit.parts, strict=True)):
+        inner, mask = (start.start, start.mask) if isinstance(start, Group) else (start, None)
+        made.append(Anchor(_law(inner) if part == k else made[part].law, mask))
+    return made
 
 
-def _own(law: Any, start: Any) -> Law:
-    """A start that is listed as such is a training of its own, also where the same object is listed twice."""
-    made = law(start)
-    return Law(made.mean, made.noise, made.axes)
+def _law(start: Any) -> Law:
+    return trained(start) if isinstance(start, Fit) else Law(namespace(start).swapaxes(start, 0, 1))
 
 
 def trained(fit: Fit) -> Law:
