@@ -11,6 +11,7 @@ from .. import _checks as check
 from .._arrays import is_tracer, namespace, normal_cdf, plain, pytree
 from ..problem import Fit, Population, TransferProblem
 from .orthant import nearest_code_accuracy
+from .tables import START, axes, frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,16 +72,27 @@ class Moments:
         return {q: getattr(self, f"{q}_sd") * factor for q in QUANTITIES if getattr(self, f"{q}_sd") is not None}
 
     def to_xarray(self) -> xr.Dataset:
-        """The quantities as a dataset, with dimensions `component` and `output` where there are such, then `alpha`
-        and `axis_0` ….
+        """The quantities as a dataset, with dimensions `component` and `output` where there are such, then `axis_0` ….
+
+        α is a coordinate: of the last axis, then called `alpha`, where it is a vector of single numbers along it; else along all
+        axes that it has, and `start` where it is several numbers.
         """
         import xarray
 
         leading = {"mean": ("component", "output"), "variance": ("component", "output", "output_2")}
         shape = np.shape(self.risk)
-        own = [f"axis_{i}" for i in range(len(shape))]
-        if self.alpha is not None and np.ndim(self.alpha) == 1 and np.shape(self.alpha) == shape[-1:]:
-            own[-1] = "alpha"
+        own = axes(shape)
+        coords: dict[str, Any] = {}
+        if self.alpha is not None:
+            alpha = np.asarray(self.alpha)
+            along = alpha.shape if self.problem is None else self.problem.leading_axes(alpha)
+            entries = alpha.shape[len(along) :]
+            if along == shape[-1:] and along and not entries:
+                own[-1] = "alpha"
+                coords["alpha"] = alpha
+            else:
+                dims = (*(own if along else ()), *([START] if entries else ()))
+                coords["alpha"] = dims, np.broadcast_to(alpha, (*(shape if along else ()), *entries))
         variables = {}
         for quantity in QUANTITIES:
             for suffix in ("", "_se", "_sd"):
@@ -88,7 +100,6 @@ class Moments:
                 if value is not None:
                     extra = leading.get(quantity, ())[: max(np.ndim(value) - len(shape), 0)]
                     variables[quantity + suffix] = ((*extra, *own), np.asarray(value))
-        coords = {"alpha": np.asarray(self.alpha)} if "alpha" in own else {}
         attributes = {
             k: v
             for k, v in (("n_trials", self.n_trials), ("method", self.method), ("problem", repr(self.problem)))
@@ -97,13 +108,8 @@ class Moments:
         return xarray.Dataset(variables, coords, attributes)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per α (and per component and output where there are such)."""
-        data = self.to_xarray()
-        return (
-            data.to_dataframe().reset_index()
-            if data.sizes
-            else data.expand_dims("row").to_dataframe().reset_index(drop=True)
-        )
+        """One row per α (and per component and output where there are such); several numbers α are `alpha_0`, `alpha_1` …."""
+        return frame(self.to_xarray())
 
     def __repr__(self) -> str:
         shape = np.shape(self.risk)

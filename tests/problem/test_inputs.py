@@ -217,15 +217,6 @@ def test_reprs_are_short_and_say_what_they_are():
     assert "accuracy=" in repr(predict(TransferProblem(**GOOD), 1.0))
 
 
-def test_results_as_frames_and_datasets():
-    theory = predict(TransferProblem(**GOOD), [0.0, 1.0, 2.0])
-    frame = theory.to_dataframe()
-    assert list(frame.alpha) == [0.0, 1.0, 2.0] and np.array_equal(frame.accuracy, theory.accuracy)
-    classes = predict(Fit(POPULATION, n=9, gamma=1.0, starts=[MEANS.T]), [0.0, 1.0]).to_xarray()
-    assert classes["variance"].dims == ("component", "output", "output_2", "alpha")
-    assert len(predict(TransferProblem(**GOOD), 1.0).to_dataframe()) == 1
-
-
 def test_other_units_and_signs_of_codes():
     """Simplex codes have unit length and sum to zero; centred ones sum to zero."""
     simplex = Population.classes(np.eye(4, 9), codes="simplex")

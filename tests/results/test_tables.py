@@ -1,0 +1,70 @@
+"""Results as tables: every row has its own α."""
+
+import numpy as np
+import pytest
+
+from rmt_alpha import Fit, Population, TransferProblem, predict, simulate
+
+PROBLEM = TransferProblem(
+    n_source=50, n_target=20, dim=30, mu=1.0, mu_orth=1.0, beta=0.5, gamma_source=1.0, gamma_target=1.0
+)
+MEANS = np.random.default_rng(0).standard_normal((3, 12)) / 2
+CLASSES = Population.classes(MEANS)
+MU, NU = MEANS[:2]
+SIZES = np.array([40, 50])
+
+
+def two(**options):
+    return Fit(Population.two_classes(MU, -MU), n=options.pop("n", 40), gamma=0.3, **options)
+
+
+def test_results_as_frames_and_datasets():
+    theory = predict(PROBLEM, [0.0, 1.0, 2.0])
+    frame = theory.to_dataframe()
+    assert list(frame.alpha) == [0.0, 1.0, 2.0] and np.array_equal(frame.accuracy, theory.accuracy)
+    classes = predict(Fit(CLASSES, n=9, gamma=1.0, starts=[MEANS.T]), [0.0, 1.0]).to_xarray()
+    assert classes["variance"].dims == ("component", "output", "output_2", "alpha")
+    assert len(predict(PROBLEM, 1.0).to_dataframe()) == 1
+
+
+ONE_START, TWO_STARTS = dict(starts=[MU]), dict(starts=[MU, NU])
+PER_OUTPUT = Fit(CLASSES, n=SIZES, gamma=1.0, starts=[MEANS.T], per="output")
+ASKED = {
+    "one number": (two(**ONE_START), 0.5),
+    "along α": (two(**ONE_START), [0.5, 1.0, 2.0]),
+    "one number of sizes": (two(n=SIZES, **ONE_START), 0.5),
+    "along sizes": (two(n=SIZES, **ONE_START), [0.5, 1.0]),
+    "beside sizes": (two(n=SIZES, **ONE_START), [[0.5], [1.0], [2.0]]),
+    "one α for all sizes": (two(n=SIZES, **ONE_START), [0.5]),
+    "a vector": (two(**TWO_STARTS), [0.5, 1.0]),
+    "a vector of as many entries as there are sizes": (two(n=SIZES, **TWO_STARTS), [1.0, 0.5]),
+    "vectors": (two(**TWO_STARTS), [[0.5, 1.0], [2.0, 3.0]]),
+    "a vector per size": (two(n=SIZES, **TWO_STARTS), [[0.5, 1.0], [2.0, 3.0]]),
+    "vectors beside sizes": (two(n=SIZES, **TWO_STARTS), [[[0.5, 1.0]], [[2.0, 3.0]], [[0.0, 1.0]]]),
+    "per output": (PER_OUTPUT, [0.5, 1.0, 2.0]),
+    "eight numbers": (TransferProblem(50, SIZES, 30, 1.0, 1.0, 0.5, 1.0, 1.0), [1.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_every_row_has_its_own_alpha(kind):
+    problem, alpha = ASKED[kind]
+    found = predict(problem, alpha)
+    frame = found.to_dataframe()
+    many = problem.n_alpha > 1
+    columns = [f"alpha_{k}" for k in range(problem.n_alpha)] if many else ["alpha"]
+    asked = np.broadcast_to(alpha, (*np.shape(found.risk), *((problem.n_alpha,) if many else ())))
+    rows = (
+        frame.drop_duplicates([c for c in frame if c.startswith("axis") or c == "alpha"])
+        if "component" in frame
+        else frame
+    )
+    np.testing.assert_array_equal(rows[columns].to_numpy().reshape(asked.shape), asked)
+    np.testing.assert_array_equal(rows.risk, np.ravel(found.risk))
+    assert ("alpha" in found.to_xarray().dims) == (kind in ("along α", "along sizes", "eight numbers"))
+
+
+def test_a_simulation_has_the_same_table():
+    problem, alpha = ASKED["a vector of as many entries as there are sizes"]
+    theory, simulated = predict(problem, alpha).to_dataframe(), simulate(problem, alpha, n_trials=3).to_dataframe()
+    assert set(theory) < set(simulated) and list(simulated.alpha_0) == [1.0, 1.0]
