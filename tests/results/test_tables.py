@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from rmt_alpha import Fit, Population, TransferProblem, predict, simulate
+from rmt_alpha import (
+    Fit,
+    Optimum,
+    Population,
+    TransferProblem,
+    optimal_alpha,
+    predict,
+    simulate,
+    simulate_optimal_alpha,
+)
 
 PROBLEM = TransferProblem(
     n_source=50, n_target=20, dim=30, mu=1.0, mu_orth=1.0, beta=0.5, gamma_source=1.0, gamma_target=1.0
@@ -68,3 +77,27 @@ def test_a_simulation_has_the_same_table():
     problem, alpha = ASKED["a vector of as many entries as there are sizes"]
     theory, simulated = predict(problem, alpha).to_dataframe(), simulate(problem, alpha, n_trials=3).to_dataframe()
     assert set(theory) < set(simulated) and list(simulated.alpha_0) == [1.0, 1.0]
+
+
+def test_optima_as_tables():
+    several, sizes = two(**TWO_STARTS), two(n=SIZES, **TWO_STARTS)
+    for problem in (several, sizes):
+        best = optimal_alpha(problem)
+        frame = best.to_dataframe()
+        assert len(frame) == np.size(best.risk)
+        np.testing.assert_array_equal(
+            frame[["alpha_0", "alpha_1"]].to_numpy().reshape(np.shape(best.alpha)), best.alpha
+        )
+        np.testing.assert_array_equal(frame.accuracy, np.ravel(best.accuracy))
+        assert best.to_xarray().least_risk.dims == (*[f"axis_{i}" for i in range(len(problem.shape))], "start")
+    simulated = simulate_optimal_alpha(two(**ONE_START), n_trials=20)
+    assert simulated.to_xarray().attrs == {"n_trials": 20}
+    row = simulated.to_dataframe().iloc[0]
+    assert (row.alpha, row.alpha_se) == (simulated.alpha, simulated.alpha_se) and "zero" not in row
+
+
+def test_an_optimum_is_shown_to_significant_digits():
+    tiny = Optimum(1.234567e-8, 0.9, None, False, -3.2e-9, 0.1, 0.0)
+    assert repr(tiny) == "Optimum(alpha=1.2346e-08, accuracy=0.9000, least_risk=-3.2e-09)"
+    several = Optimum(np.array([1.5, 2e-7]), None, None, False, None, 0.1, np.zeros(2), alpha_se=np.array([0.1, 1e-8]))
+    assert repr(several) == "Optimum(alpha=[1.5 2e-07] ± [0.1 1e-08])"
