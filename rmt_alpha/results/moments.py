@@ -142,13 +142,14 @@ def moments(mean: Any, variance: Any, prior: Any = None) -> Moments:
     return Moments(*map(plain, (mean, variance, accuracy, variance + (1 - mean) ** 2)))
 
 
-def describe(population: Population, mean: Any, variance: Any, threshold: Any = "zero") -> Moments:
+def describe(population: Population, mean: Any, variance: Any, threshold: Any = "zero", seen: Any = None) -> Moments:
     r"""Moments of scores N(m_k, V_k) in every component: m (K, q, …), V (K, q, q, …).
 
     .. math:: \mathrm{risk} = \sum_k π_k (‖m_k - t_k‖^2 + \mathrm{tr} V_k)
 
     with t_k the true label (regression: the error's mean and variance, and the noise added). Two classes are told apart by a threshold
-    on the score, "zero" or "best"; more by the nearest code. Raises FloatingPointError if a number is not finite.
+    on the score, "zero" or "best"; more by the nearest code, of the scores `seen` by it (m, V), if given: see `ScoreForm.seen`.
+    Raises FloatingPointError if a number is not finite.
     """
     xp = namespace(mean, variance, population.priors)
     priors = xp.asarray(population.priors)
@@ -180,7 +181,7 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
             raise ValueError(
                 f"threshold must be 'zero' for {len(targets)} classes, got {threshold!r}: the nearest code decides."
             )
-        right = nearest_code_accuracy(targets, of, mean, variance)
+        right = nearest_code_accuracy(targets, of, *(seen or (mean, variance)))
     return Moments(
         plain(mean), plain(variance), plain(_finite(xp, xp.tensordot(priors, right, axes=1))), plain(_finite(xp, risk))
     )

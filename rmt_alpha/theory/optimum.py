@@ -241,7 +241,9 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
         return form.along(form.spread(directions(y, units)), threshold)
 
     ends = np.full(len(units), FARTHEST)
-    y, last, _ = best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=len(units) == 1)
+    # A start that no code sees decides nothing at infinity, either.
+    infinite = len(units) == 1 and bool(np.any(form.seen.M[1, 1]))
+    y, last, _ = best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=infinite)
     alpha, infinite, direction = at_the_end(y[0], ends, units)
     return Optimum(pick(alpha), float(last.accuracy[0]), None, infinite, pick(risky), risk, pick(direction))
 
