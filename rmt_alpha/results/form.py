@@ -158,13 +158,14 @@ class ScoreForm:
         return self.along(self.weights(alpha), threshold)
 
     def along(self, a: Any, threshold: Any = "zero") -> Moments:
-        """The moments along a; see `scores`."""
+        """The moments along a, of which the accuracy is that of every multiple of a, and of α → ∞ where a₀ = 0; see `scores`."""
         mean, variance = self.scores(a)
         if self.population is None:
             return moments(
                 mean, variance, self.prior if check.choice("threshold", threshold, THRESHOLDS) == "best" else None
             )
-        return describe(self.population, mean, variance, threshold, self._seen_scores(a))
+        seen = self._seen_scores(a) or (mean, variance)
+        return describe(self.population, mean, variance, threshold, (*seen, a[0, 0]))
 
 
 def _times(xp: Any, P: np.ndarray, x: Any, axis: int) -> Any:

@@ -148,8 +148,8 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
     .. math:: \mathrm{risk} = \sum_k π_k (‖m_k - t_k‖^2 + \mathrm{tr} V_k)
 
     with t_k the true label (regression: the error's mean and variance, and the noise added). Two classes are told apart by a threshold
-    on the score, "zero" or "best"; more by the nearest code, of the scores `seen` by it (m, V), if given: see `ScoreForm.seen`.
-    Raises FloatingPointError if a number is not finite.
+    on the score, "zero" or "best"; more by the nearest code. That may be given other scores, `seen` = (m, V, s), and codes s times
+    as long: see `ScoreForm.along`. Raises FloatingPointError if a number is not finite.
     """
     xp = namespace(mean, variance, population.priors)
     priors = xp.asarray(population.priors)

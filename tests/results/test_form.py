@@ -26,7 +26,9 @@ def fit(starts, K=3, **options):
 ALIKE = np.ones((P, 4))
 
 
-@pytest.mark.parametrize("options", [{}, {"intercept": True}, {"K": 4}, {"per": "output"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"intercept": True}, {"codes": "centred"}, {"K": 4}, {"per": "output"}], ids=str
+)
 def test_a_start_whose_outputs_are_all_alike_decides_nothing(options):
     problem, alone = fit([ALIKE], **options), fit([], **options | {"per": "start"})
     alpha = np.multiply.outer(FAR, np.ones(problem.n_alpha)) if problem.n_alpha > 1 else FAR
@@ -71,3 +73,19 @@ def test_it_sees_through_jax():
     at = lambda a: predict(problem, a).accuracy  # noqa: E731
     assert float(slope) == pytest.approx((at(701.0) - at(699.0)) / 2, rel=1e-4)
     assert predict(dataclasses.replace(problem, n=np.array([30, 40])), [1.0, 2.0]).accuracy.shape == (2,)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+def test_the_best_alpha_of_codes_of_unequal_length(intercept):
+    """Codes stay where they are while the weights grow."""
+    population = Population.classes(2 * MEANS[:3], codes=[[0.0, 0.0], [1.0, 0.0], [0.0, 3.0]])
+    problem = Fit(population, n=30, gamma=0.3, starts=[W[:, :2]], intercept=intercept)
+    found, alpha = optimal_alpha(problem), np.linspace(-4, 4, 801)
+    accuracy = predict(problem, alpha).accuracy
+    assert found.alpha == pytest.approx(alpha[accuracy.argmax()], abs=0.011)
+    assert found.accuracy == pytest.approx(predict(problem, found.alpha).accuracy, rel=1e-9)
+    assert found.accuracy >= accuracy.max()
+    several = dataclasses.replace(problem, starts=[W[:, :2], W[:, 2:]])
+    best = optimal_alpha(several)
+    near = best.alpha + 0.02 * RNG.standard_normal((50, 2))
+    assert best.accuracy >= predict(several, near).accuracy.max()
