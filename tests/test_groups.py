@@ -93,3 +93,52 @@ def test_a_store_keeps_them_apart(tmp_path):
     stored = [sweep(fit, ALPHA, n_trials=40, store=tmp_path, executor=Inline()) for fit in (ONE, TWO)]
     for data, fit in zip(stored, (ONE, TWO), strict=True):
         assert float(data.sim_risk) == pytest.approx(risk(fit), abs=4 * float(data.sim_risk_se))
+
+
+def test_a_mask_is_the_group_s_own():
+    mask = np.arange(P) % 2 == 0
+    group = Group(mean, mask)
+    mask[:] = True
+    assert group == Group(mean, np.arange(P) % 2 == 0) and np.count_nonzero(group.mask) == P // 2
+
+
+def short(dim, **options):
+    """Two groups of a trained source, whose means are the first 3 of 40 coordinates; at `dim` 40 they are given in full."""
+    e = np.pad([[1.0, 0.5, 0.0], [0.6, 0.9, 0.3], [0.0, 0.4, 1.0]], ((0, 0), (0, dim - 3)))
+    if options.pop("kind", "two") == "two":
+        of = lambda v: Population.two_classes(v, -v, dim=40)  # noqa: E731
+        means = e[0], e[1]
+    else:
+        of = lambda M: Population.classes(M, dim=40)  # noqa: E731
+        means = e, 1.2 * e
+    source = Fit(of(means[0]), n=50, gamma=0.2)
+    starts = {
+        "groups": Group.split(source, np.arange(40) % 2),
+        "one group": [Group(source, np.arange(40) % 2 == 1)],
+        "weights": [Group(e[1], np.arange(40) % 2 == 0), e[2], source],
+    }[options.pop("starts", "groups")]
+    return Fit(of(means[1]), n=30, gamma=0.2, starts=starts, **options)
+
+
+SHORT = {
+    "groups": {},
+    "one group": {"starts": "one group"},
+    "a group of weights": {"starts": "weights"},
+    "logistic": {"loss": "logistic"},
+    "intercept": {"intercept": True},
+    "classes": {"kind": "classes"},
+    "rank": {"kind": "classes", "rank": 1},
+}
+
+
+@pytest.mark.parametrize("kind", SHORT)
+def test_groups_of_means_in_fewer_coordinates(kind):
+    fit, full = (short(dim, **SHORT[kind]) for dim in (3, 40))
+    alpha = np.linspace(1.0, 0.5, fit.n_alpha) if fit.n_alpha > 1 else 0.7
+    found, expected = predict(fit, alpha), predict(full, alpha)
+    np.testing.assert_allclose([found.accuracy, found.risk], [expected.accuracy, expected.risk], rtol=1e-9)
+    np.testing.assert_allclose(optimal_alpha(fit).alpha, optimal_alpha(full).alpha, rtol=1e-5)
+    chain = [dataclasses.replace(f, starts=[dataclasses.replace(f, alpha=alpha)]) for f in (fit, full)]
+    np.testing.assert_allclose(*(predict(f, 1.0).risk for f in chain), rtol=1e-9)
+    simulated = simulate(fit, alpha, n_trials=60)
+    assert np.abs((simulated.accuracy - expected.accuracy) / simulated.accuracy_se) < 4

@@ -127,7 +127,7 @@ def solve(fit: Fit, population: Population, R: Spectral | Dense) -> Stage:
     xp = R.xp
     q, A = population.outputs, len(R.anchors) + 1
     mu = R.into(asarray(xp, population.means))
-    d = max([mu.shape[-1], *(a.law.mean.shape[-1] for a in R.anchors)])
+    d = max([mu.shape[-1], *(a.mean.shape[-1] for a in R.anchors)])
     mu = _padded(xp, mu, d)
     start = _anchor_means(xp, population, R, d)  # (..., m, d)
     chi = R.chi
@@ -197,12 +197,7 @@ def _anchor_means(xp: Any, population: Population, R: Spectral | Dense, d: int) 
     first = xp.zeros((q, d))
     if population.is_regression:
         first = -_padded(xp, R.into(xp.swapaxes(asarray(xp, population.weights), 0, 1)), d)
-    rows = [first]
-    for anchor in R.anchors:
-        mean = asarray(xp, anchor.law.mean)
-        if anchor.mask is not None:
-            mean = _padded(xp, mean, len(anchor.mask)) * anchor.mask
-        rows.append(_padded(xp, R.into(mean), d))
+    rows = [first, *(_padded(xp, R.into(asarray(xp, anchor.mean)), d) for anchor in R.anchors)]
     leading = np.broadcast_shapes(*(r.shape[:-2] for r in rows))
     return xp.concatenate([xp.broadcast_to(r, (*leading, *r.shape[-2:])) for r in rows], -2)
 
