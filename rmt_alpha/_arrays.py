@@ -74,9 +74,9 @@ def asarray(xp: Any, value: Any) -> Any:
 
 
 def in_numpy(value: Any) -> Any:
-    """The same with every JAX array in it as NumPy's, in double precision: for searches, which nobody differentiates, and which would
-    compile at each step. Tracers stay."""
-    if jax is None:
+    """The same with every JAX array in it as NumPy's, in double precision: for simulation, and for searches, which nobody differentiates
+    and which would compile at each step. Tracers stay."""
+    if jax is None or not any(map(is_jax, jax.tree_util.tree_leaves(value))):
         return value
     double = lambda v: v if not is_jax(v) or is_tracer(v) else np.asarray(v, dtype=np.float64)[()]  # noqa: E731
     return jax.tree_util.tree_map(double, value)

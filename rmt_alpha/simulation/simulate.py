@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import plain
+from .._arrays import in_numpy, plain
 from ..problem import Fit, TransferProblem, as_fit, checked_problem
 from ..results import LARGEST_ALPHA, QUANTITIES, Moments, ScoreForm
 from ..results.moments import THRESHOLDS
@@ -118,7 +118,7 @@ def simulate(
     n_trials, workers, setting = prepare(
         problem, n_trials, seed, method, conditions, workers, common=common_random_numbers
     )
-    shape, cells = problem.cells_along(alpha)
+    shape, cells = in_numpy(problem).cells_along(alpha)
     found: dict[str, np.ndarray] = {}
     places, tasks = [], []
     for place, cell, alphas in cells:
@@ -174,6 +174,7 @@ def draw(
         raise ValueError(
             f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells()."
         )
+    problem = in_numpy(problem)
     fit = as_fit(problem)
     if not dense.is_affine(fit):
         raise ValueError(
