@@ -67,6 +67,13 @@ def compare(theory: Moments, simulated: Moments, *, spread: bool = False) -> ZSc
         )
     if theory.alpha is not None and simulated.alpha is not None and not np.array_equal(theory.alpha, simulated.alpha):
         raise ValueError("theory and simulated must be at the same α, got two different ones.")
+    for name in ("threshold", "noise"):
+        asked = getattr(theory, name), getattr(simulated, name)
+        if None not in asked and asked[0] != asked[1]:
+            kind = "threshold" if name == "threshold" else "noise of the test points"
+            raise ValueError(
+                f"theory and simulated must have one {kind}, got {asked[0]!r} and {asked[1]!r}. Ask both for it."
+            )
     errors = simulated.spread_se if spread else {q: getattr(simulated, f"{q}_se") for q in QUANTITIES}
     suffix = "_sd" if spread else ""
     if spread and theory.variance_sd is None:

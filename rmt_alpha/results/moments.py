@@ -36,7 +36,7 @@ class Moments:
     | `mean_se`, … | like the quantity | standard errors of simulated means, else None |
     | `mean_sd`, … | like the quantity | standard deviations over draws of the training sets, where they are known |
     | `n_trials`, `method` | | of a simulation, else None |
-    | `alpha`, `problem` | | what was asked |
+    | `alpha`, `problem`, `threshold`, `noise` | | what was asked, `noise` being that of the test points |
     """
 
     mean: Annotated[Any, "*scores *shape"]
@@ -53,6 +53,8 @@ class Moments:
     risk_sd: Annotated[Any, "*shape"] = None
     alpha: Any = None
     problem: Fit | TransferProblem | None = None
+    threshold: str | None = field(default=None, metadata=STATIC)
+    noise: str | None = field(default=None, metadata=STATIC)
     n_trials: int | None = field(default=None, metadata=STATIC)
     method: str | None = field(default=None, metadata=STATIC)
 
@@ -100,11 +102,8 @@ class Moments:
                 if value is not None:
                     extra = leading.get(quantity, ())[: max(np.ndim(value) - len(shape), 0)]
                     variables[quantity + suffix] = ((*extra, *own), np.asarray(value))
-        attributes = {
-            k: v
-            for k, v in (("n_trials", self.n_trials), ("method", self.method), ("problem", repr(self.problem)))
-            if v is not None
-        }
+        named = {name: getattr(self, name) for name in ("threshold", "noise", "n_trials", "method")}
+        attributes = {k: v for k, v in (*named.items(), ("problem", repr(self.problem))) if v is not None}
         return xarray.Dataset(variables, coords, attributes)
 
     def to_dataframe(self) -> pd.DataFrame:

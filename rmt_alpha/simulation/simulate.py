@@ -144,6 +144,8 @@ def simulate(
         **{k: plain(v) for k, v in found.items()},
         alpha=asked,
         problem=problem,
+        threshold=threshold,
+        noise="gaussian" if test_points == "gaussian" else ".".join(map(str, setting.name)),
         n_trials=n_trials,
         method=setting.method,
     )

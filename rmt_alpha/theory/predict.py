@@ -65,7 +65,8 @@ def predict(
         found = dataclasses.replace(found, accuracy=plain(_localised(problem, alpha, noise, threshold)))
     if spread:
         found = dataclasses.replace(found, **spreads.deviations(problem, alpha))
-    return dataclasses.replace(found, alpha=plain(alpha), problem=problem)
+    asked = plain(alpha) if problem.n_alpha else None
+    return dataclasses.replace(found, alpha=asked, problem=problem, threshold=threshold, noise=noise)
 
 
 def _require_plain(noise: str, threshold: str) -> None:

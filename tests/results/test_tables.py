@@ -79,6 +79,12 @@ def test_a_simulation_has_the_same_table():
     assert set(theory) < set(simulated) and list(simulated.alpha_0) == [1.0, 1.0]
 
 
+def test_a_fit_without_starts_has_no_alpha():
+    problem = two(n=SIZES)
+    for found in (predict(problem), simulate(problem, n_trials=3)):
+        assert found.alpha is None and "alpha" not in found.to_dataframe() and len(found.to_dataframe()) == 2
+
+
 def test_optima_as_tables():
     several, sizes = two(**TWO_STARTS), two(n=SIZES, **TWO_STARTS)
     for problem in (several, sizes):
