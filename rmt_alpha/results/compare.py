@@ -62,9 +62,9 @@ def compare(theory: Moments, simulated: Moments, *, spread: bool = False) -> ZSc
             f"Ask both for the same α."
         )
     if theory.problem is not None and simulated.problem is not None and theory.problem != simulated.problem:
-        raise ValueError(
-            f"theory and simulated must be of one problem, got {theory.problem!r} and {simulated.problem!r}."
-        )
+        first, second = map(repr, (theory.problem, simulated.problem))
+        got = f"{first} and {second}" if first != second else f"two with different numbers in {first}"
+        raise ValueError(f"theory and simulated must be of one problem, got {got}.")
     if theory.alpha is not None and simulated.alpha is not None and not np.array_equal(theory.alpha, simulated.alpha):
         raise ValueError("theory and simulated must be at the same α, got two different ones.")
     for name in ("threshold", "noise"):

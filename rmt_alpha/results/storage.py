@@ -23,7 +23,7 @@ FORMAT = "rmt_alpha problem or result, 1"
 KINDS = {cls.__name__: cls for cls in (Fit, Group, Population, TransferProblem, Moments, Optimum, ScoreForm, ZScores)}
 LOSS_KINDS = {type(loss).__name__: type(loss) for loss in LOSSES.values()}
 
-Storable = Fit | Population | TransferProblem | Moments | Optimum | ScoreForm | ZScores
+Storable = Fit | Population | Covariance | TransferProblem | Moments | Optimum | ScoreForm | ZScores
 
 
 def save(path: str | os.PathLike[str], thing: Storable) -> None:
@@ -39,7 +39,7 @@ def save(path: str | os.PathLike[str], thing: Storable) -> None:
     >>> load(path).problem == problem
     True
     """
-    if type(thing).__name__ not in KINDS:
+    if type(thing).__name__ not in KINDS and not isinstance(thing, Covariance):
         raise TypeError(f"thing must be a problem or a result of this library, got {type(thing).__name__}.")
     write_record(check.path("path", path), {"format": FORMAT, "content": _encoded(thing)})
 

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from rmt_alpha import Fit, Group, Population, ScoreForm, TransferProblem, draw, optimal_alpha, predict, simulate
+from rmt_alpha import (
+    Covariance,
+    Fit,
+    Group,
+    Population,
+    ScoreForm,
+    TransferProblem,
+    draw,
+    optimal_alpha,
+    predict,
+    simulate,
+)
 from rmt_alpha.problem.numbers import axis
 
 GOOD = dict(n_source=50, n_target=20, dim=30, mu=1.0, mu_orth=1.0, beta=0.5, gamma_source=1.0, gamma_target=1.0)
@@ -215,6 +226,38 @@ def test_reprs_are_short_and_say_what_they_are():
     assert repr(source).endswith("n=array(2,), gamma=1)")
     assert repr(TransferProblem(**GOOD)).startswith("TransferProblem(n_source=50, n_target=20, dim=30")
     assert "accuracy=" in repr(predict(TransferProblem(**GOOD), 1.0))
+
+
+def test_populations_say_flips_and_covariances():
+    mean, C = np.full(4, 0.2), np.diag([1.0, 2.0, 3.0, 4.0])
+    two = lambda **o: repr(Population.two_classes(mean, -mean, **o))  # noqa: E731
+    start = "Population(two classes, dim=4, priors=[0.5, 0.5]"
+    assert two() == start + ")"
+    assert two(flips=0.1, covariance=C) == start + ", flips=[0.1, 0.1], covariance=matrix)"
+    assert two(flips=[0.0, 1.0], covariances=[C, None]) == start + ", flips=[0.0, 1.0], covariances=[matrix, identity])"
+    assert (
+        repr(Population.linear(mean, covariance=np.arange(1.0, 5)))
+        == "Population(regression, dim=4, outputs=1, covariance=spectrum)"
+    )
+    confused = Population.classes(np.eye(3, 4), confusion=np.full((3, 3), 1 / 3))
+    assert repr(confused) == "Population(3 classes, dim=4, outputs=3, some labels flipped)"
+
+
+def test_equal_covariances_are_equal():
+    C = np.diag([1.0, 2.0])
+    assert Covariance(C, 2) == Covariance(C.copy(), 2) and len({Covariance(C, 2), Covariance(C.copy(), 2)}) == 1
+    assert Covariance(C, 2) != Covariance(2 * C, 2) and Covariance(None, 2) != Covariance(None, 3)
+    assert Covariance(C, 2) != "matrix"
+
+
+def test_equal_covariances_may_have_other_eigenvectors():
+    """Where eigenvalues meet they are a choice, and overlaps are of the choice made."""
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
+    first, again, other = (Covariance(C, 3) for C in (3 * np.eye(3), 3 * np.eye(3), Q @ np.diag([1.0, 2, 3]) @ Q.T))
+    again.basis = Q
+    assert first == again
+    for covariance in (first, again):
+        np.testing.assert_allclose(covariance.overlap(other), (covariance.basis.T @ other.basis) ** 2)
 
 
 def test_other_units_and_signs_of_codes():

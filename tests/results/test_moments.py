@@ -59,6 +59,17 @@ def test_different_questions_are_not_compared(tmp_path):
     assert abs(compare(predict(fit), simulate(fit, n_trials=50, noise="student")).accuracy) < 5
 
 
+def test_a_comparison_of_two_problems_says_which():
+    two = lambda **o: Population.two_classes(np.full(4, 0.2), np.full(4, -0.2), **o)  # noqa: E731
+    theory = predict(Fit(two(), n=9, gamma=1.0))
+    for other, got in (
+        (Fit(two(flips=0.1), n=9, gamma=1.0), "priors=.0.5, 0.5..*and .*flips=.0.1, 0.1."),
+        (Fit(Population.two_classes(np.ones(4), -np.ones(4)), n=9, gamma=1.0), "two with different numbers in Fit"),
+    ):
+        with pytest.raises(ValueError, match=f"must be of one problem, got .*{got}"):
+            compare(theory, simulate(other, n_trials=2))
+
+
 def test_a_pool_weighs_its_parts_by_their_sizes():
     e = np.eye(2, 9)
     pool = Population.pooled([(Population.two_classes(m, -m), n) for m, n in zip(e, (100, 300), strict=True)])
