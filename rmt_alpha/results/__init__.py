@@ -9,5 +9,6 @@ from .moments import Moments as Moments
 from .moments import describe as describe
 from .moments import moments as moments
 from .optimum import Optimum as Optimum
+from .optimum import PenaltyOptimum as PenaltyOptimum
 from .storage import load as load
 from .storage import save as save

@@ -1,4 +1,4 @@
-"""`Optimum`: where α is best; the common result of `optimal_alpha` and of its simulated witness."""
+"""`Optimum`: where α is best, the common result of `optimal_alpha` and of its simulated witness; `PenaltyOptimum`: where penalties are."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from .._arrays import STATIC, pytree
+from ..problem import Fit, TransferProblem
 from .tables import START, axes, frame
 
 if TYPE_CHECKING:
@@ -72,6 +73,25 @@ class Optimum:
         accuracy = "" if self.accuracy is None else f", accuracy={self.accuracy:.4f}"
         least = "" if self.least_risk is None else f", least_risk={_shown(self.least_risk)}"
         return f"Optimum(alpha={_shown(self.alpha)}{error}{accuracy}{least})"
+
+
+@dataclass(frozen=True, eq=False)
+class PenaltyOptimum:
+    """The best penalties within the bounds: the result of `optimal_penalty`.
+
+    | field | meaning |
+    |---|---|
+    | `problem` | the problem with the best penalties |
+    | `alpha` | the α that goes with them |
+    | `accuracy`, `risk` | there (no accuracy for regression) |
+    | `at_bound` | "lower" or "upper" where a penalty lies at its bound, so that less or more of it may be better still; else None |
+    """
+
+    problem: Fit | TransferProblem
+    alpha: Any
+    accuracy: float | None
+    risk: float
+    at_bound: str | None
 
 
 def _shown(x: Any) -> str:

@@ -17,13 +17,14 @@ from ..problem.losses import LOSSES
 from .compare import ZScores
 from .form import ScoreForm
 from .moments import Moments
-from .optimum import Optimum
+from .optimum import Optimum, PenaltyOptimum
 
 FORMAT = "rmt_alpha problem or result, 1"
-KINDS = {cls.__name__: cls for cls in (Fit, Group, Population, TransferProblem, Moments, Optimum, ScoreForm, ZScores)}
+PROBLEMS, RESULTS = (Fit, Group, Population, TransferProblem), (Moments, Optimum, PenaltyOptimum, ScoreForm, ZScores)
+KINDS = {cls.__name__: cls for cls in (*PROBLEMS, *RESULTS)}
 LOSS_KINDS = {type(loss).__name__: type(loss) for loss in LOSSES.values()}
 
-Storable = Fit | Population | Covariance | TransferProblem | Moments | Optimum | ScoreForm | ZScores
+Storable = Fit | Population | Covariance | TransferProblem | Moments | Optimum | PenaltyOptimum | ScoreForm | ZScores
 
 
 def save(path: str | os.PathLike[str], thing: Storable) -> None:

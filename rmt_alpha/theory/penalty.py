@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from .. import _checks as check
 from .._arrays import in_numpy
 from ..problem import Fit, Group, TransferProblem, checked_problem
+from ..results import PenaltyOptimum
 from .optimum import optimal_alpha
 from .predict import Problem, checked_alpha, predict
 
@@ -19,25 +19,6 @@ BOUNDS = (1e-4, 1e4)
 COARSE = 13  # points per penalty of the starting grid
 OVER = ("target", "source", "both")
 SHARPEST = 1e-7  # of log γ
-
-
-@dataclass(frozen=True)
-class PenaltyOptimum:
-    """The best penalties within the bounds.
-
-    | field | meaning |
-    |---|---|
-    | `problem` | the problem with the best penalties |
-    | `alpha` | the α that goes with them |
-    | `accuracy`, `risk` | there (no accuracy for regression) |
-    | `at_bound` | "lower" or "upper" where a penalty lies at its bound, so that less or more of it may be better still; else None |
-    """
-
-    problem: Problem
-    alpha: Any
-    accuracy: float | None
-    risk: float
-    at_bound: str | None
 
 
 def optimal_penalty(

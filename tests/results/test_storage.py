@@ -62,6 +62,7 @@ def test_results_come_back_to_the_bit(tmp_path):
         predict(problem, [0.0, 1.0]),
         simulate(problem, [0.0, 1.0], n_trials=8),
         optimal_alpha(problem),
+        rmt.optimal_penalty(problem, "target", alpha=1.0),
         rmt.draw(problem, n_trials=4),
     ):
         save(tmp_path / "r.json", made)
