@@ -286,6 +286,7 @@ def prepare(
     common = check.flag("common_random_numbers", common)
     conditions = dataclasses.replace(conditions, rotated=isinstance(problem, TransferProblem))
     method, name = pick_method(problem, method, conditions), noise.name(conditions.noise, workers)
+    noise.require_standard(conditions.noise)
     return n_trials, workers, Setting(seed, method, name, conditions, common)
 
 
