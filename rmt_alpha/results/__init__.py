@@ -4,6 +4,7 @@ from .compare import ZScores as ZScores
 from .compare import compare as compare
 from .form import LARGEST_ALPHA as LARGEST_ALPHA
 from .form import ScoreForm as ScoreForm
+from .form import checked_alpha as checked_alpha
 from .moments import QUANTITIES as QUANTITIES
 from .moments import Moments as Moments
 from .moments import describe as describe

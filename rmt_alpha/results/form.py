@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import STATIC, asarray, namespace, pytree
-from ..problem import Population
+from .._arrays import STATIC, asarray, is_jax, namespace, pytree
+from ..problem import Population, checked_problem
 from .moments import THRESHOLDS, Moments, describe, moments
 
 LARGEST_ALPHA = 1e100
@@ -166,6 +166,24 @@ class ScoreForm:
             )
         seen = self._seen_scores(a) or (mean, variance)
         return describe(self.population, mean, variance, threshold, (*seen, a[0, 0]))
+
+
+def checked_alpha(problem: Any, alpha: Any) -> Any:
+    """α as an array that fits the problem; zeros of shape () stand for none."""
+    checked_problem(problem)
+    n_alpha = problem.n_alpha
+    if n_alpha == 0:
+        if alpha is not None:
+            raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")
+        return np.zeros(())
+    if alpha is None:
+        raise ValueError(
+            f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best."
+        )
+    alpha = check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA)
+    leading = problem.leading_axes(alpha)
+    check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, problem.shape))
+    return alpha if is_jax(alpha) else np.asarray(alpha)
 
 
 def _times(xp: Any, P: np.ndarray, x: Any, axis: int) -> Any:

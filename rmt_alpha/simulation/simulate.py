@@ -14,7 +14,7 @@ import numpy as np
 from .. import _checks as check
 from .._arrays import in_numpy, plain
 from ..problem import Fit, TransferProblem, as_fit, checked_problem
-from ..results import LARGEST_ALPHA, QUANTITIES, Moments, ScoreForm
+from ..results import QUANTITIES, Moments, ScoreForm, checked_alpha
 from ..results.moments import THRESHOLDS
 from . import chain, dense, frames, noise, samples
 from .dense import Conditions
@@ -111,7 +111,7 @@ def simulate(
     >>> simulated.accuracy.round(2), simulated.method
     (array([0.67, 0.73]), 'chain')
     """
-    alpha = _alpha(problem, alpha)
+    alpha = np.asarray(checked_alpha(problem, alpha))
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be a function of (done, total) or None, got {progress!r:.60}.")
     conditions = Conditions(noise, labels, backend, threshold, test_points)
@@ -292,17 +292,6 @@ def prepare(
 
 def _key(problem: Fit | TransferProblem, setting: Setting) -> tuple[int, ...]:
     return stream_key(None if setting.common else problem, setting.method, setting.name, setting.conditions.labels)
-
-
-def _alpha(problem: Any, alpha: Any) -> np.ndarray:
-    checked_problem(problem)
-    if alpha is None:
-        if problem.n_alpha:
-            raise TypeError("alpha must be given for a fit with starts, got None.")
-        return np.zeros(())
-    if not problem.n_alpha:
-        raise TypeError("alpha must be None for a fit without starts: there is nothing to scale.")
-    return np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
 
 
 Summary = tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]]

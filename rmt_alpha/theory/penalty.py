@@ -11,9 +11,9 @@ import numpy as np
 from .. import _checks as check
 from .._arrays import in_numpy
 from ..problem import Fit, Group, TransferProblem, checked_problem
-from ..results import PenaltyOptimum
+from ..results import PenaltyOptimum, checked_alpha
 from .optimum import optimal_alpha
-from .predict import Problem, checked_alpha, predict
+from .predict import Problem, predict
 
 BOUNDS = (1e-4, 1e4)
 COARSE = 13  # points per penalty of the starting grid

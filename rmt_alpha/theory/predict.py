@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import is_jax, plain
-from ..problem import Fit, TransferProblem, checked_problem, is_squared
-from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe, moments
+from .._arrays import plain
+from ..problem import Fit, TransferProblem, is_squared
+from ..results import Moments, ScoreForm, checked_alpha, describe, moments
 from ..results.moments import THRESHOLDS, checked
 from . import convex, finite_size, localised, low_rank
 from . import spread as spreads
@@ -89,24 +89,6 @@ def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:
     for place, cell, part in pieces:
         out[place] = localised.accuracy(cell, part, noise)
     return out
-
-
-def checked_alpha(problem: Any, alpha: Any) -> Any:
-    """α as an array that fits the problem; zeros of shape () stand for none."""
-    checked_problem(problem)
-    n_alpha = problem.n_alpha
-    if n_alpha == 0:
-        if alpha is not None:
-            raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")
-        return np.zeros(())
-    if alpha is None:
-        raise ValueError(
-            f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best."
-        )
-    alpha = check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA)
-    leading = problem.leading_axes(alpha)
-    check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, problem.shape))
-    return alpha if is_jax(alpha) else np.asarray(alpha)
 
 
 def _moments(problem: Problem, alpha: Any, threshold: str) -> Moments:

@@ -212,9 +212,9 @@ def test_misuse_is_named():
     source = Fit(Population.two_classes(MEANS[0], -MEANS[0]), n=20, gamma=1.0)
     with pytest.raises(TypeError, match="problem must be a Fit"):
         simulate(1.0, PROBLEM)
-    with pytest.raises(TypeError, match="alpha must be None"):
+    with pytest.raises(ValueError, match="alpha must be None"):
         simulate(source, 1.0)
-    with pytest.raises(TypeError, match="alpha must be given"):
+    with pytest.raises(ValueError, match="alpha must be given"):
         simulate(PROBLEM)
     with pytest.raises(ValueError, match="n_trials must be at most"):
         draw(PROBLEM, n_trials=1e12)
