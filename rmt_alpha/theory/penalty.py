@@ -52,9 +52,10 @@ def optimal_penalty(
         raise ValueError(f"problem must be scalar, got shape {problem.shape}. Iterate over problem.cells().")
     if alpha is not None and problem.leading_axes(checked_alpha(problem, alpha)):
         raise ValueError(f"alpha must be one value for the problem, got shape {np.shape(alpha)}. Ask for each of them.")
-    low, high = (float(check.number("bounds", b, low=1e-12)) for b in bounds)
-    if not low < high:
-        raise ValueError(f"bounds must be (low, high) with low < high, got {bounds}. Exchange them.")
+    ends = np.ravel(check.real("bounds", bounds, low=1e-12)).tolist()
+    if np.shape(bounds) != (2,) or not ends[0] < ends[1]:
+        raise ValueError(f"bounds must be (low, high) with low < high, got {bounds!r:.60}.")
+    low, high = ends
     problem, alpha = in_numpy(problem), in_numpy(alpha)
     n_source = _trained(problem) if over != "target" else 0
     if over == "source" and not n_source:
