@@ -78,7 +78,8 @@ class Group(Meaning):
     def __post_init__(self) -> None:
         if isinstance(self.start, Group):
             raise TypeError("start of a Group must be a Fit or weights, got a Group. Intersect the masks.")
-        mask = np.array(check.unmasked("mask", self.mask))  # a copy: the given one may change
+        with check.naming("mask", "a vector of booleans, one per coordinate"):
+            mask = np.array(check.unmasked("mask", self.mask))  # a copy: the given one may change
         if mask.dtype != bool or mask.ndim != 1 or not mask.any():
             raise ValueError(
                 f"mask must be a vector of booleans, one per coordinate, not all False, got {self.mask!r:.60}."

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _checks as check
 from .._arrays import plain, pytree
 from .moments import QUANTITIES, Moments
 
@@ -54,6 +55,7 @@ def compare(theory: Moments, simulated: Moments, *, spread: bool = False) -> ZSc
     for name, value in (("theory", theory), ("simulated", simulated)):
         if not isinstance(value, Moments):
             raise TypeError(f"{name} must be Moments, got {type(value).__name__}. predict and simulate return them.")
+    spread = check.flag("spread", spread)
     if simulated.n_trials is None:
         raise ValueError("simulated must be a simulation, got a theory. Pass the theory first.")
     if np.shape(theory.mean) != np.shape(simulated.mean):

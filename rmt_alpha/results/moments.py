@@ -150,6 +150,7 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
     on the score, "zero" or "best"; more by the nearest code. That may be given other scores, `seen` = (m, V, s), and codes s times
     as long: see `ScoreForm.along`. Raises FloatingPointError if a number is not finite.
     """
+    check.choice("threshold", threshold, THRESHOLDS)
     xp = namespace(mean, variance, population.priors)
     priors = xp.asarray(population.priors)
     total = xp.einsum("kii...->k...", variance)
@@ -208,7 +209,6 @@ def _finite(xp: Any, x: Any) -> Any:
 
 
 def _threshold(population: Population, mean: Any, variance: Any, threshold: Any) -> Any:
-    check.choice("threshold", threshold, THRESHOLDS)
     if threshold == "zero":
         return 0.0
     if population.classes_of not in ((0, 1), (1, 0)):

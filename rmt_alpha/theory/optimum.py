@@ -40,7 +40,8 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero", finite: bool = F
     α* = 7.47: 0.7311; ᾱ = -0.31; least risk at 3.29
     """
     checked_problem(problem)
-    if finite:
+    check.choice("threshold", threshold, THRESHOLDS)
+    if check.flag("finite", finite):
         if threshold != "zero":
             raise ValueError(
                 f"threshold must be 'zero' with finite=True, got {threshold!r}: no formula is known beyond."
@@ -58,7 +59,6 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero", finite: bool = F
 
 
 def _optimal(problem: Problem, threshold: str) -> Optimum:
-    check.choice("threshold", threshold, THRESHOLDS)
     if problem.n_alpha == 0:
         raise ValueError(
             "problem must have a start whose scale can be chosen, got a fit without starts. Give it starts=[…]."

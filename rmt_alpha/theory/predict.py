@@ -55,7 +55,9 @@ def predict(
     0.7812
     """
     alpha = checked_alpha(problem, alpha)
+    check.choice("threshold", threshold, THRESHOLDS)
     check.choice("noise", noise, tuple(localised.CHARACTERISTIC))
+    spread, finite = check.flag("spread", spread), check.flag("finite", finite)
     if finite:
         _require_plain(noise, threshold)
         found = checked(finite_size.moments(problem, alpha))
@@ -110,7 +112,7 @@ def _moments(problem: Problem, alpha: Any, threshold: str) -> Moments:
 
 
 def _signed(mean: Any, variance: Any, threshold: str, prior: Any = 0.5) -> Moments:
-    return moments(mean, variance, prior if check.choice("threshold", threshold, THRESHOLDS) == "best" else None)
+    return moments(mean, variance, prior if threshold == "best" else None)
 
 
 def score_form(problem: Problem) -> ScoreForm:

@@ -10,6 +10,7 @@ from rmt_alpha import (
     Population,
     ScoreForm,
     TransferProblem,
+    compare,
     draw,
     optimal_alpha,
     predict,
@@ -19,6 +20,7 @@ from rmt_alpha.problem.numbers import axis
 
 GOOD = dict(n_source=50, n_target=20, dim=30, mu=1.0, mu_orth=1.0, beta=0.5, gamma_source=1.0, gamma_target=1.0)
 
+WORDS = np.array(["zero", "best"])
 BAD_NUMBERS = [
     ("n_source", 0, r"n_source must lie in \[1, .*got 0"),
     ("n_target", -3, r"n_target must lie in \[1, .*got -3"),
@@ -177,6 +179,17 @@ POPULATION = Population.classes(MEANS)
         (lambda: Fit(POPULATION, n=5, gamma=1.0, starts=[Group(MEANS.T, np.ones(9, bool))]), ValueError, r"starts\[0\].mask must have one entry per coordinate, 12"),
         (lambda: Fit(POPULATION, n=np.ones(2), gamma=np.ones(3)), ValueError, r"must broadcast .*n: \(2,\), gamma: \(3,\)"),
         (lambda: Group(MEANS.T, np.zeros(12, bool)), ValueError, "mask must be a vector of booleans"),
+        (lambda: Group(MEANS.T, [[1], [1, 2]]), ValueError, "mask must be a vector of booleans"),
+        (lambda: predict(TransferProblem(**GOOD), 1.0, spread=WORDS), TypeError, "spread must be True or False, got an array"),
+        (lambda: predict(TransferProblem(**GOOD), 1.0, spread="no"), TypeError, "spread must be True or False, got 'no'"),
+        (lambda: predict(TransferProblem(**GOOD), 1.0, finite=WORDS), TypeError, "finite must be True or False, got an array"),
+        (lambda: optimal_alpha(TransferProblem(**GOOD), finite=WORDS), TypeError, "finite must be True or False, got an array"),
+        (lambda: compare(*[predict(TransferProblem(**GOOD), 1.0)] * 2, spread=WORDS), TypeError, "spread must be True or False, got an array"),
+        (lambda: predict(Fit(POPULATION, n=5, gamma=1.0), threshold=WORDS), ValueError, "threshold must be one of 'zero', 'best', got an array"),
+        (lambda: optimal_alpha(Fit(POPULATION, n=5, gamma=1.0, starts=[MEANS.T]), threshold=WORDS), ValueError, "threshold must be one of"),
+        (lambda: draw(Fit(POPULATION, n=5, gamma=1.0), n_trials=2).moments(0.0, WORDS), ValueError, "threshold must be one of"),
+        (lambda: simulate(Fit(POPULATION, n=5, gamma=1.0, starts=[MEANS.T])), ValueError, "alpha must be given for a fit with 1 scale, got None"),
+        (lambda: simulate(Fit(POPULATION, n=5, gamma=1.0), 1.0), ValueError, "alpha must be None for a fit without starts"),
         (lambda: predict(1.0, POPULATION), TypeError, "problem must be a Fit or a TransferProblem, got float.*It comes first"),
         (lambda: predict(Fit(POPULATION, n=5, gamma=1.0), 1.0), ValueError, "alpha must be None for a fit without starts"),
         (lambda: predict(Fit(POPULATION, n=5, gamma=1.0, starts=[MEANS.T])), ValueError, "alpha must be given"),
