@@ -119,9 +119,10 @@ class ScoreForm:
         xp = namespace(self.c, self.M)
         P = self._visible(self.population)
         c, M = _times(xp, P, self.c, 2), _times(xp, P, _times(xp, P, self.M, 3), 4)
-        square = lambda c, M: xp.sum(c**2 + xp.einsum("aakii...->aki...", M), 2)  # noqa: E731
-        whole = square(self.c, self.M)
-        lost = square(c, M) <= ROUNDING * np.finfo(whole.dtype).eps * whole  # (A, K, …)
+        squares = lambda c, M: (xp.sum(c**2, 2), xp.einsum("aakii...->ak...", M))  # noqa: E731
+        (mean, variance), (whole_mean, whole_variance) = squares(c, M), squares(self.c, self.M)  # (A, K, …)
+        rounding = ROUNDING * np.finfo(whole_mean.dtype).eps
+        lost = (variance <= rounding * whole_variance) & (mean <= rounding * (whole_mean + whole_variance))
         c = xp.where(lost[:, :, None], 0.0, c)
         M = xp.where((lost[:, None] | lost[None])[:, :, :, None, None], 0.0, M)
         return dataclasses.replace(self, c=c, M=M)

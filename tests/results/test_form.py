@@ -66,6 +66,17 @@ def test_it_sees_the_accuracy(codes, per):
         )
 
 
+def test_a_large_mean_hides_no_variance():
+    """Scores that are large, and nearly alike, in their means alone."""
+    common = np.ones(P) / np.sqrt(P)
+    other = W[:, :3] - W[:, :3].mean(0)
+    means = MEANS[:3] + 1e7 * common
+    problem = Fit(Population.classes(means), n=30, gamma=1e18, starts=[common[:, None] + other])
+    found = predict(problem, [0.5, 1.0])
+    expected = describe(problem.population, found.mean, found.variance).accuracy
+    np.testing.assert_allclose(found.accuracy, expected, rtol=1e-5)
+
+
 def test_it_sees_through_jax():
     problem = fit([ALIKE + 1e-3 * W])
     with jax.enable_x64(True):
