@@ -95,7 +95,7 @@ class Population(Meaning):
 
         >>> mu = np.full(50, 0.2)
         >>> Population.two_classes(mu, -mu, prior=0.7, flips=0.1)
-        Population(two classes, dim=50, priors=[0.7, 0.3])
+        Population(two classes, dim=50, priors=[0.7, 0.3], flips=[0.1, 0.1])
         """
         prior = check.number("prior", prior, low=0, high=1, remedy="It is the probability of class +1.")
         plus = check.vector("mean_plus", mean_plus)
