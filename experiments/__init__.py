@@ -1,4 +1,4 @@
-"""One figure or table a file: sweep → data file → picture. `python -m experiments [NAME …]`."""
+"""One figure or table per file: sweep → data file → picture. `python -m experiments [NAME …]`."""
 
 NAMES = (
     "accuracy_vs_alpha",
@@ -39,6 +39,7 @@ ON_REQUEST = {
     "alpha_judged": "half an hour; data sets in $RMT_ALPHA_DATA, and the extra lm",
     "mnist_classes": "a minute; data sets in $RMT_ALPHA_DATA",
     "domain_features": "needs the extra rmt_alpha[lm]",
+    "feature_scaling": "minutes; data sets in $RMT_ALPHA_DATA, and the extra lm",
     "row_scales_chosen": "minutes; data sets in $RMT_ALPHA_DATA",
     "nli_transfer": "needs the extra rmt_alpha[lm]; ten minutes the first time, to embed the texts",
     "seed_claims": "reads what the others by name wrote",

@@ -30,7 +30,8 @@ def run(lab: Lab) -> None:
         # LoRA twice in one process, next to the method: the machine's mood is the same for both.
         seconds = timed(method, rounds)
         ratio = np.divide(*seconds.mean(axis=1).T)  # of each round, own steps on α included
-        rows.append({"method": method, "step_seconds": np.median(seconds[:, :, 0]), "time_ratio": np.median(ratio),
+        rows.append({"method": method, "batch_size": BATCH, "tokens": LENGTH, "every": EVERY,
+                     "step_seconds": np.median(seconds[:, :, 0]), "time_ratio": np.median(ratio),
                      "low": np.quantile(ratio, 0.1), "high": np.quantile(ratio, 0.9),
                      "step_ratio": np.divide(*np.median(seconds, axis=(0, 1)))})  # fmt: skip
     table = pd.DataFrame(rows)
@@ -97,7 +98,10 @@ def draw(lab: Lab, table: pd.DataFrame) -> None:
                         color=plotting.COLORS[0], marker="o", linestyle="none", elinewidth=0.9)  # fmt: skip
     axes[0, 1].plot(table.memory_ratio, place, color=plotting.COLORS[1], marker="s", linestyle="none")
     for ax, label in zip(axes[0], ("step time / LoRA's", "peak memory / LoRA's"), strict=True):
-        ax.axvline(1, color="black", linewidth=0.8, linestyle=":")
+        ax.axvline(1, color="grey", linewidth=0.7, linestyle=":")
         ax.set(xlabel=label, yticks=place, yticklabels=table.method)
     axes[0, 0].invert_yaxis()
+    fig.suptitle(
+        rf"MiniLM, float32, ${BATCH}\times{LENGTH}$ tokens, one core, $T={EVERY}$; (a) median, and 10 to 90 %, of rounds"
+    )
     lab.picture(fig)

@@ -19,7 +19,7 @@ from rmt_alpha.estimate.rules import (
 from rmt_alpha.simulation.samples import triangle
 from rmt_alpha.training import ridge_path
 
-from .lab import Lab
+from .lab import Lab, parameters
 
 PROBLEMS = [
     TransferProblem(2000, 40, 400, 1, 1, 0.8, 1, 1),
@@ -80,8 +80,8 @@ def run(lab: Lab) -> None:
         covered = np.mean((ends[:, 0] <= star) & (star <= ends[:, 1]))
         for name, rule in RULES.items():
             gap = oracle - [accuracy(c, M, rule(loo, m)) for loo, m, c, M in draws]
-            rows.append({"problem": number, "rule": name, "best": star, "oracle": oracle.mean(), "shortfall": gap.mean(),
-                         "shortfall_se": gap.std(ddof=1) / np.sqrt(len(gap)),
+            rows.append({"problem": number, **parameters(problem), "rule": name, "best": star, "oracle": oracle.mean(),
+                         "shortfall": gap.mean(), "shortfall_se": gap.std(ddof=1) / np.sqrt(len(gap)),
                          "coverage": covered if name == "auto" else np.nan})  # fmt: skip
         seen.append(
             [factors(structure(loo, m), c, M, best) for (loo, m, c, M), best in zip(draws, oracle, strict=True)]
@@ -125,14 +125,18 @@ def frontier(seen: list[list[tuple[float, list[float]]]]) -> pd.DataFrame:
 
 
 def draw(lab: Lab, data: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(width=5.2, height=3.0)
+    fig, axes = plotting.figure(height=3.0)
     ax = axes[0, 0]
     for i, name in enumerate(RULES):
         part = data[data.rule == name]
+        label = name.replace("α = ", r"$\alpha=$")
         plotting.simulation_points(
-            ax, part.problem + 0.15 * (i - 1.5), part.shortfall, part.shortfall_se, i, label=name
+            ax, part.problem + 0.15 * (i - 1.5), part.shortfall, part.shortfall_se, i, label=label
         )
-    ax.set(xlabel="problem", ylabel="accuracy below that of the best α", xticks=range(1, 7), ylim=(-0.01, 0.3))
+    names = [f"{r.problem}\n$n={r.n_target}$\n$p={r.dim}$\n" rf"$\beta={r.beta:g}$" for r in part.itertuples()]
+    ax.set_xticks(part.problem, names)
+    ax.set(xlabel="problem", ylabel=r"accuracy below that of $\alpha^*$", ylim=(-0.002, 0.3))
+    ax.set_title(r"simulation: mean $\pm$ s.e. over draws")
     ax.set_yscale("symlog", linthresh=0.01)
-    ax.legend(ncols=2)
+    fig.legend(loc="outside lower center", ncols=4)
     lab.picture(fig)

@@ -24,7 +24,8 @@ def run(lab: Lab) -> None:
     records = runs(job(t, "alpha-lora", s, LONG, lr=rate) for s in seeds for t in TASKS)
     vectors = {(r.task, int(r.seed)): stacked(r.row_scales) for r in records.itertuples()}  # (layers, 2, rows)
     mean = {task: np.mean([v for (t, _), v in vectors.items() if t == task], axis=0) for task in TASKS}
-    rows = [described("MiniLM", task, v, s) for (task, s), v in vectors.items()]
+    known = {"n_train": LONG["n_train"], "steps": LONG["steps"], "lr": rate}
+    rows = [described("MiniLM", task, v, s).assign(**known) for (task, s), v in vectors.items()]
     path = published(AUTHORS)
     theirs = {} if path is None else dict(np.load(path))
     rows += [described("RoBERTa, the authors'", task, v) for task, v in theirs.items()]
@@ -33,7 +34,7 @@ def run(lab: Lab) -> None:
         pd.DataFrame([*correlated("MiniLM", mean), *correlated("RoBERTa, the authors'", theirs)]), "correlation"
     )
     layers = lab.table(agreement(table), "layers")
-    draw(lab, mean, theirs)
+    draw(lab, table)
     lab.remark(
         f"MiniLM: {LONG['n_train']} rows, {LONG['steps'] // LONG['every']} steps on α, {len(seeds)} seeds of each of {len(TASKS)} tasks."
     )
@@ -118,26 +119,30 @@ def alike(ranks: np.ndarray) -> float:
     return correlations[np.triu_indices(len(ranks), 1)].mean()
 
 
-def draw(lab: Lab, mean: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
-    panels = [(f"{task}, mean over seeds", vectors) for task, vectors in mean.items()]
-    panels += [(f"{task}, the authors’", vectors) for task, vectors in theirs.items()]
-    fig, axes = plotting.figure(columns=3, rows=-(-len(panels) // 3), height=2.1)
-    for ax, (title, vectors) in zip(axes.flat, panels, strict=False):
+def draw(lab: Lab, table: pd.DataFrame) -> None:
+    panels = list(table.groupby(["model", "task"], sort=False))
+    fig, axes = plotting.figure(columns=3, rows=-(-len(panels) // 3), height=1.8, sharey=True)
+    for ax, ((model, task), here) in zip(axes.flat, panels, strict=False):
         for i, module in enumerate(("query", "value")):
-            places = np.arange(len(vectors)) + 0.36 * i - 0.18
-            boxes = ax.boxplot(list(vectors[:, i]), positions=places, widths=0.28, showfliers=False, patch_artist=True)
-            for box in boxes["boxes"]:
-                box.set(facecolor=plotting.COLORS[i], alpha=0.6)
-            for line in boxes["medians"]:
-                line.set_color("black")
-            ax.plot([], [], color=plotting.COLORS[i], linewidth=6, alpha=0.6, label=module)
-        ax.axhline(1, color="black", linewidth=0.7, linestyle=":")
-        layers = range(0, len(vectors), max(1, len(vectors) // 6))
+            found = here[here.module == module].groupby("layer")[["quartile_1", "median", "quartile_3"]].mean()
+            reach = [found["median"] - found.quartile_1, found.quartile_3 - found["median"]]
+            ax.errorbar(found.index + 0.3 * i - 0.15, found["median"], yerr=reach, color=plotting.COLORS[i],
+                        marker=plotting.MARKERS[i], markersize=3, linestyle="none", label=module)  # fmt: skip
+        ax.axhline(1, color="grey", linewidth=0.7, linestyle=":")
+        layers = range(0, here.layer.max() + 1, max(1, (here.layer.max() + 1) // 6))
         ax.set_xticks(layers, [str(k) for k in layers])
-        ax.set(title=title, xlabel="layer")
-    for ax in axes.flat[len(panels) :]:
-        ax.set_visible(False)
+        ax.set_title(f"{task}, {model.partition(',')[0]}")
+    for ax in axes.flat:
+        ax.set_visible(ax.has_data())
+    for ax in axes[-1]:
+        ax.set_xlabel("layer")
     for ax in axes[:, 0]:
-        ax.set_ylabel("learned α by row")
+        ax.set_ylabel(r"learned $\alpha$")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    theirs = "; RoBERTa: the authors'" if table.model.nunique() > 1 else ""
+    fig.suptitle(
+        rf"median and quartiles of $\alpha$ over rows"
+        "\n"
+        rf"MiniLM: $n={table.n_train[0]:g}$, {table.steps[0]:g} steps, mean over {table.seed.nunique()} seeds{theirs}"
+    )
     lab.picture(fig)

@@ -26,10 +26,10 @@ TRANSFERS = (("books", "kitchen"), ("dvd", "electronics"), ("electronics", "book
 SIZES = (50, 200, 1000)
 PAIR = ("lora", "alpha-lora")
 SOURCE: dict[str, Any] = {**SMALL, "n_train": 1400, "steps": 150}
-# Thirty steps on α at the published rate can move it by .15 at most. One α a layer at ten times the rate could go anywhere.
+# Thirty steps on α at the published rate can move it by .15 at most. One α per layer at ten times the rate could go anywhere.
 FREE: dict[str, Any] = dict(row_scale="layer", row_scale_lr=5e-2)
 FREE_SIZES, FREE_SEEDS = (50, 1000), 2
-SETTINGS = {"row": "one α a row, rate .005", "layer": "one α a layer, rate .05"}
+SETTINGS = {"row": "one α per row, rate .005", "layer": "one α per layer, rate .05"}
 
 
 def run(lab: Lab) -> None:
@@ -122,25 +122,28 @@ def predicted(source: str, target: str, seed: int) -> dict[str, Any]:
 
 
 def draw(lab: Lab, pairs: pd.DataFrame, both: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=3, height=2.8)
+    fig, axes = plotting.figure(columns=3, height=2.5)
     for ax, (setting, label) in zip(axes[0], SETTINGS.items(), strict=False):
         for i, n in enumerate(SIZES):
             group = both[(both.row_scale == setting) & (both.n_train == n)]
             if len(group):
                 ax.errorbar(group.best_alpha, group["mean"], yerr=group["std"], color=plotting.COLORS[i], marker=plotting.MARKERS[i],
-                            linestyle="none", capsize=2, elinewidth=0.9, label=f"$n={n}$")  # fmt: skip
-        ax.axhline(1, color="black", linewidth=0.7, linestyle=":")
-        ax.set(title=label, xlabel=r"$\alpha^*$ of the linear theory")
-    axes[0, 0].set_ylabel(r"mean learned $\alpha$ ($\pm$ s.d. over seeds)")
+                            linestyle="none", elinewidth=0.9, label=f"$n={n}$")  # fmt: skip
+        ax.axhline(1, color="grey", linewidth=0.7, linestyle=":")
+        ax.set(title=label.replace("α", r"$\alpha$").replace(", ", ",\n"), xlabel=r"$\alpha^*$ (linear theory)")
+    axes[0, 0].set_ylabel(r"learned $\alpha$ $\pm$ s.d.")
     ax = axes[0, 2]
     for i, method in enumerate(PAIR):
         here = pairs[pairs.method == method].groupby(["n_train", "seed"]).dev_accuracy.mean()
         group = here.groupby("n_train").agg(["mean", "sem"])
-        ax.errorbar(group.index * (1.04 if i else 0.96), group["mean"], yerr=group["sem"], color=plotting.COLORS[i], capsize=2,
-                    marker=plotting.MARKERS[i], linestyle=plotting.DASHES[i], label=method)  # fmt: skip
-    ax.set(xscale="log", xticks=SIZES, xticklabels=SIZES, xlabel="target rows $n$")
-    ax.set_ylabel(r"accuracy (mean $\pm$ s.e.)")
+        ax.errorbar(group.index * (1.04 if i else 0.96), group["mean"], yerr=group["sem"], color=plotting.COLORS[i + 3],
+                    marker=plotting.MARKERS[i + 3], linestyle=plotting.DASHES[i], label=method)  # fmt: skip
+    ax.set(xscale="log", xticks=SIZES, xticklabels=SIZES, xlabel="target rows $n$", title="mean over transfers")
+    ax.set_ylabel(r"accuracy $\pm$ s.e.")
     ax.minorticks_off()
-    ax.legend()
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=len(SIZES))
+    (sizes, names), (methods, others) = axes[0, 0].get_legend_handles_labels(), ax.get_legend_handles_labels()
+    fig.legend(sizes + methods, names + others, loc="outside lower center", ncols=len(SIZES) + len(PAIR))
+    fig.suptitle(
+        f"MiniLM fine-tuned on one review domain, {pairs.steps.iloc[0]} steps on another; {pairs.seed.nunique()} seeds"
+    )
     lab.picture(fig)

@@ -131,7 +131,7 @@ MEASURED = ["dev_accuracy", "dev_accuracy_last", "majority_accuracy", "validatio
 
 
 def tidy(records: pd.DataFrame, extra: Sequence[str] = ()) -> pd.DataFrame:
-    """One run a row: what was asked, what came out, with which versions, and the command that makes the table again.
+    """One run per row: what was asked, what came out, with which versions, and the command that makes the table again.
 
     ArithmeticError where one diverged: a mean over the others would pass it over in silence.
     """
@@ -173,8 +173,9 @@ def against(records: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
     return table.assign(p_holm=[*holm(table.p[:-1]), table.p.iloc[-1]])
 
 
-def one_task(lab: Lab, records: pd.DataFrame, methods: Sequence[str], what: str) -> None:
+def one_task(lab: Lab, records: pd.DataFrame, methods: Sequence[str], model: str) -> None:
     """Picture and remarks of some methods on one task: each seed, means, and α-LoRA against LoRA and against its control."""
+    first = records.iloc[0]
     fig, axes = plotting.figure(width=4.8, height=2.5)
     ax = axes[0, 0]
     for i, method in enumerate(methods):
@@ -182,18 +183,19 @@ def one_task(lab: Lab, records: pd.DataFrame, methods: Sequence[str], what: str)
         low, high = interval(group.dev_accuracy)
         middle = group.dev_accuracy.mean()
         ax.errorbar(middle, i, xerr=[[middle - low], [high - middle]], color=plotting.COLORS[i], marker=plotting.MARKERS[i],
-                    label="mean, 95 % interval" if i == 0 else None)  # fmt: skip
+                    linestyle="none", label="mean, 95 % interval" if i == 0 else None)  # fmt: skip
         ax.plot(group.dev_accuracy, [i + 0.25] * len(group), color="0.4", marker="|", linestyle="none",
                 label="one seed" if i == 0 else None)  # fmt: skip
-    ax.axvline(records.majority_accuracy[0], color="black", linestyle=":", linewidth=0.9, label="majority class")
-    ax.set(yticks=range(len(methods)), yticklabels=methods, xlabel=f"development accuracy, {records.task[0]}")
+    ax.axvline(first.majority_accuracy, color="black", linestyle=":", linewidth=0.9, label="majority class")
+    ax.set(yticks=range(len(methods)), yticklabels=methods, xlabel=f"development accuracy, {first.task}",
+           title=rf"{model}, $n={first.n_train}$, {first.steps} steps, {records.seed.nunique()} seeds")  # fmt: skip
     ax.invert_yaxis()
     fig.legend(loc="outside lower center", ncols=3)
     lab.picture(fig)
     means = 100 * records.groupby("method").dev_accuracy.mean()
     lab.remark(
-        f"{what}, {records.seed.nunique()} seeds, accuracy in %: {', '.join(f'{m} {means[m]:.1f}' for m in methods)}; "
-        f"majority class {100 * records.majority_accuracy[0]:.1f}."
+        f"{model}, {first.task}, n = {first.n_train}, {first.steps} steps, {records.seed.nunique()} seeds, accuracy in %: "
+        f"{', '.join(f'{m} {means[m]:.1f}' for m in methods)}; majority class {100 * first.majority_accuracy:.1f}."
     )
     for one, other in (("alpha-lora", "lora"), ("alpha-lora", "lora-extra")):
         total = against(records, one, other).iloc[-1]

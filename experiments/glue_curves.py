@@ -11,10 +11,7 @@ from .finetuning import PUBLISHED, PUBLISHED_TASKS, job, published, rates, runs
 from .lab import Lab
 
 PAIR = ("lora", "alpha-lora")
-AUTHORS = {
-    "RTE, RoBERTa, the authors'": "rte_roberta_seed_123_published.csv",
-    "MNLI, RoBERTa, the authors'": "mnli_roberta_seed_5_published.csv",
-}
+AUTHORS = {"rte": "rte_roberta_seed_123_published.csv", "mnli": "mnli_roberta_seed_5_published.csv"}
 
 
 def run(lab: Lab) -> None:
@@ -25,6 +22,8 @@ def run(lab: Lab) -> None:
         {
             "task": r.task,
             "method": r.method,
+            "n_train": r.n_train,
+            "lr": r.lr,
             "seed": r.seed,
             "step": look["step"],
             "accuracy": look["judged_accuracy"],
@@ -48,10 +47,10 @@ def run(lab: Lab) -> None:
 
 
 def draw(lab: Lab, curves: pd.DataFrame) -> None:
-    held = {title: path for title, name in AUTHORS.items() if (path := published(name)) is not None}
-    fig, axes = plotting.figure(columns=2, rows=2, height=2.2)
-    panels = list(axes.flat)
-    for ax, task in zip(panels, PUBLISHED_TASKS, strict=False):
+    held = {task: path for task, name in AUTHORS.items() if (path := published(name)) is not None}
+    tasks = curves.task.unique()
+    fig, axes = plotting.figure(columns=max(len(tasks), len(held)), rows=2 if held else 1, height=2.1)
+    for ax, task in zip(axes[0], tasks, strict=False):
         for i, method in enumerate(PAIR):
             table = curves[(curves.task == task) & (curves.method == method)].pivot(
                 index="step", columns="seed", values="accuracy"
@@ -60,18 +59,19 @@ def draw(lab: Lab, curves: pd.DataFrame) -> None:
             ax.fill_between(
                 table.index, middle - spread, middle + spread, color=plotting.COLORS[i], alpha=0.2, linewidth=0
             )
-            plotting.theory_line(ax, table.index, middle, i, label=f"{method}, mean ± s.d. over {table.shape[1]} seeds")
-        ax.set_title(task)
-    for ax, (title, path) in zip(panels[len(PUBLISHED_TASKS) :], held.items(), strict=False):
+            plotting.theory_line(ax, table.index, middle, i, label=method)
+        ax.set_title(f"{task}, MiniLM")
+    for ax, (task, path) in zip(axes[-1], held.items(), strict=False):
         theirs = pd.read_csv(path)
         for i, column in enumerate(("acc_lora", "acc_alpha_lora")):
             plotting.theory_line(ax, theirs.step, theirs[column], i)
-        ax.set_title(title, fontsize=7)
-    for ax in panels[len(PUBLISHED_TASKS) + len(held) :]:
-        ax.set_visible(False)
-    for ax in axes[-1]:
+        ax.set_title(f"{task}, RoBERTa")
+    for ax in axes.flat:
+        ax.set_visible(ax.has_data())
         ax.set_xlabel("step")
     for ax in axes[:, 0]:
         ax.set_ylabel("development accuracy")
-    fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    theirs = "; RoBERTa: the authors', one run each" if held else ""
+    fig.suptitle(rf"MiniLM: $n={curves.n_train[0]}$, mean $\pm$ s.d. over {curves.seed.nunique()} seeds{theirs}")
     lab.picture(fig)

@@ -18,5 +18,4 @@ def run(lab: Lab) -> None:
     seeds = range(lab.seed, lab.seed + lab.trials(5))
     jobs = [job(TASK, m, s, SMALL, model=DECODER, lr=rate[m]) for s in seeds for m in COMPARED]
     records = lab.table(tidy(runs(jobs)))
-    told = f"SmolLM2-135M (4-bit at source), {TASK}, n = {SMALL['n_train']}"
-    one_task(lab, records, COMPARED, told)
+    one_task(lab, records, COMPARED, "SmolLM2-135M (4-bit at source)")

@@ -24,9 +24,4 @@ def run(lab: Lab) -> None:
     rate = rates()
     seeds = range(lab.seed, lab.seed + lab.trials(5))
     records = lab.table(tidy(runs(job(TASK, m, s, FULL, lr=rate[m]) for s in seeds for m in COMPARED)))
-    one_task(
-        lab,
-        records,
-        COMPARED,
-        f"MiniLM, {TASK}, its whole training set ({FULL['n_train']} rows), {FULL['steps']} steps",
-    )
+    one_task(lab, records, COMPARED, "MiniLM")

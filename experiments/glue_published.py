@@ -33,7 +33,7 @@ def staged(records: pd.DataFrame, rate: dict[str, float]) -> pd.DataFrame:
     """One row per stage, task and seed: accuracy of both methods, each stage choosing more on the test set than the one before."""
     rows = []
     for task, here in records.groupby("task"):
-        searched, tuned = {}, {}
+        searched, tuned, known = {}, {}, {name: here[name].iloc[0] for name in ("n_train", "steps")}
         for method, group in here.groupby("method"):
             wide = group.pivot(index="seed", columns="lr", values="dev_accuracy")
             nearest = wide.columns[np.abs(wide.columns / rate[method] - 1).argmin()]
@@ -44,7 +44,7 @@ def staged(records: pd.DataFrame, rate: dict[str, float]) -> pd.DataFrame:
                 BOTH: (tuned["alpha-lora"], tuned["lora"]), ONLY_ALPHA: (tuned["alpha-lora"], plain[1])}  # fmt: skip
         for stage, (one, other) in both.items():
             rows += [
-                {"stage": stage, "task": task, "seed": seed, "alpha-lora": one[seed], "lora": other[seed]}
+                {"stage": stage, "task": task, **known, "seed": seed, "alpha-lora": one[seed], "lora": other[seed]}
                 for seed in one.index
             ]
     table = pd.DataFrame(rows)
@@ -52,20 +52,22 @@ def staged(records: pd.DataFrame, rate: dict[str, float]) -> pd.DataFrame:
 
 
 def draw(lab: Lab, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(width=5.4, height=3.0)
-    ax = axes[0, 0]
+    fig, axes = plotting.figure(height=3.0)
+    ax, tasks = axes[0, 0], table.task.unique()
     for i, stage in enumerate(STAGES):
         here = table[table.stage == stage]
-        groups = [here[here.task == task].difference for task in PUBLISHED_TASKS] + [here.difference]
+        groups = [here[here.task == task].difference for task in tasks] + [here.difference]
         for k, group in enumerate(groups):
             low, high = interval(group)
             ax.errorbar(k + 0.18 * (i - 1.5), 100 * group.mean(), yerr=[[100 * (group.mean() - low)], [100 * (high - group.mean())]],
-                        color=plotting.COLORS[i], marker=plotting.MARKERS[i], markersize=4, elinewidth=0.9,
+                        color=plotting.COLORS[i], marker=plotting.MARKERS[i], linestyle="none", elinewidth=0.9,
                         label=stage if k == 0 else None)  # fmt: skip
-    ax.axhline(0, color="black", linewidth=0.8, linestyle=":")
-    ax.axvline(len(PUBLISHED_TASKS) - 0.5, color="black", linewidth=0.5)
-    ax.set(
-        xticks=range(len(PUBLISHED_TASKS) + 1), xticklabels=[*PUBLISHED_TASKS, "all"], ylabel="α-LoRA − LoRA, points"
+    ax.axhline(0, color="grey", linewidth=0.7, linestyle=":")
+    ax.axvline(len(tasks) - 0.5, color="black", linewidth=0.5)
+    ax.set(xticks=range(len(tasks) + 1), xticklabels=[*tasks, "all"], ylabel=r"$\alpha$-LoRA $-$ LoRA (points)")
+    first = table.iloc[0]
+    ax.set_title(
+        rf"MiniLM, $n={first.n_train}$, {first.steps} steps: mean over {table.seed.nunique()} seeds, 95 % interval"
     )
     fig.legend(loc="outside lower center", ncols=2)
     lab.picture(fig)

@@ -24,7 +24,9 @@ def sweep(folder: Path, hours: float, workers: int) -> int:
     kept, end, here = 0, time.monotonic() + 3600 * hours, processor()
     while time.monotonic() < end and (step := pending(read(folder), here)) is not None:
         cell, jobs = step
-        jobs.sort(key=lambda one: -work(cell.name, one["method"], "n_dev" not in one))  # the longest first, so that no core waits
+        jobs.sort(
+            key=lambda one: -work(cell.name, one["method"], "n_dev" not in one)
+        )  # the longest first, so that no core waits
         labels = load_task(cell.task).dev.labels
         for asked, record in zip(
             jobs, finetune_sweep([one | {"precision": PRECISION} for one in jobs], store(), workers), strict=True

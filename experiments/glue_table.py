@@ -21,7 +21,7 @@ from .finetuning import (
 )
 from .lab import Lab
 
-SIZES = {SMALL["n_train"]: "n = 200", LARGE["n_train"]: "n = 1000"}
+SIZES = SMALL["n_train"], LARGE["n_train"]
 # With five times the rows: every method on three tasks, elsewhere the paper's comparison and its control.
 COMPLETE, TRIO = ("sst2", "mrpc", "qqp"), ("lora", "alpha-lora", "lora-extra")
 
@@ -34,9 +34,8 @@ def run(lab: Lab) -> None:
         job(t, m, s, LARGE, lr=rate[m]) for s in seeds for t in TASKS for m in (METHODS if t in COMPLETE else TRIO)
     ]
     records = lab.table(tidy(runs(jobs)), "runs")
-    records["rows"] = records.n_train.map(SIZES)
     table = lab.table(summary(records))
-    tests = lab.table(pd.concat([tested(group).assign(rows=rows) for rows, group in records.groupby("rows")]), "tests")
+    tests = lab.table(pd.concat([tested(group).assign(n_train=n) for n, group in records.groupby("n_train")]), "tests")
     draw(lab, table)
     remark(lab, table, tests)
 
@@ -44,11 +43,12 @@ def run(lab: Lab) -> None:
 def summary(records: pd.DataFrame) -> pd.DataFrame:
     """Mean over seeds with a bootstrap interval, and what it cost."""
     rows = []
-    names = ["rows", "task", "method"]
+    names = ["n_train", "task", "method"]
     for keys, group in records.groupby(names):
         low, high = interval(group.dev_accuracy)
         rows.append(dict(zip(names, keys, strict=True)) | {
-            "seeds": len(group), "accuracy": group.dev_accuracy.mean(), "low": low, "high": high,
+            "steps": group.steps.iloc[0], "lr": group.lr.iloc[0], "seeds": len(group),
+            "accuracy": group.dev_accuracy.mean(), "low": low, "high": high,
             "majority": group.majority_accuracy.mean(), "train_seconds": group.train_seconds.mean(),
             "peak_memory_mb": group.peak_memory_mb.mean(), "trainable_parameters": group.trainable_parameters.iloc[0],
         })  # fmt: skip
@@ -63,35 +63,36 @@ def tested(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(lab: Lab, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=3, rows=2, height=2.6, sharey=True)
+    fig, axes = plotting.figure(columns=3, rows=2, height=2.5, sharey=True)
     place = {method: k for k, method in enumerate(METHODS)}
     for ax, task in zip(axes.flat, TASKS, strict=True):
         here = table[table.task == task]
         ax.axvline(here.majority.iloc[0], color="black", linestyle=":", linewidth=0.9, label="majority class")
-        for i, rows in enumerate(SIZES.values()):
-            group = here[here.rows == rows]
+        for i, n in enumerate(SIZES):
+            group = here[here.n_train == n]
             y = group.method.map(place) + 0.28 * (i - 0.5)
             ax.errorbar(group.accuracy, y, xerr=[group.accuracy - group.low, group.high - group.accuracy],
-                        color=plotting.COLORS[i], marker=plotting.MARKERS[i], linestyle="none", markersize=3.5, elinewidth=0.9,
-                        label=rows)  # fmt: skip
+                        color=plotting.COLORS[i], marker=plotting.MARKERS[i], linestyle="none", markersize=3, elinewidth=0.9,
+                        label=rf"$n={n}$, {group.steps.iloc[0]} steps")  # fmt: skip
         ax.set(title=task, yticks=range(len(place)), yticklabels=list(place))
     for ax in axes[-1]:
-        ax.set_xlabel("accuracy")
+        ax.set_xlabel("development accuracy")
     axes[0, 0].invert_yaxis()
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    fig.suptitle(f"MiniLM: mean over {table.seeds.max()} seeds, 95 % interval")
     lab.picture(fig)
 
 
 def remark(lab: Lab, table: pd.DataFrame, tests: pd.DataFrame) -> None:
-    for rows in SIZES.values():
-        group = table[table.rows == rows]
+    for n in SIZES:
+        group = table[table.n_train == n]
         complete = group.groupby("task").filter(lambda one: set(one.method) == set(METHODS))
         means = 100 * complete.groupby("method").accuracy.mean()
         lab.remark(
-            f"{rows}, {', '.join(t for t in TASKS if t in set(complete.task))}, mean accuracy over tasks in %: "
+            f"n = {n}, {', '.join(t for t in TASKS if t in set(complete.task))}, mean accuracy over tasks in %: "
             f"{', '.join(f'{m} {means[m]:.1f}' for m in METHODS)}."
         )
-        held = tests[tests.rows == rows]
+        held = tests[tests.n_train == n]
         for one, other in (("alpha-lora", "lora"), ("alpha-lora", "lora-extra"), ("lora-extra", "lora")):
             row = held[(held.method == one) & (held.against == other)]
             total, least = row[row.task == "all"].iloc[0], row[row.task != "all"].p_holm.min()

@@ -89,7 +89,9 @@ def compared(base: str, task: str, seed: int) -> pd.DataFrame:
             name = f"body.encoder.layer.{layer}.{place}.weight"
             W0, W = (weights[name].detach().double().numpy() for weights in (before, after))
             mine = learned.get(f"{layer}.{place}")
-            rows.append({"base": base, "task": task, "seed": seed, "layer": layer, "module": module,
+            rows.append({"base": base, "task": task, "n_train": RECIPE["n_train"], "steps": RECIPE["steps"],
+                         "lr_full": kind.rates["full"], "lr_alpha_lora": kind.rates["alpha-lora"],
+                         "seed": seed, "layer": layer, "module": module,
                          "accuracy": full.record["dev_accuracy"], "majority": full.record["majority_accuracy"],
                          **rescaled(W0, W),
                          "with_learned": np.nan if mine is None else stats.spearmanr(row_scale(W0, W), mine).statistic})  # fmt: skip
@@ -132,14 +134,22 @@ def draw(lab: Lab, table: pd.DataFrame) -> None:
             for ax, values in zip(row, shown, strict=True):
                 runs = values.groupby(here.layer).agg(["mean", "sem"])
                 ax.errorbar(runs.index + 0.06 * (i - 2.5), runs["mean"], runs["sem"], elinewidth=0.8, **style)
-        labels = f"{name}: 1000 (α − 1)", "explained / chance", "rank, α per row − α = 1"
+        labels = (
+            rf"{name}: $1000\,(\alpha-1)$",
+            "explained / chance",
+            r"rank, $\alpha$ per row $-$ $\alpha=1$",
+        )
         for ax, at, label in zip(row, (0, 1, 0), labels, strict=True):
             ax.set_ylabel(label)
             ax.axhline(at, color="black", linewidth=0.8, linestyle=":")
             ax.set_xlabel("layer")
-    for ax, title in zip(axes[0], ("one α per layer", "one α per row", "rank needed (± s.e.)"), strict=True):
+    for ax, title in zip(axes[0], (r"one $\alpha$ per layer", r"one $\alpha$ per row", "rank needed"), strict=True):
         ax.set_title(title)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    runs = table.groupby(["task", "seed"]).ngroups
+    fig.suptitle(
+        rf"full fine-tuning, $n={RECIPE['n_train']}$, {RECIPE['steps']} steps: mean $\pm$ s.e. over {runs} runs of {len(TASKS)} tasks"
+    )
     lab.picture(fig)
 
 

@@ -26,7 +26,7 @@ Pairs = list[tuple[str, ...]]
 def run(lab: Lab) -> None:
     class_transfer.run(lab, task(), SIZES, ALPHA, lab.trials(20), {"gamma_source": GAMMA_SOURCE})
     lab.remark(
-        "Source SNLI, target MNLI (its matched development pairs, 3300 a class); chance is about a third. What theory promises beyond "
+        "Source SNLI, target MNLI (its matched development pairs, 3300 per class); chance is about a third. What theory promises beyond "
         "Gaussian scores is what it costs to estimate the moments of 768 features from so few pairs: on Gaussian rows, moments "
         "estimated from as many rows miss as far. One covariance, estimated from three times the rows, is nearer. The rest is the "
         "shape of the scores. Rank 1 does better than full rank at the small sizes, as predicted; α = 1 is near the best α everywhere."

@@ -24,22 +24,30 @@ def run(lab: Lab) -> None:
     rows = []
     for (rank, method), group in records.groupby(["rank", "method"]):
         low, high = interval(group.dev_accuracy)
-        rows.append({"rank": rank, "method": method, "seeds": len(group), "accuracy": group.dev_accuracy.mean(), "low": low, "high": high,
+        known = {name: group[name].iloc[0] for name in ("n_train", "steps", "lr")}
+        rows.append({"rank": rank, "method": method, **known, "seeds": len(group),
+                     "accuracy": group.dev_accuracy.mean(), "low": low, "high": high,
                      "trainable_parameters": group.trainable_parameters.iloc[0]})  # fmt: skip
     table = lab.table(pd.DataFrame(rows))
-    fig, axes = plotting.figure(width=3.6, height=2.8)
-    for i, method in enumerate(PAIR):
-        part = table[table.method == method]
-        x = part["rank"] * (1.03 if i else 0.97)
-        axes[0, 0].errorbar(x, part.accuracy, yerr=[part.accuracy - part.low, part.high - part.accuracy], color=plotting.COLORS[i],
-                            marker=plotting.MARKERS[i], linestyle=plotting.DASHES[i], capsize=2, label=method)  # fmt: skip
-    axes[0, 0].set(xscale="log", xticks=RANKS, xticklabels=RANKS, xlabel="rank", ylabel="development accuracy, SST-2")
-    axes[0, 0].minorticks_off()
-    axes[0, 0].legend(title="mean over seeds, 95 % interval")
-    lab.picture(fig)
+    draw(lab, table)
     gaps = {rank: paired(group, "alpha-lora", "lora").difference for rank, group in records.groupby("rank")}
     told = ", ".join(f"{100 * gap.mean():+.1f} (p = {paired_p(gap):.2g})" for gap in gaps.values())
     lab.remark(f"SST-2, n = {SMALL['n_train']}: α-LoRA − LoRA at rank {', '.join(map(str, gaps))}: {told} points.")
+
+
+def draw(lab: Lab, table: pd.DataFrame) -> None:
+    fig, axes = plotting.figure(width=4.2, height=2.8)
+    ax, first = axes[0, 0], table.iloc[0]
+    for i, method in enumerate(PAIR):
+        part = table[table.method == method]
+        x = part["rank"] * (1.03 if i else 0.97)
+        ax.errorbar(x, part.accuracy, yerr=[part.accuracy - part.low, part.high - part.accuracy], color=plotting.COLORS[i],
+                    marker=plotting.MARKERS[i], linestyle=plotting.DASHES[i], label=method)  # fmt: skip
+    ax.set(xscale="log", xticks=RANKS, xticklabels=RANKS, xlabel="rank of $BA$", ylabel="development accuracy, sst2",
+           title=rf"MiniLM, $n={first.n_train}$, {first.steps} steps: mean over {first.seeds} seeds, 95 % interval")  # fmt: skip
+    ax.minorticks_off()
+    ax.legend(loc="lower right")
+    lab.picture(fig)
 
 
 def at(rank: int) -> dict[str, Any]:

@@ -41,7 +41,7 @@ LEGEND = (
 
 UNITS = (
     "In the data files accuracies and their differences are fractions (pictures show points or per cent), `…_se` is a standard "
-    "error, `…_sd` a standard deviation, and every parameter has its column."
+    "error, `…_sd` a standard deviation. Parameters have their columns; one that never varies may stand in the picture's title only."
 )
 
 
@@ -121,8 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     else:  # a run of some leaves the page of all alone
         trials = "" if options.trials is None else f" --trials {options.trials}"
         text = f"# Figures\n\nWritten by `python -m experiments{trials} --seed {options.seed}`. {LEGEND} {UNITS}\n\n{markdown(outcomes)}"
-        linked = [f"[{name}]({name}.md)" if (options.out / f"{name}.md").exists() else name for name in ON_REQUEST]
-        text += f"\nBy name only: {', '.join(linked)}.\n"
+        text += f"\nBy name only:\n\n{on_request(options.out)}"
         write_whole(options.out / "README.md", text.encode())
         if line := skipped(outcomes):
             print(line)
@@ -222,10 +221,28 @@ def markdown(outcomes: list[Outcome]) -> str:
         ("---",) * 6,
     ]
     for outcome in outcomes:
-        files = ", ".join(f"[{f.removeprefix(outcome.name).lstrip('_.')}]({f})" for f in outcome.files)
         remark = f"{summary(outcome.name)}<br>{outcome.remark}".replace("|", "\\|").replace("\n", " ")
-        rows.append((outcome.name, files, *cells(outcome, total), remark))
+        rows.append((outcome.name, links(outcome.name, outcome.files), *cells(outcome, total), remark))
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def on_request(out: Path) -> str:
+    """The experiments that run by name only, with what lies in the folder of those that have run."""
+    lines = []
+    for name in ON_REQUEST:
+        if not (out / f"{name}.md").exists():
+            lines.append(f"- {name}\n")
+            continue
+        longer = tuple(other for other in (*NAMES, *ON_REQUEST) if other != name and other.startswith(name))
+        kinds = [sorted(f.name for f in out.glob(f"{name}*.{kind}")) for kind in ("csv", "pdf", "png")]
+        files = [f for kind in kinds for f in kind if not (longer and f.startswith(longer))]
+        lines.append(f"- [{name}]({name}.md): {links(name, files)}\n")
+    return "".join(lines)
+
+
+def links(name: str, files: list[str]) -> str:
+    """An experiment's files, each called by what is not the experiment's name."""
+    return ", ".join(f"[{f.removeprefix(name).lstrip('_.')}]({f})" for f in files)
 
 
 def width() -> int:

@@ -104,7 +104,7 @@ def robust() -> Claim:
     below = (lora.accuracy <= lora.majority).sum()
     least = here.p_holm.min()
     told = (
-        f"α-LoRA − LoRA {100 * here.difference.min():+.1f} to {100 * here.difference.max():+.1f} points over {len(here)} tasks and "
+        f"α-LoRA − LoRA {100 * here.difference.min():+.2f} to {100 * here.difference.max():+.2f} points over {len(here)} tasks and "
         f"sizes, smallest p (Holm) {least:.2g}; but LoRA itself is not above the majority class in {below} of {len(lora)}, and five "
         f"pairs cannot reach p < .0625"
     )
@@ -140,8 +140,8 @@ def by_row() -> Claim:
 
 def sensitivity() -> Claim:
     table = stored("alpha_sensitivity.csv")
-    start = table[table.setting == "first α"]
-    others = table[~table.setting.isin(["first α", "α-LoRA", "LoRA"])]
+    changed = table[table.changed.notna()]
+    start, others = changed[changed.changed == "init_row_scale"], changed[changed.changed != "init_row_scale"]
     told = (
         f"T, rate, optimiser and sharing change SST-2 by {100 * others.difference.min():+.1f} to "
         f"{100 * others.difference.max():+.1f} points (smallest p {others.p.min():.2g}, {table.seeds.iloc[0]} pairs); a first "

@@ -26,7 +26,9 @@ def run(lab: Lab) -> None:
     seeds = range(lab.seed, lab.seed + lab.trials(3))
     joint = runs(job(TOGETHER, m, s, JOINT, lr=rate[m]) for s in seeds for m in PAIR)
     alone = runs(job(t, OURS, s, {**ALONE, "n_dev": 408}, lr=rate[OURS]) for s in seeds for t in PARTS)
-    own = alone[["task", "method", "seed"]].assign(trained="alone", accuracy=alone.dev_accuracy)
+    own = alone[["task", "method", "n_train", "steps", "lr", "seed"]].assign(
+        trained="alone", accuracy=alone.dev_accuracy
+    )
     table = lab.table(pd.concat([by_task(joint, load_task(TOGETHER).dev.labels), own]).reset_index(drop=True))
     draw(lab, table)
     means = table.groupby(["trained", "method"]).accuracy.mean() * 100
@@ -54,6 +56,9 @@ def by_task(joint: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
             {
                 "task": task,
                 "method": r.method,
+                "n_train": r.n_train,
+                "steps": r.steps,
+                "lr": r.lr,
                 "seed": r.seed,
                 "trained": "together",
                 "accuracy": right[part == k].mean(),

@@ -76,17 +76,25 @@ def draw(lab: Lab, curve: pd.DataFrame, bar: pd.DataFrame, spike: pd.DataFrame) 
     fig, axes = plotting.figure(columns=len(SIZES), height=2.2)
     for ax, n in zip(axes[0], SIZES, strict=True):
         b, c, s = (t[t.n == n] for t in (bar, curve, spike))
-        ax.bar(b.left, b.density, b.width, align="edge", color="0.8", label="drawn")
-        plotting.theory_line(ax, c.eigenvalue, c.density, 0, label="bulk")
+        ax.bar(b.left, b.density, b.width, align="edge", color="0.8", label="simulation")
+        plotting.theory_line(ax, c.eigenvalue, c.density, 0, label="theory")
         seen = s.dropna(subset="eigenvalue")
         for e in seen.eigenvalue:
-            ax.axvline(e, color=plotting.COLORS[1], linestyle=plotting.DASHES[1], linewidth=0.8)
-        ax.plot(
-            seen.eigenvalue_drawn, np.zeros(len(seen)), "o", color=plotting.COLORS[1], clip_on=False, label="outliers"
+            ax.axvline(
+                e, color=plotting.COLORS[1], linestyle=plotting.DASHES[1], linewidth=0.8, label="theory, outliers"
+            )
+        ax.errorbar(
+            seen.eigenvalue_drawn,
+            np.zeros(len(seen)),
+            xerr=seen.eigenvalue_se,
+            fmt="o",
+            color=plotting.COLORS[1],
+            clip_on=False,
+            label="simulation, outliers",
         )
-        ax.set(xlabel="eigenvalue", title=f"$n={n}$", ylim=(0, 1.3 * c.density.max()))
+        ax.set(xlabel="eigenvalue of $XX^\\top/n$", title=f"$n={n}$", ylim=(0, 1.3 * c.density.max()))
     axes[0, 0].set_ylabel("density")
-    plotting.legend(axes[0, -1], fig, theory=None, simulation=None)
+    plotting.legend(axes[0, -1], fig)
     fig.suptitle(
         rf"$p={DIM}$, half of the variances 1, half 6; class means of norm {', '.join(f'{x:g}' for x in NORMS)}"
     )

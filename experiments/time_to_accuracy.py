@@ -27,7 +27,7 @@ def run(lab: Lab) -> None:
     for name, (method, factor) in COMPARED.items():
         records = runs(job(TASK, method, s, LOOKS, lr=factor * rate[method]) for s in seeds)
         tables += [
-            {"method": name, "seed": r.seed, "step": look["step"], "accuracy": look["judged_accuracy"],
+            {"method": name, "n_train": r.n_train, "lr": r.lr, "seed": r.seed, "step": look["step"], "accuracy": look["judged_accuracy"],
              "seconds": r.cpu_seconds * look["step"] / r.steps}
             for r in records.itertuples() for look in r.curve
         ]  # fmt: skip

@@ -53,7 +53,7 @@ def _():
 
     | | multiplies | what it is | trained | usual value |
     |:---|:---|:---|:---|:---|
-    | $\alpha$, here `row_scale` | the frozen $W^*$ | a vector, one entry a row | yes | starts at 1 |
+    | $\alpha$, here `row_scale` | the frozen $W^*$ | a vector, one entry per row | yes | starts at 1 |
     | peft's `lora_alpha` | the correction $BA$, through $s$ | one number | no | 16 |
 
     Below, the adapter is put on a small model and looked at, trained for forty steps, and exported as an ordinary model. The model is MiniLM: BERT, six layers,
@@ -101,7 +101,7 @@ def _(alpha_lora):
     mo.vstack(
         [
             table(pd.DataFrame({"trained": _parts.keys(), "parameters": _counts, "of the model": _share})),
-            equals("α adds one parameter a row", _counts[2], _rows, 0),
+            equals("α adds one parameter per row", _counts[2], _rows, 0),
         ]
     )
     return

@@ -1,8 +1,9 @@
 """Checks of what the user hands in; every message names parameter, value, permitted range and remedy."""
 
+import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def _first(array: np.ndarray, bad: np.ndarray) -> str:
     """The first offending value, with its place if the parameter is an array."""
     where = np.argwhere(bad)[0]
     value = array[tuple(where)]
-    return f"{value:g}" + (f" (at index {tuple(map(int, where))})" if array.ndim else "")
+    return f"{value:g}" + (f" (at index {tuple(map(int, where))})" if array.size > 1 else "")
 
 
 def unmasked(name: str, value: Any) -> Any:
@@ -185,8 +186,14 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> Any:
     """One of the allowed words."""
     if not isinstance(value, str) or value not in allowed:
         words = ", ".join(repr(a) for a in allowed)
-        raise ValueError(f"{name} must be one of {words}, got {_show(value)}.")
+        raise ValueError(f"{name} must be one of {words}, got {_show(value)}.{meant(value, allowed)}")
     return value
+
+
+def meant(value: Any, allowed: Iterable[str]) -> str:
+    """' Did you mean …?', where one of the allowed words is near."""
+    close = difflib.get_close_matches(str(value), list(allowed), 1, 0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def flag(name: str, value: Any) -> bool:

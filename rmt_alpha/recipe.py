@@ -11,6 +11,8 @@ import math
 from numbers import Integral
 from typing import Any, Literal
 
+from . import _checks as check
+
 SHARINGS = ("row", "layer", "shared")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 PRECISIONS = ("float32", "bfloat16")
@@ -109,8 +111,7 @@ class Recipe:
             ("precision", PRECISIONS),
             ("pooling", POOLINGS),
         ):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {getattr(self, name)!r}.")
+            check.choice(name, getattr(self, name), known)
         # A rate read from a table is NumPy's number, and a checkpoint with one in it cannot be read again.
         for name in (
             "lr",

@@ -58,7 +58,14 @@ MADE = {
     "optimum": lambda path: save(path, optimal_alpha(PROBLEM)),
     "score form": lambda path: save(path, draw(PROBLEM, n_trials=4)),
     "classifier": lambda path: SavedClassifier(
-        np.array([[1.5, -0.25]]), np.array([0.5]), np.array(["a", "b"]), 1.0, np.zeros(2), ["x", "y"], {"alpha": 2.0}
+        np.array([[1.5, -0.25]]),
+        np.array([0.5]),
+        np.array(["a", "b"]),
+        1.0,
+        np.zeros(2),
+        ["x", "y"],
+        np.ones(2),
+        {"alpha": 2.0},
     ).save(path),
     "record": lambda path: write_record(path, {"α": [1.0, -0.5], "name": 'a ", "sha256": "quoted', "none": None}),
 }

@@ -122,3 +122,20 @@ def test_every_committed_page_knows_every_experiment():
     assert "seconds" not in page
     for target in re.findall(r"\]\(([^)]+)\)", page):
         assert (ROOT / "figures" / target).exists(), target
+    assert page.endswith(f"\nBy name only:\n\n{runner.on_request(ROOT / 'figures')}")
+    held = {p.name for p in (ROOT / "figures").iterdir() if p.suffix in (".csv", ".pdf", ".png")}
+    assert held - set(re.findall(r"\]\(([^)]+)\)", page)) <= {"readme.png", "explorer.png"}
+
+
+def test_those_by_name_have_their_files_on_the_page(tmp_path):
+    for name in ("rank_and_alpha.md", "rank_and_alpha.csv", "rank_and_alpha_runs.csv", "rank_and_alpha.png", "spread.csv",
+                 "domain_features.md", "domain_features_curves.pdf", "glue_full.csv"):  # fmt: skip
+        (tmp_path / name).touch()
+    page = runner.on_request(tmp_path).splitlines()
+    assert len(page) == len(ON_REQUEST)
+    assert (
+        "- [rank_and_alpha](rank_and_alpha.md): [csv](rank_and_alpha.csv), [runs.csv](rank_and_alpha_runs.csv), "
+        "[png](rank_and_alpha.png)"
+    ) in page
+    assert "- [domain_features](domain_features.md): [curves.pdf](domain_features_curves.pdf)" in page
+    assert "- glue_full" in page  # nothing said how it was made

@@ -27,7 +27,7 @@ ONES = np.ones(40)
 NUMBERS = dict(n_source=50, n_target=20, dim=30, mu=1.0, mu_orth=1.0, beta=0.5, gamma_source=1.0, gamma_target=1.0)
 TWO = Population.two_classes(MEANS[0], -MEANS[0])
 FIT = Fit(TWO, n=20, gamma=1.0, starts=[MEANS[1]])
-SAVED = SavedClassifier(W[None], np.zeros(1), np.array([-1, 1]), 1.0, np.zeros(2), None, {})
+SAVED = SavedClassifier(W[None], np.zeros(1), np.array([-1, 1]), 1.0, np.zeros(2), None, np.ones(W.size), {})
 SCALING = scaling_rows(X)
 FITTED = AlphaRidgeClassifier(W).fit(X, Y)
 

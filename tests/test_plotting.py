@@ -47,7 +47,7 @@ def test_accuracy_is_theory_over_simulation(ax):
     np.testing.assert_allclose(at, found.alpha)
     np.testing.assert_allclose(mean, found.accuracy)
     np.testing.assert_allclose(error, found.accuracy_se)
-    assert labels(ax) == ["theory", "simulation"]  # α* ≈ 6 lies outside
+    assert labels(ax) == ["theory", r"$\alpha=1$", "simulation"]  # α* ≈ 6 lies outside
 
 
 def test_accuracy_finds_its_own_range(ax):
@@ -56,14 +56,34 @@ def test_accuracy_finds_its_own_range(ax):
     assert x.min() < 0 and x.max() > best.alpha
     (star,) = (line for line in ax.lines if line.get_marker() == "*")
     assert star.get_xdata()[0] == pytest.approx(best.alpha) and star.get_ydata()[0] == pytest.approx(best.accuracy)
-    assert labels(ax) == ["theory", r"$\alpha^*$"]
+    assert labels(ax) == ["theory", r"$\alpha=1$", r"$\alpha^*$"]
+    assert ax.get_title() == ""  # it is part of somebody's figure
+
+
+def test_a_figure_of_its_own_says_which_problem_it_is():
+    ax = plot_accuracy(PROBLEM, simulate=0)
+    assert ax.get_title() == (
+        "$N$ = 500, $n$ = 40, $p$ = 100, $\\|\\mu\\|$ = 0.8,\n$\\|\\mu_\\perp\\|$ = 0.8, $\\beta$ = 0.9, $\\tilde\\gamma$ = 5, $\\gamma$ = 0.1"
+    )
+    assert plot_accuracy(PROBLEM.fit, simulate=0).get_title() == ""
+    ax = plot_phase_map(grid(), "gain")
+    assert "$p$ = 100" in ax.get_title() and r"\beta" not in ax.get_title()
+    (bar,) = (other for other in ax.figure.axes if other is not ax)
+    assert bar.get_ylabel() == "points of accuracy, theory"
+    mpl.pyplot.close("all")
+
+
+def test_two_curves_have_one_key_each(ax):
+    for i, n in enumerate((40, 80)):
+        plot_accuracy(replace(PROBLEM, n_target=n), simulate=0, ax=ax, index=i, label=f"$n={n}$")
+    assert labels(ax) == ["$n=40$", r"$\alpha=1$", r"$\alpha^*$", "$n=80$", "theory"]
 
 
 def test_accuracy_takes_a_simulation_that_is_there(ax):
     found = simulate(PROBLEM, [0.0, 1.0], n_trials=20)
     plot_accuracy(PROBLEM, simulate=found, ax=ax, label="mine")
     np.testing.assert_array_equal(error_bars(ax)[1], found.accuracy)
-    assert labels(ax) == ["mine", r"$\alpha^*$", "theory", "simulation"]
+    assert labels(ax) == ["mine", r"$\alpha=1$", r"$\alpha^*$", "theory", "simulation"]
 
 
 def test_regression_shows_risk(ax):
@@ -114,6 +134,19 @@ def test_rank(ax):
     x, y, _ = error_bars(ax)
     np.testing.assert_array_equal(x, [1, 2, 3])
     assert y[1] == simulate(replace(fit, rank=2), 0.7, n_trials=10, seed=1).risk
+    assert ax.get_title() == r"$\alpha=0.7$"
+
+
+def test_every_start_counts_as_it_is_unless_told_otherwise(ax):
+    one = regression()
+    two = replace(one, starts=[0.6 * one.starts[0], 0.4 * one.starts[0]])
+    for fit, title in ((one, r"$\alpha=1$"), (two, r"$\alpha=(1, 1)$")):
+        np.testing.assert_allclose(plot_rank(fit, simulate=0, ax=ax).lines[-1].get_ydata(), rank_path(one, 1.0).risk)
+        assert ax.get_title() == title
+    none = replace(one, starts=[])
+    np.testing.assert_allclose(plot_rank(none, simulate=0, ax=ax).lines[-1].get_ydata(), rank_path(none).risk)
+    assert ax.get_title() == "no start"
+    assert plot_scores(PROBLEM, simulate=0, ax=ax).get_title() == r"$\alpha=1$"
 
 
 @pytest.mark.parametrize("intercept", [False, True])
@@ -199,7 +232,28 @@ def test_colours_diverge_from_zero():
         (lambda: plot_rank(PROBLEM), "fit must be a Fit, got TransferProblem"),
         (lambda: plot_spectrum("x"), "fit must be a Fit or a TransferProblem, got str"),
         (lambda: draw_eigenvalues("x"), "fit must be a Fit or a TransferProblem, got str"),
-        (lambda: plot_scores(Fit(Population.classes(np.eye(3, 9)), 20, 1.0), None), "two classes"),
+        (lambda: plot_scores(Fit(Population.classes(np.eye(3, 9)), 20, 1.0)), "two classes"),
+        (lambda: plot_scores(grid(), 1.0), "problem must be scalar"),
+        (lambda: plot_scores(PROBLEM, [0, 1]), r"alpha must be one number, got shape \(2,\). Draw"),
+        (
+            lambda: plot_scores(PROBLEM, 1.0, simulate=1),
+            r"simulate must lie in \[2, .*\], got 1. Give .* or 0 for none",
+        ),
+        (lambda: plot_accuracy(PROBLEM, simulate=1), r"simulate must lie in \[2, .*\], got 1. Give .* or 0 for none"),
+        (lambda: plot_accuracy(PROBLEM, simulate="many"), "simulate must be a real number .*, got 'many'"),
+        (lambda: plot_accuracy(PROBLEM, seed=-1), "seed must lie in .*, got -1"),
+        (lambda: plot_accuracy(PROBLEM, alpha=1.0), r"alpha must be \(low, high\) or a list of values, got shape \(\)"),
+        (lambda: plot_accuracy(PROBLEM, index="a"), "index must be a real number .*, got 'a'"),
+        (
+            lambda: plot_accuracy(PROBLEM, simulate=0, ax=3),
+            "ax must be one of matplotlib's Axes or None, got 3. Leave it",
+        ),
+        (lambda: plot_rank(regression(), [0, 1]), r"alpha must be one number, got shape \(2,\)"),
+        (lambda: plot_rank(replace(regression(), starts=[]), 1.0), "alpha must be None for a fit without starts"),
+        (lambda: plot_rank(regression(), simulate=1), r"simulate must lie in \[2, .*\], got 1"),
+        (lambda: plot_rank(regression(), simulate=[1, 2]), "simulate must be .*, or 3 results .*, got 2 of int"),
+        (lambda: plot_spectrum(regression(), bins=0), r"bins must lie in \[1, .*\], got 0"),
+        (lambda: plot_spectrum(regression(), simulate=-1), r"simulate must lie in \[1, .*\], got -1"),
     ],
 )
 def test_bad_input(call, message):

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
+from experiments import NAMES, ON_REQUEST
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted(p for p in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")] if p.parent.name != "gallery")
 
 
 def test_the_snippet_prints_and_draws(tmp_path, monkeypatch, capsys):
@@ -25,6 +28,11 @@ def test_it_stays_a_shop_window():
     assert len(README.split()) <= 700
 
 
+def test_it_counts_the_figures():
+    assert f"draws {len(NAMES)} figures, {len(ON_REQUEST)} more run by name" in README
+    assert f"Draw {len(NAMES)} figures" in README
+
+
 def test_both_commands_stand_as_ci_looks_for_them():
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
     wanted = re.findall(r'command_with "(.+)"\)', script)
@@ -34,11 +42,20 @@ def test_both_commands_stand_as_ci_looks_for_them():
         assert line.startswith("python3 -m venv .venv && ") and line.count("&&") == 2
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/paper_map.md", "docs/language_models.md"])
+def anchors(path):
+    """What links to a page's headings end in, on a forge and in the built pages alike."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_picture_and_link_exists(page):
-    path = ROOT / page
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), target
+    text = page.read_text(encoding="utf-8")
+    assert "[](" not in text  # a forge shows no title of its own
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", text):
+        path = page.parent / target if target else page
+        assert path.exists() and "gallery" not in target, target  # which only a build of the pages makes
+        assert not anchor or anchor in anchors(path), anchor
 
 
 def test_one_version_everywhere():

@@ -21,7 +21,7 @@ INITS = (True, False, "gaussian", "orthogonal")  # the others change the base we
 CARD = """
 ## How to load this adapter
 
-It is α-LoRA: W = α ⊙ W* + s·B A, one α a row of each adapted weight (arXiv 2510.21345). Beside peft it needs the package
+It is α-LoRA: W = α ⊙ W* + s·B A, one α per row of each adapted weight (arXiv 2510.21345). Beside peft it needs the package
 `rmt_alpha`: in a clone of it `pip install -e '.[lm]'`, then
 
 ```python

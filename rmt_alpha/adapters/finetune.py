@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from .. import _checks as check
 from ..data.files import VARIABLE
 from ..data.pretrained import locate
 from ..files import DamagedFileError, locked, read_record, tidy, write_record
@@ -128,8 +129,7 @@ class _Run:
 
     def __init__(self, model: Any, task: Any, method: str, seed: int, protocol: str, recipe: Recipe) -> None:
         for name, value, known in (("method", method, tuple(METHODS)), ("protocol", protocol, PROTOCOLS)):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
+            check.choice(name, value, known)
         if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
             raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}.")
         self.model_name, self.method, self.seed, self.protocol = str(model), method, int(seed), protocol

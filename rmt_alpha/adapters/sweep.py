@@ -1,4 +1,4 @@
-"""Many fine-tunings, resumable: one folder a run, one file a finished run."""
+"""Many fine-tunings, resumable: one folder per run, one file per finished run."""
 
 from __future__ import annotations
 

@@ -10,11 +10,12 @@ import tyro
 from ..files import write_whole
 from .options import as_json, table, writing
 
-LOAD = "rmt_alpha.estimate.load_classifier({model!r})"
-FOR_ROWS = f"For new rows: {LOAD}.predict(X), X a DataFrame with these columns."
-FOR_TEXTS = f"For new texts: {LOAD}.predict(rmt_alpha.data.embed.embed(texts))."
+LOAD = "from rmt_alpha.estimate import load_classifier; load_classifier({model!r})"
+FOR_ROWS = f"For new rows, in Python: {LOAD}.predict(X), X a DataFrame with these columns."
+FOR_TEXTS = f"For new texts, in Python: from rmt_alpha.data.embed import embed; {LOAD}.predict(embed(texts))."
 GAINS = (
-    "Gains weigh each left-out row by how clearly it is right or wrong: they are not the differences of the accuracies."
+    "Points and accuracies have {level:.0f} % intervals, α a 95 % one. Gains weigh each left-out row by how clearly it is right or wrong: "
+    "they are not the differences of the accuracies."
 )
 NAMES = {"chosen": "α chosen", "1": "α = 1", "0": "α = 0"}
 
@@ -49,20 +50,34 @@ def choose(
     from ..estimate import choose_alpha, load_classifier
     from ..estimate.tables import read_rows, split_labelled
 
-    X, y, left_out = read_rows(target, label, text)
-    X, y, more = split_labelled(X, y)
+    out = out.expanduser()
+    if not out.name or out.is_dir():
+        raise ValueError(
+            f"out must be the beginning of two files' names, got the folder '{out}'. Write {out / 'alpha'}, say."
+        )
+    picture, model = (out.with_name(out.name + suffix) for suffix in (".png", ".json"))
+    if model.resolve() == Path(source).expanduser().resolve():
+        raise ValueError(
+            f"out must not be where SOURCE lies, got '{out}': {model} would be overwritten. Choose another."
+        )
     if source.endswith(".json"):
         given: Any = load_classifier(source)
-        more = None  # it gets features as they are
+        X, y, left_out = read_rows(target, label, text, keep=given.features or ())
     else:
+        X, y, left_out = read_rows(target, label, text)
         source_X, source_y, also = read_rows(source, label, text)
-        given, left_out = (source_X, source_y), [*left_out, *also]
+        if pd.isna(source_y).any():
+            row = int(pd.isna(source_y).argmax()) + 1
+            raise ValueError(f"{source} has no label in row {row} of column {label!r}. Drop such rows.")
+        left_out = sorted({*left_out, *also})  # a number of the rows in one file is one in the other
+        X, source_X = (rows.drop(columns=[c for c in left_out if c in rows]) for rows in (X, source_X))
+        given = source_X, source_y
+    X, y, more = split_labelled(X, y)
     if unlabelled is not None:
         others, _, _ = read_rows(unlabelled, None, text, ignore=label)
+        others = others.drop(columns=[c for c in left_out if c in others])
         more = others if more is None else pd.concat([others, more], join="inner")
     decision = choose_alpha(given, (X, y), more)
-    out = out.expanduser()
-    picture, model = (out.with_name(out.name + suffix) for suffix in (".png", ".json"))
     with writing(out):
         draw(decision, picture)
         decision.saved().save(model)
@@ -75,15 +90,17 @@ def choose(
             accuracy={k: vars(v) for k, v in decision.accuracy.items()},
             gain={k: vars(v) for k, v in decision.gain.items()},
             verdict=decision.verdict,
-            left_out=sorted(set(left_out)),
+            rows=decision.n,
+            unlabelled=0 if more is None else len(more),
+            left_out=left_out,
             picture=str(picture),
             model=str(model),
         )
     use = (FOR_ROWS if text is None else FOR_TEXTS).format(model=str(model))
-    return f"{report(decision, sorted(set(left_out)), picture, model)}\n{use}"
+    return f"{report(decision, 0 if more is None else len(more), left_out, picture, model)}\n{use}"
 
 
-def report(decision: Any, left_out: list[str], picture: Path, model: Path) -> str:
+def report(decision: Any, unlabelled: int, left_out: list[str], picture: Path, model: Path) -> str:
     """What is printed: the verdict, then the numbers."""
     from ..estimate.tables import some
 
@@ -91,13 +108,14 @@ def report(decision: Any, left_out: list[str], picture: Path, model: Path) -> st
     rows = [[NAMES[k], e.percent(), "" if k == "chosen" else decision.gain[k].percent(signed=True)]
             for k, e in decision.accuracy.items()]  # fmt: skip
     numbers = table(["", f"accuracy, {share}", "gain of the chosen, points"], rows, left=True)
-    lines = [decision.verdict, "", numbers, "", GAINS]
+    lines = [decision.verdict, "", numbers, "", GAINS.format(level=100 * decision.level)]
     if decision.features is not None:
         lines.append(f"{len(decision.features)} features: {some(decision.features)}.")
     if decision.curve.distance is not None:
         lines.append(f"Theory's curve lies {100 * decision.curve.distance:.1f} points (RMS) from the measured one.")
     if decision.scaling is not None:
         lines.append(f"Features scaled by {decision.scaling.origin}.")
+    lines.append(f"{decision.n} different labelled rows of the target, {unlabelled} without a label.")
     if left_out:
         lines.append(f"Left out, since it only numbers the rows: {', '.join(left_out)}.")
     lines.append(f"γ = {decision.gamma:.3g}. Wrote {picture}, and {model}, the classifier at α = {decision.take:.3g}.")
@@ -119,24 +137,24 @@ def draw_curve(ax: Any, decision: Any) -> None:
     from .. import plotting
 
     curve = decision.curve
+    ax.plot(
+        curve.alpha, 100 * curve.accuracy, color="0.35", lw=1.0, label=rf"left-out rows, $\gamma={curve.gamma:.3g}$"
+    )
     ax.fill_between(curve.alpha, 100 * curve.accuracy_low, 100 * curve.accuracy_high, color="0.88", lw=0,
-                    label=f"left-out rows, {100 * curve.level:.0f} % band")  # fmt: skip
-    ax.plot(curve.alpha, 100 * curve.accuracy, color="0.35", lw=1.0)
+                    label=f"their {100 * curve.level:.0f} % band")  # fmt: skip
     if curve.theory is not None:
         plotting.theory_line(ax, curve.alpha, 100 * curve.theory, 0, label="theory: Gaussian scores")
     low, high = (max(min(v, curve.alpha[-1]), curve.alpha[0]) for v in decision.interval)
-    ax.axvspan(low, high, color=plotting.COLORS[1], alpha=0.12, lw=0, label="95 % interval of α")
-    for i, (name, alpha) in enumerate((("α chosen", decision.alpha), ("α = 1", 1.0), ("α = 0", 0.0))):
-        key = ("chosen", "1", "0")[i]
+    ax.axvspan(low, high, color=plotting.COLORS[1], alpha=0.12, lw=0, label=r"95 % interval of $\alpha$")
+    own = r"own $\gamma$"
+    marks = {
+        "chosen": (decision.alpha, r"$\alpha$ chosen"),
+        "1": (1.0, rf"$\alpha=1$, {own}"),
+        "0": (0.0, rf"$\alpha=0$, {own}"),
+    }
+    for i, (key, (alpha, name)) in enumerate(marks.items()):
         value = 100 * decision.accuracy[key].value
-        ax.plot(
-            alpha,
-            value,
-            plotting.MARKERS[i],
-            color=plotting.COLORS[i + 1],
-            ms=6,
-            zorder=5,
-            label=f"{name}: {value:.1f} %",
-        )
-    ax.set(xlabel="α", ylabel="accuracy (%)", xlim=(curve.alpha[0], curve.alpha[-1]))
+        look = {"color": plotting.COLORS[i + 1], "ms": 6, "zorder": 5}
+        ax.plot(alpha, value, plotting.MARKERS[i], label=f"{name}: {value:.1f} %", **look)
+    ax.set(xlabel=r"$\alpha$", ylabel="accuracy (%)", xlim=(curve.alpha[0], curve.alpha[-1]))
     ax.legend(fontsize=7)

@@ -7,7 +7,6 @@ on bad input, naming the parameter, and may return what goes to standard output,
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import errno
 import functools
 import inspect
@@ -23,6 +22,7 @@ from typing import Any, get_type_hints
 import tyro
 
 from .. import __version__
+from .. import _checks as check
 from .choose import choose
 from .data import data
 from .explore import explore
@@ -36,6 +36,7 @@ BAD_INPUT = 2
 NO_RESOURCES = 4  # memory, disk, workers: the same command may succeed elsewhere
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141
+HELP = " See rmt-alpha --help, or --help after the command."
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE}
 
 Outcome = str | None | tuple[str, int]
@@ -162,9 +163,8 @@ def _options(command: Callable[..., Outcome]) -> Iterator[str]:
 def _parse(words: list[str]) -> Callable[[], Outcome]:
     """The command with its arguments, not run yet; ValueError, in one line, where they cannot be read."""
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-        close = difflib.get_close_matches(words[0], COMMANDS, 1, 0.5)
-        hint = f"Did you mean {close[0]!r}?" if close else "See rmt-alpha --help."
-        raise ValueError(f"command must be one of {', '.join(COMMANDS)}, got {words[0]!r}. {hint}")
+        hint = check.meant(words[0], COMMANDS) or " See rmt-alpha --help."
+        raise ValueError(f"command must be one of {', '.join(COMMANDS)}, got {words[0]!r}.{hint}")
     deferred = {name: _deferred(command) for name, command in COMMANDS.items()}
     # A range may begin with a minus sign, and is no option for that.
     words = [f" {word}" if re.match(r"-[\d.].*:", word) else word for word in words]
@@ -188,13 +188,22 @@ def _explained(drawn: str, words: Sequence[str]) -> str:
     lines = [line.strip("│ ") for line in drawn.splitlines()[1:]]
     parts = [" ".join(part) for is_rule, part in groupby(lines, lambda line: set(line) <= set("─-╰╯")) if not is_rule]
     message = (parts[0] if parts else "the arguments cannot be read").rstrip(" .")
-    unknown = re.search(r"Unrecognized options: (--[\w-]+)", message)
-    if unknown and words and words[0] in COMMANDS:
-        flags = ["--" + name.replace("_", "-") for name in _options(COMMANDS[words[0]])]
-        close = [f for f in flags if f.startswith(unknown[1])] or difflib.get_close_matches(unknown[1], flags, 1, 0.5)
-        if close:
-            return f"{message}. Did you mean {' or '.join(close)}?"
-    return f"{message}. See rmt-alpha --help, or --help after the command."
+    command = COMMANDS.get(words[0]) if words else None
+    if unknown := re.match(r"Unrecognized options: (--?[\w-]+)", message):
+        flags = ["--version", "--help"] if command is None else ["--" + n.replace("_", "-") for n in _options(command)]
+        begin = [f for f in flags if f.startswith(unknown[1])]
+        hint = f" Did you mean {' or '.join(begin)}?" if begin else check.meant(unknown[1], flags).replace("'", "")
+        return f"no option {unknown[1]}.{hint or HELP}"
+    if chosen := re.match(r"invalid choice '(.*)' for argument '(.*)'\. Expected one of \((.*)\)$", message):
+        value, name, allowed = chosen.groups()
+        hint = check.meant(value, re.findall("'(.*?)'", allowed))
+        return f"{name} must be one of {allowed}, got {value!r}.{hint or HELP}"
+    if number := re.match(r"Error parsing (\S+): could not convert string to float: '(.*)'$", message):
+        return f"{number[1]} must be a number, got {number[2]!r}.{HELP}"
+    if re.match("Missing from ", message):  # each with its help text
+        names = re.findall(r"(?:^|\(required\)\s+)(--[\w-]+|[A-Z]+)", message.partition(": ")[2])
+        return f"{', '.join(names)} must be given, got nothing.{HELP}"
+    return f"{message.replace('Expected 1 values', 'Expected a value')}.{HELP}"
 
 
 def _deferred(command: Callable[..., Outcome]) -> Callable[..., Any]:

@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import tyro
 
-from .. import _checks as check
 from ..problem.numbers import PARAMETERS, Numbers
 
 Count = Annotated[float, tyro.conf.arg(metavar="COUNT")]  # a float, so that 1e6 is a count too
@@ -70,8 +69,9 @@ def _range(word: str) -> np.ndarray:
         return np.array(parts)
     if len(parts) != 3 or not all(map(np.isfinite, parts)):
         raise ValueError(f"alpha must be a number or FROM:TO:COUNT, got {word.strip()!r}. Write 1.5, or -2:3:51.")
-    count = check.whole("alpha's COUNT", parts[2], 2, MOST)
-    return np.linspace(parts[0], parts[1], count)
+    if not (parts[2] == int(parts[2]) and 2 <= parts[2] <= MOST):
+        raise ValueError(f"alpha must have a whole COUNT in [2, {MOST}], got {word.strip()!r}. Write -2:3:51, say.")
+    return np.linspace(parts[0], parts[1], int(parts[2]))
 
 
 @contextmanager

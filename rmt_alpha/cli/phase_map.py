@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +14,7 @@ import tyro
 from .. import _checks as check
 from ..files import write_whole
 from ..problem import NUMBERS
-from ..problem.numbers import axis, is_log_axis, numbers
+from ..problem.numbers import axis, is_log_axis
 from ..sweep.phase_map import columns
 from .options import EXAMPLE, Count, Number, Problem, as_json, progress, writing
 
@@ -91,11 +92,13 @@ def draw(paths: list[str], made: Any, x: str, at_x: Any, y: str, at_y: Any, valu
         for ax, show, z in zip(axes[0], ("gain", "alpha"), (100 * values["gain_over_1"], values["alpha"]), strict=True):
             plotting.phase_panel(ax, x, at_x, y, at_y, z, show, log=log)
             ax.label_outer()
-        fixed = {name: value for name, value in numbers(made).items() if name not in (x, y)}
-        fig.suptitle("theory: " + ", ".join(f"{plotting.SYMBOLS[k]} = {v:g}" for k, v in fixed.items()), fontsize=7.5)
+        fig.suptitle(plotting.numbers_title(dataclasses.replace(made, **{x: at_x, y: at_y[:, None]})), fontsize=7.5)
         for path in paths:
             write_whole(path, plotting.to_bytes(fig, path.rpartition(".")[2]))
 
 
 def _name(which: str, text: str) -> str:
-    return check.choice(which, text.replace("-", "_"), NUMBERS)
+    """A number of the problem, as options are spelled."""
+    return check.choice(which, text.replace("_", "-"), tuple(name.replace("_", "-") for name in NUMBERS)).replace(
+        "-", "_"
+    )

@@ -97,7 +97,7 @@ def run(n_problems: Any, n_trials: Any, dim: Any, seed: Any, level: float, worke
     if dim < SIZE_PER_TRIAL * n_trials:
         raise ValueError(
             f"dim must be at least {SIZE_PER_TRIAL} times n_trials, {SIZE_PER_TRIAL * n_trials}, got {dim}: so many trials would "
-            f"resolve how far theory is from a finite size. Raise dim (it costs nothing) or lower n_trials."
+            f"resolve how far theory is from a finite size. Raise --dim (it costs nothing) or lower --n-trials."
         )
     rng = np.random.default_rng(seed)
     problem, alpha = random_problems(rng, n_problems, dim), rng.uniform(-LARGEST_ALPHA, LARGEST_ALPHA, n_problems)

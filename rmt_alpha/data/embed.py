@@ -29,7 +29,7 @@ _RECIPE = b"mean over tokens, L2, float32, 2"  # part of the cache key: count up
 
 
 def embed(texts: Sequence[str], encoder: str | Path | None = None, cache: str | Path | None = None) -> np.ndarray:
-    """Unit vectors (n, dim), one a text: the mean of the encoder's last hidden states over the tokens, divided by its length.
+    """Unit vectors (n, dim), one per text: the mean of the encoder's last hidden states over the tokens, divided by its length.
 
     This is how the authors of all-MiniLM-L6-v2 use it (Reimers & Gurevych, arXiv 1908.10084). Longer texts are cut at the length
     that the encoder was made for. The order of the texts does not change their vectors (beyond rounding, 1e-6).

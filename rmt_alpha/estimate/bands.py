@@ -11,7 +11,7 @@ INFLATION = 1.2  # left-out margins of one sample share their training rows, so 
 def share(margin: np.ndarray, weight: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted share of margins (…, n) above 0, and the ends of its interval. `weight` (n,) adds up to 1."""
     count = 1 / np.sum(weight**2)
-    value = (margin > 0) @ weight
+    value = np.minimum((margin > 0) @ weight, 1.0)
     middle = (value * count + 1) / (count + 2)  # no certainty from n of n
     reach = _normal(level) * np.sqrt(middle * (1 - middle) / (count + 2))
     return value, np.clip(middle - reach, 0, 1), np.clip(middle + reach, 0, 1)

@@ -30,8 +30,9 @@ LARGEST = 2**24  # left-out scores that exist at one time, where there are sever
 NO_WEIGHT = 1e-12  # of the largest: to rounding such a row has no say, and the others would have none beside it
 EXTREME = 1e100  # features and scores of a source beyond this, or below its inverse, have squares that no double holds
 
+SINGLE = 1e-5  # what single precision may leave of a deviation of 1
 OWN_ROWS = (
-    "X is centred and scaled by its own {n} rows. Few rows say little about deviations, which costs accuracy: scale by unlabelled rows of "
+    "X is scaled by its own {n} rows. Few rows say little about deviations, which costs accuracy: scale by unlabelled rows of "
     "the target, or by both tasks, as rmt_alpha.estimate.scaling_rows does."
 )
 
@@ -61,7 +62,7 @@ class AlphaRidgeBase(BaseEstimator):
                     ) from error
                 rows = check_array(rows, dtype=np.float64, accept_sparse="csr", input_name="X")
         values = rows.data if sparse.issparse(rows) else rows
-        _moderate("X", max(values.max(initial=0.0), -values.min(initial=0.0), 1 / EXTREME), "features")
+        moderate("X", max(values.max(initial=0.0), -values.min(initial=0.0), 1 / EXTREME), "features")
         return rows, transform is not None
 
     def _weights(self, sample_weight: Any, X: Any) -> np.ndarray:
@@ -79,14 +80,14 @@ class AlphaRidgeBase(BaseEstimator):
         """The path of X in units of its own spread, the penalties there, and that unit: a power of 2, so that units change no digit."""
         intercept = check.flag("fit_intercept", self.fit_intercept)
         spread = _spread(X)  # refuses rows that do not differ
-        _moderate("X", spread, "features")
+        moderate("X", spread, "features")
         unit = float(2.0 ** np.round(np.log2(spread if intercept else _size(X))))
         X = X / unit
         grid = self._gamma_grid(X.shape, mean_square(X, omega / omega.mean(), intercept), unit)
         with np.errstate(over="ignore"):
             weights = starts.weights * unit
         for w, b in zip(weights, starts.intercepts, strict=True):
-            _moderate("source", max(np.abs(w).max(), np.abs(b).max()), "scores")
+            moderate("source", max(np.abs(w).max(), np.abs(b).max()), "scores")
         return RidgePath(X, targets, weights, starts.intercepts, omega, intercept, grid.min()), grid, unit
 
     def _blocks(self, path: RidgePath, grid: np.ndarray) -> list[np.ndarray]:
@@ -178,23 +179,26 @@ class AlphaRidgeBase(BaseEstimator):
 
 
 def warn_of_own_scaling(X: Any) -> None:
-    """A UserWarning where every feature has mean 0 and deviation 1, to rounding."""
-    if sparse.issparse(X) or np.abs(X.mean(axis=0)).max() > 1e-9:
+    """A UserWarning where most features have deviation 1, with either divisor, to single precision's rounding."""
+    if sparse.issparse(X):
         return
-    deviation = X.std(axis=0)
-    if np.any(deviation) and np.all((np.abs(deviation - 1) < 1e-9) | (deviation == 0)):
-        warnings.warn(OWN_ROWS.format(n=len(X)), UserWarning, stacklevel=3)
+    deviation, n = X.std(axis=0), len(X)
+    varies = deviation > 0
+    own = (np.abs(deviation - 1) < SINGLE) | (np.abs(deviation * np.sqrt(n / max(n - 1, 1)) - 1) < SINGLE)
+    if np.sum(own & varies) > np.sum(varies) / 2:
+        warnings.warn(OWN_ROWS.format(n=n), UserWarning, stacklevel=3)
 
 
 def distinct_rows(X: Any, labels: np.ndarray, omega: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
     """Equal rows with equal labels as one, its weight their sum."""
     if sparse.issparse(X):
-        X = sparse.csr_array(X)
+        X = sparse.csr_array(X, copy=True)
         X.sum_duplicates()
+        X.eliminate_zeros()
         cuts = X.indptr
         keys = [X.indices[a:b].tobytes() + X.data[a:b].tobytes() for a, b in pairwise(cuts)]
     else:
-        X = np.ascontiguousarray(X)
+        X = np.ascontiguousarray(X) + 0.0  # −0 is 0
         if np.unique(X.sum(axis=1)).size == len(X):  # equal rows have equal sums: no need to look closer
             return X, labels, omega
         keys = [row.tobytes() for row in X]
@@ -212,7 +216,7 @@ def unequal(rows: int, values: int) -> ValueError:
     return ValueError(f"y must have one entry per row of X, got inconsistent numbers of samples: {[rows, values]}")
 
 
-def _moderate(name: str, size: float, what: str) -> None:
+def moderate(name: str, size: float, what: str) -> None:
     """Is a size one that can be squared?"""
     if not 1 / EXTREME <= size <= EXTREME:
         raise ValueError(

@@ -19,11 +19,12 @@ CHANCE = 0.05  # the least separation (in deviations) a calibration assumes: sco
 
 @dataclass(frozen=True)
 class Calibration:
-    """middle (…, K), slope β (…), log_prior (K,)."""
+    """middle (…, K), slope β (…), log_prior (K,); separation (…): of two classes from half-way between them, in deviations."""
 
     middle: np.ndarray
     slope: np.ndarray
     log_prior: np.ndarray
+    separation: np.ndarray
 
     def logits(self, F: np.ndarray) -> np.ndarray:
         """Logits (…, K, n) of scores F (…, K, n)."""
@@ -65,13 +66,13 @@ def calibrate(F: np.ndarray, codes: np.ndarray, omega: np.ndarray, centred: bool
     slope = np.maximum(distance, CHANCE * np.sqrt(variance)) / variance
     middle = (own + other) / 2 if centred else np.zeros_like(own)
     shares = (share / share.sum() * rows + EQUAL) / (rows + K * EQUAL)
-    return Calibration(middle, slope, np.log(shares))
+    return Calibration(middle, slope, np.log(shares), distance / (2 * np.sqrt(variance)))
 
 
 def luck(separation: float, count: float) -> float:
     """What the slope of scores that were the best of many penalties is multiplied by: they look separated by a standard error more."""
-    error = np.sqrt(1 / count + separation**2 / (2 * count))
-    return max(1 - error / max(separation, 1e-300), CHANCE)
+    error = np.hypot(1, separation / np.sqrt(2)) / np.sqrt(count)
+    return max(1 - error / separation, CHANCE) if separation > 1e-100 else CHANCE
 
 
 def log_loss(F: np.ndarray, codes: np.ndarray, omega: np.ndarray, centred: bool = True) -> np.ndarray:

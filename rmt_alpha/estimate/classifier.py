@@ -31,19 +31,22 @@ THRESHOLDS = ("accuracy", "balanced")
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What the fitted rows say: scores (1+J, d, n) at α = 0 and per α_j, by fits without the row; class codes and weights (n,)."""
+    """What the fitted rows say: scores (1+J, d, n) at α = 0 and per α_j, by fits without the row; class codes and weights (n,).
+
+    lift (K,): what the threshold adds to the logits.
+    """
 
     scores: np.ndarray
     codes: np.ndarray
     omega: np.ndarray
     centred: bool
+    lift: np.ndarray
 
     def logits(self, alpha: np.ndarray) -> np.ndarray:
-        """Left-out logits (A, K, n) at alpha (A, J, d)."""
+        """Left-out logits (A, K, n) at alpha (A, J, d), of which the largest is predicted."""
         F = self.scores[0] + np.einsum("ajd,jdn->adn", alpha, self.scores[1:])
-        return left_out_logits(
-            np.concatenate([-F, F], axis=1) if F.shape[1] == 1 else F, self.codes, self.omega, self.centred
-        )
+        F = np.concatenate([-F, F], axis=1) if F.shape[1] == 1 else F
+        return left_out_logits(F, self.codes, self.omega, self.centred) + self.lift[:, None]
 
 
 class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
@@ -78,7 +81,7 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
     | fitted attribute | meaning |
     |---|---|
     | `coef_`, `intercept_` | (1, p), (1,) for two classes, else (K, p), (K,); of the transformed features if the source is a Pipeline |
-    | `alpha_`, `alpha_interval_` | α and the ends of its 95 % interval, ±∞ where α may be infinite; a given α has an interval of length 0 |
+    | `alpha_`, `alpha_interval_` | α, its 95 % interval (±∞: no bound). Of length 0 if given; 1 ± ∞ if a class has one row |
     | `gamma_`, `classes_`, `n_features_in_` | the penalty, the labels, p |
     | `left_out_` | scores of the rows at every α, by fits that have not seen them; `accuracy_curve` is made of these |
 
@@ -112,6 +115,8 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
         if self.classes_.size < 2:
             raise ValueError(f"y holds one class, {self.classes_[0]!r}; at least 2 are needed. Label rows of another.")
         omega = omega * self._class_weights(y, codes, omega)
+        if self.source is not None:
+            warn_of_own_scaling(X)
         X, codes, omega = distinct_rows(X, codes, omega)
         binary = self.classes_.size == 2
         d = 1 if binary else self.classes_.size
@@ -120,9 +125,10 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
         starts = read_starts(
             self.source, d, X.shape[1], self.classes_, getattr(self, "feature_names_in_", None), transformed
         )
-        if len(starts.weights):
-            warn_of_own_scaling(X)
         given = self._given_alpha(len(starts.weights), d)
+        # Without a class's only row no fit knows the class: left-out rows say nothing of α, which stays at 1.
+        silent = given is None and np.bincount(codes).min() == 1
+        given = np.ones((len(starts.weights), d)) if silent else given
         path, grid, unit = self._scaled(X, targets, starts, omega)
         best: tuple[float, LeaveOneOut, np.ndarray] | None = None
         for block in self._blocks(path, grid):
@@ -134,9 +140,11 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
         assert best is not None
         _, loo, alpha = best
         bounds = partial(_bounds, loo, given, alpha, codes, path.omega, self.fit_intercept, self.per == "output")
+        if silent:
+            bounds = partial(np.stack, [np.full_like(alpha, -np.inf), np.full_like(alpha, np.inf)])
         self._keep(starts, alpha, bounds, float(loo.gamma) * unit**2)
-        self._finish(path, loo, alpha, codes, threshold, unit)
-        self.left_out_ = LeftOut(loo.scores, codes, path.omega, self.fit_intercept)
+        lift = self._finish(path, loo, alpha, codes, threshold, unit)
+        self.left_out_ = LeftOut(loo.scores, codes, path.omega, self.fit_intercept, lift)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -210,8 +218,8 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
         codes: np.ndarray,
         threshold: float | str,
         unit: float,
-    ) -> None:
-        """Weights, intercepts with the threshold in them, and the law of probabilities."""
+    ) -> np.ndarray:
+        """Weights, intercepts with the threshold in them, and the law of probabilities; what the threshold adds to its logits, (K,)."""
         binary = alpha.shape[1] == 1
         scores = loo.at(alpha)
         law = calibrate(np.vstack([-scores, scores]) if binary else scores, codes, path.omega, self.fit_intercept)
@@ -220,23 +228,24 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
             intercept = -coef @ path.factor.centre
         # Predicted is the largest slope·(score − middle) + wanted; the probabilities have log_prior in place of wanted.
         wanted = law.log_prior if threshold == "accuracy" else np.log(self._costs())
-        slope = float(law.slope)
+        slope, flatter = float(law.slope), 1.0
+        # Only probabilities know that these scores are the best of many γ, prior included. A flatter law of scores alone would
+        # move the threshold, and from few rows predict the larger class throughout.
+        if isinstance(self.gamma, str):
+            rows = np.bincount(codes, path.omega) ** 2 / np.bincount(codes, path.omega**2)
+            flatter = luck(float(law.separation), float(2 / np.mean(1 / rows)))  # rows of two classes
         if binary:
-            # Only probabilities know that these scores are the best of many γ, prior included. A flatter law of scores alone would
-            # move the threshold, and from few rows predict the larger class throughout.
-            flatter, slope, prior = 1.0, 2 * slope, law.log_prior[1] - law.log_prior[0]
-            if isinstance(self.gamma, str):
-                m = margins(scores, codes == 1, path.omega, self.fit_intercept)
-                flatter = luck(float(separation(m, np.zeros(0))), m.count)
+            slope, prior = 2 * slope, law.log_prior[1] - law.log_prior[0]
             lift = wanted[1] - wanted[0] if isinstance(threshold, str) else prior - _logit(threshold) / flatter
             intercept = intercept - law.middle[1] + lift / slope
-            slope *= flatter
             self._offset = np.array([0.0, flatter * (prior - lift)])
+            wanted = law.log_prior + np.array([0.0, lift - prior])
         else:
-            self._offset = law.log_prior - wanted
+            self._offset = flatter * (law.log_prior - wanted)
             intercept = intercept - law.middle + wanted / slope
-        self._slope = slope
+        self._slope = slope * flatter
         self.coef_, self.intercept_ = coef / unit, np.atleast_1d(intercept)
+        return wanted - law.log_prior
 
 
 def _bounds(

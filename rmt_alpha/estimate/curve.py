@@ -46,7 +46,8 @@ def accuracy_curve(
     """The accuracy at each α of a classifier trained on X (n, p), y (n,) around one source, judged by the same rows.
 
     Parameters: `alpha` (A,), None: 41 values around what the rows choose; `options` go to `AlphaRidgeClassifier`. The level is the share of
-    left-out rows on the right side; the difference to α = `reference` a smoothed one, which has less noise. Raises ValueError.
+    left-out rows on the right side of the threshold, each with its own weight times its class's; the difference to α = `reference` is
+    smoothed, and so has less noise. Raises ValueError.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -103,12 +104,13 @@ def of_one_source(model: AlphaRidgeClassifier) -> LeftOut:
 
 
 def in_theory(left_out: LeftOut, alpha: np.ndarray) -> np.ndarray:
-    """π Φ((c + t)/√V) + (1 − π) Φ((c − t)/√V) at each α (A,): margins are Gaussian, t is how far the shares of classes move the cut."""
+    """π Φ((c + t)/√V) + (1 − π) Φ((c − t)/√V) at each α (A,): margins are Gaussian, t is how far shares and threshold move the cut."""
     positive, omega = left_out.codes == 1, left_out.omega
     mean, deviation = law_of_margin(margins(left_out.scores[:, 0], positive, omega, left_out.centred), alpha[:, None])
     F = left_out.scores[0, 0] + alpha[:, None] * left_out.scores[1, 0]
     law = calibrate(np.stack([-F, F], axis=1), left_out.codes, omega, left_out.centred)
-    shift = (law.log_prior[1] - law.log_prior[0]) / (2 * law.slope)
+    prior = law.log_prior + left_out.lift
+    shift = (prior[1] - prior[0]) / (2 * law.slope)
     pi = omega[positive].sum() / omega.sum()
     return pi * ndtr((mean + shift) / deviation) + (1 - pi) * ndtr((mean - shift) / deviation)
 

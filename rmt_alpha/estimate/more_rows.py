@@ -81,7 +81,7 @@ def forecast(path: RidgePath, positive: np.ndarray, n: int, gamma: float, alpha:
     noise = (1 / h_n - 1) * missed  # what w̄ᵀCw̄ ≥ 0 leaves at least; less is an error of the measurement
     variance = np.maximum(h_N / h_n * (known**2 + missed) - missed, noise)
     balanced = path.omega / np.where(positive, path.omega[positive].sum(), path.omega[~positive].sum()) / 2
-    left_out = LeftOut(loo.scores, positive.astype(int), balanced, True)
+    left_out = LeftOut(loo.scores, positive.astype(int), balanced, True, np.zeros(2))
     return Forecast(mean, np.sqrt(np.maximum(variance, 1e-300)), known, left_out)
 
 

@@ -13,7 +13,8 @@ from sklearn.utils.validation import (
 )
 
 from .. import _checks as check
-from .base import AlphaRidgeBase, distinct_rows, unequal, warn_of_own_scaling
+from .bands import INFLATION
+from .base import AlphaRidgeBase, distinct_rows, moderate, unequal, warn_of_own_scaling
 from .ridge import LeaveOneOut
 from .source import read_starts
 
@@ -32,7 +33,8 @@ class AlphaRidge(RegressorMixin, AlphaRidgeBase):
 
     Parameters as for `AlphaRidgeClassifier`; `source` weights are (p,), or (q, p) where y has q columns. The left-out error is quadratic
     in α, so the best is a regression of what the target alone leaves on the source's part; "auto" and "loo" are the same. The
-    interval is Student's with a sandwich variance.
+    interval is Student's with a sandwich variance, wider by a fifth: left-out errors share their training rows. It has no ends where
+    there are no more rows than numbers to find.
     """
 
     def __init__(self, source=None, *, alpha="auto", gamma="loo", per="source", fit_intercept=True, gammas=None):
@@ -51,6 +53,7 @@ class AlphaRidge(RegressorMixin, AlphaRidgeBase):
         check.unmasked("y", y)
         with check.naming("y", "finite numbers, one or more per row of X"):
             y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        moderate("y", np.abs(y).max(initial=0.0) or 1.0, "values")
         if len(y) != X.shape[0]:
             raise unequal(X.shape[0], len(y))
         omega = self._weights(sample_weight, X)
@@ -58,11 +61,11 @@ class AlphaRidge(RegressorMixin, AlphaRidgeBase):
         if not seen.all():
             X, y, omega = X[seen], y[seen], omega[seen]
         targets = y.reshape(len(y), -1)
+        if self.source is not None:
+            warn_of_own_scaling(X)
         X, targets, omega = distinct_rows(X, targets, omega)
         d = targets.shape[1]
         starts = read_starts(self.source, d, X.shape[1], None, getattr(self, "feature_names_in_", None), transformed)
-        if len(starts.weights):
-            warn_of_own_scaling(X)
         given = self._given_alpha(len(starts.weights), d)
         path, grid, unit = self._scaled(X, targets, starts, omega)
         best = None
@@ -78,7 +81,9 @@ class AlphaRidge(RegressorMixin, AlphaRidgeBase):
                     best = loss, loo, alpha
         assert best is not None
         _, loo, alpha = best
-        bounds = partial(_least_squares_bounds, loo, given, targets, path.omega, self.per == "output")
+        bounds = partial(
+            _least_squares_bounds, loo, given, targets, path.omega, self.per == "output", self.fit_intercept
+        )
         self._keep(starts, alpha, bounds, float(loo.gamma) * unit**2)
         coef, intercept = path.fit(float(loo.gamma), alpha)
         several = y.ndim == 2
@@ -98,7 +103,7 @@ class AlphaRidge(RegressorMixin, AlphaRidgeBase):
 
 
 def _least_squares(
-    loo: LeaveOneOut, targets: np.ndarray, omega: np.ndarray, per_output: bool
+    loo: LeaveOneOut, targets: np.ndarray, omega: np.ndarray, per_output: bool, intercept: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """α (J, d) of least left-out squared error, and the ends (2, J, d) of its intervals."""
     J, d, n = loo.scores[1:].shape
@@ -109,13 +114,23 @@ def _least_squares(
         gram = np.linalg.pinv(np.einsum("jkn,ikn,n->ji", slopes, slopes, omega), hermitian=True)
         best = gram @ np.einsum("jkn,kn,n->j", slopes, left, omega)
         influence = gram @ (omega * np.einsum("jkn,kn->jn", slopes, left - np.einsum("j,jkn->kn", best, slopes)))
-        reach = student.ppf(0.975, max(n - J, 1)) * np.sqrt((influence**2).sum(axis=1) * n / max(n - J, 1))
+        freedom = n - J - intercept
+        reach = np.full(J, np.inf)
+        if freedom > 0:
+            reach = INFLATION * student.ppf(0.975, freedom) * np.sqrt((influence**2).sum(axis=1) * n / freedom)
         alpha[:, ks] = best[:, None]
         bounds[:, :, ks] = np.stack([best - reach, best + reach])[..., None]
     return alpha, bounds
 
 
 def _least_squares_bounds(
-    loo: LeaveOneOut, given: np.ndarray | None, targets: np.ndarray, omega: np.ndarray, per_output: bool
+    loo: LeaveOneOut,
+    given: np.ndarray | None,
+    targets: np.ndarray,
+    omega: np.ndarray,
+    per_output: bool,
+    intercept: bool,
 ) -> np.ndarray:
-    return np.stack([given, given]) if given is not None else _least_squares(loo, targets, omega, per_output)[1]
+    return (
+        np.stack([given, given]) if given is not None else _least_squares(loo, targets, omega, per_output, intercept)[1]
+    )

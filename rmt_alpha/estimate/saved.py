@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from scipy.special import softmax
 
 from .. import _checks as check
 from ..files import DamagedFileError, read_record, write_record
+from .scaling import Scaling
 
-FORMAT = "rmt_alpha linear classifier 2"
+FORMAT = "rmt_alpha linear classifier 3"
 REMEDY = "Choose the file again, or save the classifier again."
 
 
@@ -20,7 +21,8 @@ REMEDY = "Choose the file again, or save the classifier again."
 class SavedClassifier:
     """coef (d, p), intercept (d,) on the features as they come; classes (K,), d = 1 for two; `features` their names, if known.
 
-    Probabilities are softmax(slope·score + offset). `about` holds what was chosen, for readers.
+    Probabilities are softmax(slope·score + offset). `deviation` (p,): in units of which the features were penalised; as a source it
+    meets the target's in the same units. `about` holds what was chosen, for readers.
     """
 
     coef: np.ndarray
@@ -29,11 +31,13 @@ class SavedClassifier:
     slope: float
     offset: np.ndarray
     features: list[str] | None
+    deviation: np.ndarray
     about: dict[str, Any]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "coef", check.matrix("coef", self.coef))
-        for name, length in (("intercept", len(self.coef)), ("offset", len(self.classes))):
+        lengths = {"intercept": len(self.coef), "offset": len(self.classes), "deviation": self.coef.shape[1]}
+        for name, length in lengths.items():
             object.__setattr__(self, name, check.vector(name, getattr(self, name), length))
 
     @property
@@ -46,6 +50,11 @@ class SavedClassifier:
         """As scikit-learn has them: a source is held against the target's columns."""
         return None if self.features is None else np.asarray(self.features, dtype=object)
 
+    def in_units(self, scaling: Scaling) -> SavedClassifier:
+        """The same scores on scaled features, which have no names."""
+        coef, intercept = self.coef * scaling.deviation, self.intercept + self.coef @ scaling.mean
+        return replace(self, coef=coef, intercept=intercept, features=None, deviation=np.ones(coef.shape[1]))
+
     @property
     def intercept_(self) -> np.ndarray:
         return self.intercept
@@ -54,16 +63,22 @@ class SavedClassifier:
     def classes_(self) -> np.ndarray:
         return self.classes
 
+    def selected(self, name: str, X: Any) -> Any:
+        """The columns of a table that the classifier was fitted on, in their order; what is no table as it is."""
+        if self.features is None or not hasattr(X, "columns"):
+            return X
+        columns = {str(column): column for column in X.columns}
+        missing = [feature for feature in self.features if feature not in columns]
+        if missing:
+            raise ValueError(
+                f"{name} lacks {len(missing)} of the {len(self.features)} columns that the classifier was fitted on: "
+                f"{', '.join(missing[:5])}. Add them, under these names."
+            )
+        return X[[columns[feature] for feature in self.features]]
+
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores (n,), or (n, K). Of a DataFrame the columns in `features` are taken, in that order."""
-        if self.features is not None and hasattr(X, "columns"):
-            missing = [name for name in self.features if name not in X.columns]
-            if missing:
-                raise ValueError(
-                    f"X lacks {len(missing)} of the {len(self.features)} columns that the classifier was fitted on: "
-                    f"{', '.join(missing[:5])}. Add them, under these names."
-                )
-            X = X[self.features]
+        X = self.selected("X", X)
         scores = check.matrix("X", X, columns=self.coef.shape[1]) @ self.coef.T + self.intercept
         return scores[:, 0] if len(self.coef) == 1 else scores
 
@@ -91,5 +106,7 @@ def load_classifier(path: str | Path) -> SavedClassifier:
     data = read_record(path, REMEDY)
     if data.pop("format", None) != FORMAT:
         raise DamagedFileError(f"{path} is not a classifier that this version of rmt_alpha saved. {REMEDY}")
-    arrays: dict[str, Any] = {k: np.asarray(data.pop(k)) for k in ("coef", "intercept", "classes", "offset")}
+    arrays: dict[str, Any] = {
+        k: np.asarray(data.pop(k)) for k in ("coef", "intercept", "classes", "offset", "deviation")
+    }
     return SavedClassifier(**arrays, **data)

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _checks as check
 
 PRIOR_ROWS = 50  # what the source's deviations count for beside the target's own rows
-NULL = 1e-9  # a deviation below this share of the largest is a constant feature
+NULL = 4e-15  # a deviation below this share of the feature's largest value is rounding of a constant
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,18 @@ def scaling_rows(target: Any, source: Any = None, unlabelled: Any = None) -> Sca
     target = check.matrix("target", target)
     if unlabelled is not None:
         rows = np.vstack([check.matrix("unlabelled", unlabelled, columns=target.shape[1]), target])
-        return Scaling(rows.mean(axis=0), _positive(rows.var(axis=0)), "unlabelled rows of the target")
-    mean, variance, n = target.mean(axis=0), target.var(axis=0), len(target)
+        return Scaling(
+            rows.mean(axis=0), _positive(rows.var(axis=0), np.abs(rows).max(axis=0)), "unlabelled rows of the target"
+        )
+    mean, variance, n, size = target.mean(axis=0), target.var(axis=0), len(target), np.abs(target).max(axis=0)
     if source is None:
-        return Scaling(mean, _positive(variance), "the target's own rows")
-    other = check.matrix("source", source, columns=target.shape[1]).var(axis=0)
-    return Scaling(mean, _positive((n * variance + PRIOR_ROWS * other) / (n + PRIOR_ROWS)), "the target and the source")
+        return Scaling(mean, _positive(variance, size), "the target's own rows")
+    rows = check.matrix("source", source, columns=target.shape[1])
+    pooled = (n * variance + PRIOR_ROWS * rows.var(axis=0)) / (n + PRIOR_ROWS)
+    return Scaling(mean, _positive(pooled, np.maximum(size, np.abs(rows).max(axis=0))), "the target and the source")
 
 
-def _positive(variance: np.ndarray) -> np.ndarray:
-    """Deviations; a constant feature is left as it is."""
+def _positive(variance: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Deviations; a feature is left as it is where it is constant but for rounding of its `size`."""
     deviation = np.sqrt(variance)
-    return np.where(deviation > NULL * deviation.max(initial=0.0), deviation, 1.0)
+    return np.where(deviation > NULL * size, deviation, 1.0)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from .. import _checks as check
 
+BLOCK = 1024  # unit vectors that go through a transform at once
 REMEDY = "Fit it first; where it gets cloned (a search, a pipeline), wrap it in sklearn.frozen.FrozenEstimator."
 
 
@@ -32,6 +34,31 @@ def split_pipeline(source: Any) -> tuple[Any, Any]:
             return source[:-1], source[-1]
         return None, source[-1]
     return None, source
+
+
+def before(
+    transform: Any, coef: np.ndarray, intercept: np.ndarray, p: int, names: list[str] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """coef (d, p), intercept (d,) on the features before an affine transform; ValueError where it is not affine."""
+
+    def scores(rows: np.ndarray) -> np.ndarray:
+        through = transform.transform(rows if names is None else pd.DataFrame(rows, columns=names))
+        return (np.asarray(through) if hasattr(through, "columns") else through) @ coef.T + intercept
+
+    try:
+        constant = scores(np.zeros((1, p)))[0]
+        parts = [scores(np.eye(min(BLOCK, p - i), p, i)) - constant for i in range(0, p, BLOCK)]
+        weights, probe = np.concatenate(parts).T, np.random.default_rng(0).standard_normal((3, p))
+        expected, found = probe @ weights.T + constant, scores(probe)
+        affine = np.allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected - constant).max())
+    except (TypeError, ValueError, AttributeError):  # it wants texts, say
+        affine = False
+    if not affine:
+        raise ValueError(
+            f"source holds a Pipeline whose transform ({', '.join(transform.named_steps)}) is not affine: weights on the features "
+            "cannot say it. Keep decision.model itself, or transform the rows yourself and give the Pipeline's last step."
+        )
+    return weights, constant
 
 
 def read_starts(

@@ -1,6 +1,6 @@
 """A mixture read off labelled rows: strata of the sample's norm within each class.
 
-Counts and embeddings have samples of very different norm, and one Gaussian a class misses that: xᵢᵀQxᵢ/n does not concentrate
+Counts and embeddings have samples of very different norm, and one Gaussian per class misses that: xᵢᵀQxᵢ/n does not concentrate
 on one number per class, and a score is a mixture of scales. Cut each class into J strata of ‖x − μ_class‖ and every stratum is a
 component, with its own mean and covariance, which the theory takes as it is. The strata describe the rows they were
 cut from; they are no forecast from a few labels.
@@ -33,7 +33,7 @@ def norm_strata(X: Any, y: Any, n_strata: int, codes: Any = None) -> Population:
     """
     X = np.asarray(check.real("X", X))
     if X.ndim != 2:
-        raise ValueError(f"X must have shape (rows, dim), got {X.shape}. One sample a row.")
+        raise ValueError(f"X must have shape (rows, dim), got {X.shape}. One sample per row.")
     if codes is None:
         labels, targets = np.array([1.0, -1.0]), np.array([[1.0], [-1.0]])
     else:

@@ -13,16 +13,18 @@ import pandas as pd
 SUFFIXES = ".csv, .tsv, .parquet, .npz, or two .npy files with a comma between them: X.npy,y.npy"
 TEXT_DIGITS = 6  # an embedding has single precision and length 1
 FEWEST_NUMBERED = 10  # rows from which a running number is taken for one
+GAPS = ("", "nan", "NaN")  # what is no label; "None", "NA" or "null" may well be the name of a class
+GAPS_ELSEWHERE = (*GAPS, "-nan", "-NaN", "NA", "<NA>", "N/A", "n/a", "#N/A", "NULL", "null", "None")
 
 
 def read_rows(
-    path: str, label: str | None = "label", text: str | None = None, ignore: str | None = None
+    path: str, label: str | None = "label", text: str | None = None, ignore: str | None = None, keep: Any = ()
 ) -> tuple[pd.DataFrame, np.ndarray | None, list[str]]:
     """Features, labels (None where `label` is None), and the columns left out because they only number the rows.
 
     A CSV saved with its index has a column that looks like a feature and, where rows are sorted by class, predicts the label: columns of
     distinct consecutive whole numbers, and any without a name, are left out. `text` names a column of texts to embed, in place of all
-    others; `ignore` a column to leave out.
+    others; `ignore` a column to leave out, `keep` those that are features, whatever they hold.
     """
     frame = _frame(path, label)
     frame = frame.drop(columns=[ignore] if ignore in frame else [])
@@ -42,7 +44,7 @@ def read_rows(
         # some dimensions of an encoder are dead, and hold rounding that a scaling by deviations would blow up
         vectors = np.round(embed([str(v) for v in frame[text]]), TEXT_DIGITS)
         return pd.DataFrame(vectors, columns=[f"e{i}" for i in range(vectors.shape[1])]), labels, []
-    numbering = [str(c) for c in frame.columns if _numbers_rows(c, frame[c])]
+    numbering = [str(c) for c in frame.columns if c not in keep and _numbers_rows(c, frame[c])]
     frame = frame.drop(columns=numbering)
     if frame.shape[1] == 0:
         raise ValueError(f"{path} has no features: columns other than the label. Add at least one numeric column.")
@@ -102,8 +104,11 @@ def _frame(path: str, label: str | None) -> pd.DataFrame:
         raise FileNotFoundError(f"there is no file {path}")
     suffix = file.suffix.lower()
     if suffix in (".csv", ".tsv"):
+        sep = "\t" if suffix == ".tsv" else ","
         with _reading(path):
-            return pd.read_csv(file, sep="\t" if suffix == ".tsv" else ",")
+            names = pd.read_csv(file, sep=sep, nrows=0).columns
+            gaps = {name: list(GAPS if name == label else GAPS_ELSEWHERE) for name in names}
+            return pd.read_csv(file, sep=sep, keep_default_na=False, na_values=gaps)
     if suffix == ".parquet":
         with _reading(path):
             return pd.read_parquet(file)

@@ -42,8 +42,8 @@ def heading():
     curve.observe(move, "picked")
     below.observe(move, "picked")
     tabs = mo.ui.tabs(dict.fromkeys(TABS, ""), value=start.tab if start.tab in TABS else TWO)
-    _urls = dict(line.split(", ", 1) for line in metadata("rmt_alpha").get_all("Project-URL") or ())
-    _links = (f"<a href='{_urls[k]}' target='_blank'>{k}</a>" for k in ("Documentation", "Paper") if k in _urls)
+    _urls = (line.split(", ", 1) for line in metadata("rmt_alpha").get_all("Project-URL") or ())
+    _links = (f"<a href='{url}' target='_blank'>{k}</a>" for k, url in _urls if "example.org" not in url)  # no home yet
     _text = f"""
 # The best scale for a frozen classifier
 
@@ -54,7 +54,8 @@ Fine-tune *w = α·w̃ + a* on little target data: which α is best, and what do
 <li>Click on the map to move the problem there (the ring is where it is), on the ranks from 1 up to take one.</li>
 <li>Number fields take any number (also 1e6). What is impossible is said and marked; the picture keeps the last
 possible value.</li>
-<li>Pin a curve to compare it with what you change next. The address always is the link to what you see.</li>
+<li>Pin a curve to compare it with what you change next. While this explorer runs, the address is a link to what you
+see, in this browser.</li>
 <li>α* has the largest accuracy, ᾱ is no better than chance. Norms are in standard deviations of the noise.</li>
 <li>Your data stay on this machine: two CSV files with a header, the same numeric columns and one of labels.</li></ul>
 {" · ".join(_links)}</details>
@@ -113,8 +114,9 @@ def curve_card(curve, decided, page, put_pins, tabs):
 @app.cell
 def files(put_decided, tabs):
     mo.stop(tabs.value != DATA)
-    uploads = {name: mo.ui.file(filetypes=[".csv"]) for name in ("source", "target")}
-    uploads["label"] = mo.ui.text("label", debounce=False, full_width=True)
+    _gone = lambda _: put_decided((None, {}))  # noqa: E731 (what was found in other files, or of another column)
+    uploads = {name: mo.ui.file(filetypes=[".csv"], on_change=_gone) for name in ("source", "target")}
+    uploads["label"] = mo.ui.text("label", debounce=False, on_change=_gone, full_width=True)
 
     def _run(_):
         given = {name: next(iter(uploads[name].value), None) for name in ("source", "target")}

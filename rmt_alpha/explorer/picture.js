@@ -1,6 +1,7 @@
 // A Vega-Lite picture that stays while its tables change: they come from Python as JSON; pointer answers go back.
 // `vegaEmbed` is put before these lines by vl-convert.
-const AT = "clamp(invert('x', x()), domain('x')[0], domain('x')[1])";
+const STEPS = "pow(10, 3 - floor(log(span(domain('x'))) / LN10))"; // per 1: at least a thousand in the range
+const AT = `clamp(round(invert('x', x()) * ${STEPS}) / ${STEPS}, domain('x')[0], domain('x')[1])`;
 const POINTER = {
   alpha: [{ events: "pointerdown, [pointerdown, window:pointerup] > window:pointermove", update: AT }],
   hover: [{ events: "pointermove", update: AT }, { events: "pointerleave", update: "null" }],

@@ -31,7 +31,7 @@ class Picture(anywidget.AnyWidget):
         super().__init__()
 
     def draw(self, spec: Any, tables: dict[str, pd.DataFrame], label: str, **more: Any) -> None:
-        """A spec, the rows of its named tables, what a screen reader says, `signals` for its parameters.
+        """A spec, the rows of its named tables, what a screen reader says, `signals` for its parameters, a file's `title`.
 
         Nothing is sent that is as it was. The one picture with `query` and `errors` also keeps the page's address and
         marks the fields that are wrong.
@@ -44,8 +44,10 @@ class Picture(anywidget.AnyWidget):
         """What is on the screen, as "svg", "pdf" or "png", or its rows as "csv"."""
         if kind == "csv":
             return pd.concat(self.tables, names=["table"]).droplevel(1).to_csv().encode()
+        values = {"paper": "white", **self.shown["signals"]}  # a file knows none of the page's colours
         rows = {name: table.to_dict("records") for name, table in self.tables.items()}
-        params = [{**p, "value": self.shown["signals"].get(p["name"])} for p in self.shown["spec"]["params"]]
-        spec = {**self.shown["spec"], "width": 640, "background": "white", "datasets": rows, "params": params}
+        params = [{**p, "value": values.get(p["name"])} for p in self.shown["spec"]["params"]]
+        more = {"width": 640, "background": "white", "datasets": rows, "params": params, "title": self.shown["title"]}
+        spec = {**self.shown["spec"], **more}
         made: Any = getattr(vl_convert, f"vegalite_to_{kind}")(spec, vl_version=VEGA_LITE)
         return made.encode() if isinstance(made, str) else made

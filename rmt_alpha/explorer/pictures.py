@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..problem.numbers import PARAMETERS, SYMBOLS, is_log_axis, written
-from ..sweep.phase_map import ALPHAS, GAINS
+from ..problem.numbers import ALPHAS, GAINS, PARAMETERS, SYMBOLS, headline, is_log_axis, written
 from .results import CURVE, Shown, plane, rank_table
-from .state import FIELDS, MANY, MAPS, State, meaning
+from .state import DATA, FIELDS, MANY, MAPS, WHOLE, State, meaning
 
-COLORS = ["#2b83c6", "#e0701a", "#0a9b76", "#c26aa0", "#8a8f98", "#b8860b"]  # for colour-blind readers, light and dark
-ORANGE, GREY = COLORS[1], COLORS[4]
+COLORS = ["#2b83c6", "#0a9b76", "#c26aa0", "#b8860b", "#8a8f98"]  # for colour-blind readers, light and dark
+ORANGE, GREY = "#e0701a", COLORS[-1]  # your α, which no line has; a band, and where the pointer is
 LEVELS = {"alpha": ALPHAS, "accuracy": range(50, 100, 5)}  # of a map; else those of a gain, which is never negative
 INK = "currentColor"  # the page's own, light or dark; black in a file
 NAMES = {"fill": INK, "fontSize": 12, "fontWeight": "normal"}
@@ -49,48 +48,54 @@ def _n(field: str, values: list[str], sort: Any = None, **legend: Any) -> dict[s
     return {**named, "scale": {"range": values}, "legend": legend}
 
 
+def _title(state: State, *leave_out: str) -> str:
+    """What a file says of the problem; on the screen the fields say it."""
+    classes = [f"{FIELDS[name].symbol} = {getattr(state, name):g}" for name in WHOLE if state.tab == MANY]
+    return "" if state.tab == DATA else ", ".join([headline(state.problem(), leave_out), *classes])
+
+
 def curve_spec(shown: Shown) -> dict[str, Any]:
     """Accuracy against α: lines, band, simulation, marks, the α to drag, and what the pointer is over."""
     low, high = shown.lines["alpha"].iloc[[0, -1]]
     x = _q("alpha", "α", scale={"domain": [low, high], "nice": False})
     scale, axis = {"zero": False, "nice": False, "padding": 14}, {"format": ".0%", "tickCount": 6}
     xy = {"x": x, "y": _q("accuracy", "accuracy", scale=scale, axis=axis)}
-    color = {"color": _n("series", COLORS, symbolType="stroke", symbolStrokeWidth=3)}
+    colors = COLORS if shown.band.empty else [INK, COLORS[0]]  # theory is blue, what is measured is not
+    color = {"color": _n("series", colors, symbolType="stroke", symbolStrokeWidth=3)}
     dash = {"strokeDash": {"field": "series", "sort": None, "legend": None}}
     between = {"x": x, "y": {**xy["y"], "field": "low"}, "y2": {"field": "high"}}
-    shape = {"shape": _n("said", ["diamond", "square", "circle", "cross"], {"field": "order"})}
-    simulation = {"datum": "simulation", "type": "nominal", "title": None, "scale": {"range": [INK]}}
-    fill = {} if shown.points.empty else {"fill": simulation}
+    shape = {"shape": _n("said", ["diamond", "square", "triangle-up", "cross"], {"field": "order"})}
+    fill = {} if shown.points.empty else {"fill": _n("series", [INK])}
+    wide = {} if shown.band.empty else {"fill": _n("series", [GREY], symbolType="square", symbolOpacity=0.25)}
 
-    def pointer(at: str, ink: str, words: str, dy: Any) -> list[dict[str, Any]]:
-        """A rule at the parameter `at`, a point on each line, and its values in words."""
-        here = {"filter": f"{at} != null && abs(datum.alpha - {at}) <= {(high - low) / (CURVE - 1) / 2 * 1.0001}"}
-        said = {"window": [{"op": "row_number", "as": "row"}]}, {"calculate": words, "as": "said"}
+    def pointer(table: str, dy: Any, *here: Any) -> list[dict[str, Any]]:
+        """A point on each line, and its values in words, for the rows of `table` that are `here`."""
         text = {"x": {"value": "width"}, "y": {"value": "height"}, "text": {"field": "said"}}
-        halo = {"stroke": "var(--card, white)", "strokeWidth": 4, "strokeJoin": "round"}
+        halo = {"stroke": {"expr": "paper"}, "strokeWidth": 4, "strokeJoin": "round"}
         return [
-            _layer("curve", "rule", {"x": x}, here, color=ink, cursor="ew-resize"),
-            _layer("curve", "point", {**xy, **color}, here, size=70),
-            *(_layer("curve", "text", text, here, *said, align="right", dx=-8, dy=dy, **way) for way in (halo, {})),
+            _layer(table, "point", {**xy, **color}, *here, size=70),
+            *(_layer(table, "text", text, *here, align="right", dx=-8, dy=dy, **way) for way in (halo, {})),
         ]
 
-    value = "format(datum.accuracy, '.2%')"
-    own = f"datum.row > 1 ? '' : 'your α = ' + format(alpha, '.4~g') + ': ' + {value}"
-    other = f"'α = ' + format(datum.alpha, '.3~f') + ', ' + datum.series + ': ' + {value}"
+    near = {"filter": f"hover != null && abs(datum.alpha - hover) <= {(high - low) / (CURVE - 1) / 2 * 1.0001}"}
+    words = "'α = ' + format(datum.alpha, '.3~f') + ', ' + datum.series + ': ' + format(datum.accuracy, '.2%')"
+    said = {"window": [{"op": "row_number", "as": "row"}]}, {"calculate": words, "as": "said"}
     layers = [
-        _layer("band", "area", between, color=GREY, opacity=0.25),
+        _layer("band", "area", {**between, **wide}, opacity=0.25),
         _layer("curve", "line", {**xy, **color, **dash}, strokeWidth=2.5),
         _layer("points", "rule", between),
         _layer("points", "point", {**xy, **fill}, size=30),
         _layer("marks", "point", {**xy, **shape}, size=110),
-        *pointer("alpha", ORANGE, own, -14),
-        *pointer("hover", GREY, other, {"expr": "-14 - 17 * datum.row"}),
+        _layer("own", "rule", {"x": x}, {"calculate": "alpha", "as": "alpha"}, color=ORANGE, cursor="ew-resize"),
+        *pointer("own", -14),
+        _layer("curve", "rule", {"x": x}, near, color=GREY, cursor="ew-resize"),
+        *pointer("curve", {"expr": "-14 - 17 * datum.row"}, near, *said),
     ]
-    return _spec(340, layers, alpha=0, hover=None)
+    return _spec(340, layers, alpha=0, hover=None, paper="var(--card)")
 
 
-def curve_tables(shown: Shown, pinned: dict[str, Shown]) -> dict[str, pd.DataFrame]:
-    """The rows of the curve's picture; a mark outside the range stands at its edge, with an arrow."""
+def curve_tables(shown: Shown, pinned: dict[str, Shown], alpha: float) -> dict[str, pd.DataFrame]:
+    """The rows of the curve's picture, your α among them; a mark outside the range stands at its edge, with an arrow."""
     main, marks = shown.lines.iloc[:CURVE], shown.marks.drop("own", errors="ignore")
     at, ends = marks["alpha"], main["alpha"].iloc[[0, -1]]
     said = np.where(at < ends.iloc[0], "← ", "") + marks["said"] + np.where(at > ends.iloc[1], " →", "")
@@ -98,26 +103,30 @@ def curve_tables(shown: Shown, pinned: dict[str, Shown]) -> dict[str, pd.DataFra
     accuracy = marks["accuracy"].where(inside == at, np.interp(inside, main["alpha"], main["accuracy"]))
     rows = pd.DataFrame({"order": range(len(at)), "alpha": inside, "accuracy": accuracy, "said": said})
     lines = pd.concat([shown.lines, *(other.lines.assign(series=name) for name, other in pinned.items())])
-    return {"curve": lines, "marks": rows, "points": shown.points, "band": shown.band}
+    own = shown.marks["accuracy"].get("own", np.interp(alpha, main["alpha"], main["accuracy"]))
+    here = main[:1].assign(alpha=alpha, accuracy=own, said=f"your α = {written(alpha, 5)}: {100 * own:.2f} %")
+    here = here[here["alpha"].between(*ends)]
+    return {"curve": lines, "marks": rows, "points": shown.points, "band": shown.band, "own": here}
 
 
 def curve(shown: Shown, pinned: dict[str, Shown], state: State) -> dict[str, Any]:
     """All of the curve's picture."""
     if shown.lines.empty:
         return {"spec": {}, "tables": {}, "label": "nothing yet"}
-    signals, tables = {"alpha": float(state.alpha)}, curve_tables(shown, pinned)
-    return {"spec": curve_spec(shown), "signals": signals, "tables": tables, "label": shown.words[0]}
+    tables, said = curve_tables(shown, pinned, state.alpha), {"label": shown.words[0], "title": _title(state)}
+    return {"spec": curve_spec(shown), "tables": tables, "signals": {"alpha": float(state.alpha)}, **said}
 
 
 def ranks(state: State, shown: Shown) -> dict[str, Any]:
     """Accuracy against the rank of the correction; a click takes the rank."""
     x = {"field": "rank", "type": "ordinal", "title": "rank of the correction (0: none)", "axis": {"labelAngle": 0}}
     y = _q("accuracy", "accuracy", scale={"zero": False}, axis={"format": ".1%", "tickCount": 5})
-    color = _n("series", COLORS, {"field": "order"}, symbolType="circle")
+    color = _n("series", [COLORS[0], ORANGE, COLORS[1]], {"field": "order"}, symbolType="circle")
     tip = [{"field": "series", "title": "at"}, {"field": "rank"}, _q("accuracy", "accuracy", format=".2%")]
     encoding = {"x": x, "y": y, "color": color, "tooltip": tip}
     spec = _spec(300, [_layer("ranks", "line", encoding, point={"size": 90, "cursor": "pointer"})])
-    return {"spec": spec, "tables": {"ranks": rank_table(state, shown)}, "label": "Accuracy against the rank"}
+    said = {"label": "Accuracy against the rank", "title": _title(state)}
+    return {"spec": spec, "tables": {"ranks": rank_table(state, shown)}, **said}
 
 
 def phase_map(state: State) -> dict[str, Any]:
@@ -146,7 +155,8 @@ def phase_map(state: State) -> dict[str, Any]:
           for ink, wide in (("white", 5), ("#c62828", 2.5))),
     ]  # fmt: skip
     cells = sides[1].merge(sides[0], how="cross").assign(z=z.ravel())
-    return {"spec": _spec(300, layers), "tables": {"map": cells, "here": here}, "label": f"Map: {what}"}
+    said = {"label": f"Map: {what}", "title": _title(state, state.map_x, state.map_y)}
+    return {"spec": _spec(300, layers), "tables": {"map": cells, "here": here}, **said}
 
 
 def table(shown: Shown, pinned: dict[str, Shown]) -> str:

@@ -26,7 +26,7 @@ from .state import IMPOSSIBLE, MANY, State
 CURVE, COARSE, POINTS, CELLS = 301, 61, 25, 41
 NEARLY_INFINITE, NEARLY_RIDGELESS = 1e12, 1e-9
 LONGEST, TRIALS, LARGEST = 4.0, 1000, 2e7  # of a simulation: seconds, trainings, numbers in one training's rows
-WANTED = "Choose two CSV files with a header: the same numeric columns, and in both a column of labels."
+WANTED = "Choose two CSV files with a header, the same numeric columns and a column of labels, then press “Choose α”."
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Shown:
     words: tuple[str, ...]
     lines: pd.DataFrame = field(default_factory=pd.DataFrame)  # alpha, series, accuracy
     marks: pd.DataFrame = field(default_factory=pd.DataFrame)  # by key: name, remark, alpha, accuracy, said
-    points: pd.DataFrame = field(default_factory=pd.DataFrame)  # alpha, accuracy, low, high
-    band: pd.DataFrame = field(default_factory=pd.DataFrame)  # alpha, low, high
+    points: pd.DataFrame = field(default_factory=pd.DataFrame)  # alpha, series, accuracy, low, high
+    band: pd.DataFrame = field(default_factory=pd.DataFrame)  # alpha, series, low, high
 
 
 def _lines(alpha: np.ndarray, **accuracy: np.ndarray) -> pd.DataFrame:
@@ -103,7 +103,8 @@ def simulated(state: State) -> tuple[pd.DataFrame, str]:
         f"{100 * np.abs(y - theory.accuracy).max():.2f} points (theory is exact up to O(1/p), "
         f"here 1/p = {100 / state.dim:.2g} points)."
     )
-    return pd.DataFrame({"alpha": alpha, "accuracy": y, "low": y - error, "high": y + error}), said
+    points = pd.DataFrame({"alpha": alpha, "accuracy": y, "low": y - error, "high": y + error})
+    return points.assign(series="simulation"), said
 
 
 def decide(files: dict[str, Any], label: str) -> tuple[Any, dict[str, str]]:
@@ -146,7 +147,7 @@ def decided(decision: Any) -> Shown:
     best = mark("α chosen", "chosen", decision.alpha, interval)
     marks = _marks(best=best, one=mark("α = 1", "1", 1.0), zero=mark("α = 0", "0", 0.0))
     band = pd.DataFrame({"alpha": of.alpha, "low": of.accuracy_low, "high": of.accuracy_high})
-    return Shown((decision.verdict,), lines, marks, band=band)
+    return Shown((decision.verdict,), lines, marks, band=band.assign(series=f"{100 * of.level:.0f} % band"))
 
 
 def rank_table(state: State, shown: Shown) -> pd.DataFrame:

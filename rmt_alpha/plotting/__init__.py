@@ -18,16 +18,18 @@ from .look import (
     theory_line,
     to_bytes,
 )
-from .pictures import (
+from .maps import (
     SCALES,
-    SYMBOLS,
+    numbers_title,
     phase_panel,
-    plot_accuracy,
     plot_phase_map,
+    varying,
+)
+from .pictures import (
+    plot_accuracy,
     plot_rank,
     plot_scores,
     plot_spectrum,
-    varying,
 )
 
 __all__ = [
@@ -36,12 +38,12 @@ __all__ = [
     "MARKERS",
     "SCALES",
     "STYLE",
-    "SYMBOLS",
     "color_bar",
     "contour_map",
     "figure",
     "legend",
     "normal_density",
+    "numbers_title",
     "phase_panel",
     "plot_accuracy",
     "plot_phase_map",

@@ -133,8 +133,12 @@ def legend(
     simulation: str | None = "simulation",
     **options: Any,
 ) -> None:
-    """A legend that also says what a line and what a point is, if no entry does; below a figure's panels, or on the axes."""
-    handles, labels = ax.get_legend_handles_labels() if ax is not None else ([], [])
+    """A legend that also says what a line and what a point is, if no entry does; below a figure's panels, or on the axes.
+
+    What has the same label is said once.
+    """
+    named = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True)) if ax is not None else {}
+    handles, labels = list(named.values()), list(named)
     if theory is not None and theory not in labels:
         handles, labels = [*handles, Line2D([], [], color="black")], [*labels, theory]
     if simulation is not None and simulation not in labels:
@@ -195,6 +199,10 @@ def normal_density(x: Any, mean: Any, variance: Any) -> Any:
 @contextlib.contextmanager
 def own_axes(ax: Any) -> Iterator[Axes]:
     """The axes given, or those of a new figure of pyplot, which notebooks show and `ax.figure.savefig` writes."""
+    if not isinstance(ax, Axes | None):
+        raise TypeError(
+            f"ax must be one of matplotlib's Axes or None, got {ax!r}. Leave it out for a figure of its own."
+        )
     with style():
         if ax is not None:
             yield ax

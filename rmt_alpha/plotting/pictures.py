@@ -1,4 +1,4 @@
-"""The pictures that one line asks for: `plot_accuracy`, `plot_scores`, `plot_rank`, `plot_spectrum`, `plot_phase_map`."""
+"""The pictures that one line asks for: `plot_accuracy`, `plot_scores`, `plot_rank`, `plot_spectrum`; maps are in `maps`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,16 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from .. import _checks as check
-from ..problem import Fit, TransferProblem, checked_problem
+from ..problem import Fit, TransferProblem, as_fit, checked_problem
 from ..results import Moments
 from ..simulation.eigenvalues import draw_eigenvalues
-from ..sweep.phase_map import ALPHAS
 from ..theory.low_rank import rank_path
 from ..theory.optimum import optimal_alpha
 from ..theory.predict import Problem, predict
 from ..theory.spectrum import spectrum
 from . import look
-from .look import contour_map, normal_density, own_axes, simulation_points, theory_line
-
-POINTS: tuple[float, ...] = (-20, -10, -5, -2, -0.5, 0, 0.5, 2, 5, 10, 20)
-SCALES: tuple[float, ...] = (0.1, 0.3, 0.5, 0.8, 1, 1.25, 2, 3, 10)
-# Of a phase map: levels, which diverge from 0, and title.
-LEVELS: dict[str, tuple[tuple[float, ...], str]] = {
-    "transfer": (POINTS, r"$\alpha^*$ against $\alpha=0$"),
-    "plain": (POINTS, r"$\alpha=1$ against $\alpha=0$"),
-    "gain": (POINTS, r"$\alpha^*$ against $\alpha=1$"),
-    "alpha": (ALPHAS, r"$\alpha^*$"),
-}
+from .look import normal_density, own_axes, simulation_points, theory_line
+from .maps import numbers_title
 
 
 def plot_accuracy(
@@ -54,6 +44,8 @@ def plot_accuracy(
     | `index`, `label` | which colour, dashes and marker, and what the curve is called, where there are several on the axes |
     | `marks` | also a star at α* and a line at α = 1 |
     | `legend` | also a legend |
+    | `seed` | of the simulation |
+    | `ax` | where to draw; None: on a figure of its own, whose title says a `TransferProblem`'s numbers |
 
     Returns the axes. Raises ValueError or TypeError, naming the parameter.
 
@@ -61,21 +53,18 @@ def plot_accuracy(
     >>> plot_accuracy(problem, simulate=100).get_ylabel()
     'accuracy'
     """
-    if checked_problem(problem).shape:
-        raise ValueError(f"problem must be scalar, got shape {problem.shape}. Draw its cells one by one.")
+    _check_scalar(problem)
+    index = check.whole("index", index, 0)
     best = optimal_alpha(problem)
     towards = None  # several α go along the line through 0 and α*
     if np.ndim(best.alpha):
         towards = np.asarray(best.direction if best.at_infinity else best.alpha)
     one = best.alpha if towards is None else np.inf if best.at_infinity else 1.0
-    line = (
-        np.linspace(*_range(alpha, one), 201)
-        if alpha is None or np.size(alpha) == 2
-        else np.asarray(alpha, dtype=float)
-    )
+    line = _line(alpha, one)
     theory = predict(problem, line if towards is None else line[:, None] * towards)
     quantity = "risk" if theory.accuracy is None else "accuracy"
     found = _simulated(problem, line, simulate, seed, towards)
+    title = numbers_title(problem) if ax is None and isinstance(problem, TransferProblem) else ""
     with own_axes(ax) as ax:
         theory_line(ax, line, getattr(theory, quantity), index, label=label or "theory")
         if found is not None:
@@ -85,11 +74,15 @@ def plot_accuracy(
             )
             simulation_points(ax, points, getattr(found, quantity), getattr(found, f"{quantity}_se"), index, **own)
         if marks:
-            ax.axvline(1, color="grey", linewidth=0.7, linestyle=":")
+            ax.axvline(
+                1, color="grey", linewidth=0.7, linestyle=":", label=r"$\alpha=1$" if towards is None else "$t=1$"
+            )
             if np.isfinite(one) and line.min() <= one <= line.max():
                 ax.plot(one, getattr(best, quantity), "*", color="black", markersize=7, zorder=5, label=r"$\alpha^*$")
         along = r"$\alpha$" if towards is None else r"$t$, with $\alpha = t\,\alpha^*$"
         ax.set(xlabel=along, ylabel=quantity)
+        if title:
+            ax.set_title(title, fontsize=7)
         if legend:
             _legend(ax, found is not None)
     return ax
@@ -97,7 +90,7 @@ def plot_accuracy(
 
 def plot_scores(
     problem: Problem,
-    alpha: float = 1.0,
+    alpha: Any = None,
     *,
     simulate: int = 1000,
     seed: int = 0,
@@ -109,8 +102,11 @@ def plot_scores(
     | parameter | meaning |
     |---|---|
     | `problem` | a scalar `Fit` or `TransferProblem` of two classes |
-    | `alpha` | the scale of the start, one number (several starts: one vector) |
+    | `alpha` | the scale of the start, one number (several starts: one vector); None: 1 |
     | `simulate` | trainings, 0 for none: the density at a point is the average of theirs |
+    | `seed` | of the simulation |
+    | `ax` | where to draw; None: on a figure of its own |
+    | `legend` | also a legend |
 
     Returns the axes. Raises ValueError or TypeError, naming the parameter.
 
@@ -118,6 +114,8 @@ def plot_scores(
     >>> len(plot_scores(problem, 1.0, simulate=0).lines)
     2
     """
+    _check_scalar(problem)
+    alpha, simulate = _one_alpha(as_fit(problem), alpha), _trials(simulate)
     theory = _class_scores(problem, predict(problem, alpha))
     reach = max(abs(m) + 4 * np.sqrt(v) for m, v in theory)
     x, points = np.linspace(-reach, reach, 301), np.linspace(-0.9 * reach, 0.9 * reach, 19)
@@ -125,7 +123,7 @@ def plot_scores(
     if simulate:
         from .. import draw
 
-        form = draw(problem, n_trials=check.size("simulate", simulate, low=2), seed=seed)
+        form = draw(problem, n_trials=simulate, seed=seed)
         trainings = _class_scores(problem, form.moments(np.asarray(alpha)[..., None] if np.ndim(alpha) else alpha))
     with own_axes(ax) as ax:
         for i, (mean, variance) in enumerate(theory):
@@ -133,11 +131,7 @@ def plot_scores(
             if trainings is not None:
                 density = normal_density(points[:, None], *trainings[i])
                 simulation_points(ax, points, density.mean(1), density.std(1, ddof=1) / np.sqrt(simulate), i)
-        ax.set(
-            xlabel=r"score $x^\top w_\alpha$",
-            ylabel="density",
-            title=rf"$\alpha={alpha:g}$" if np.ndim(alpha) == 0 else "",
-        )
+        ax.set(xlabel=r"score $x^\top w_\alpha$", ylabel="density", title=_alpha_title(alpha))
         if legend:
             _legend(ax, trainings is not None)
     return ax
@@ -145,7 +139,7 @@ def plot_scores(
 
 def plot_rank(
     fit: Fit,
-    alpha: Any = 1.0,
+    alpha: Any = None,
     *,
     simulate: int | Sequence[Moments] = 100,
     seed: int = 0,
@@ -159,9 +153,11 @@ def plot_rank(
     | parameter | meaning |
     |---|---|
     | `fit` | a scalar `Fit` with several outputs and squared loss |
-    | `alpha` | the scale of the start, one number (several: one vector) |
+    | `alpha` | the scale of the start, one number (several: one vector); None: 1 |
     | `simulate` | trials per rank, 0 for none; or results of `simulate` at ranks 1 … q |
-    | `index`, `label`, `legend` | as for `plot_accuracy` |
+    | `seed` | of the simulation |
+    | `ax` | where to draw; None: on a figure of its own |
+    | `index`, `label`, `legend` | as for `plot_accuracy`; a curve with a label has no title |
 
     Returns the axes. Raises ValueError or TypeError, naming the parameter.
 
@@ -174,21 +170,29 @@ def plot_rank(
         raise TypeError(
             f"fit must be a Fit, got {type(fit).__name__}. A TransferProblem has one output, whose rank is 1."
         )
+    alpha, index = _one_alpha(fit, alpha), check.whole("index", index, 0)
     risk = rank_path(fit, alpha).risk
     ranks = np.arange(len(risk))
     found: list[Moments] = []
-    if not isinstance(simulate, int):
+    if isinstance(simulate, Sequence) and not isinstance(simulate, str):
         found = list(simulate)
-    elif simulate:
+        if len(found) != len(risk) - 1 or not all(isinstance(m, Moments) and np.ndim(m.risk) == 0 for m in found):
+            raise ValueError(
+                f"simulate must be a number of trials, or {len(risk) - 1} results of `simulate`, at ranks 1 to {len(risk) - 1} and "
+                f"one alpha, got {len(found)} of {type(found[0]).__name__ if found else 'nothing'}. Give the number."
+            )
+    elif trials := _trials(simulate):
         from .. import simulate as run
 
-        found = [run(replace(fit, rank=int(r)), alpha, n_trials=simulate, seed=seed) for r in ranks[1:]]
+        found = [run(replace(fit, rank=int(r)), alpha, n_trials=trials, seed=seed) for r in ranks[1:]]
     with own_axes(ax) as ax:
         theory_line(ax, ranks, risk, index, label=label or "theory")
         if found:
             own = {} if label else {"label": "simulation"}
             simulation_points(ax, ranks[1:], [m.risk for m in found], [m.risk_se for m in found], index, **own)
         ax.set(xlabel="rank of the correction", ylabel="risk", xticks=ranks[:: -(-len(ranks) // 9)])
+        if label is None:
+            ax.set_title(_alpha_title(alpha))
         if legend:
             _legend(ax, bool(found))
     return ax
@@ -203,7 +207,10 @@ def plot_spectrum(
     |---|---|
     | `fit` | a scalar `Fit` or `TransferProblem` |
     | `simulate` | sample covariances drawn, 0 for none; each costs O(p³). Their outliers are points on the axis, with standard errors |
-    | `bins` | of the histogram |
+    | `bins` | of the histogram, how many |
+    | `seed` | of the draws |
+    | `ax` | where to draw; None: on a figure of its own |
+    | `legend` | also a legend |
 
     A mass at 0 is not drawn. Returns the axes. Raises ValueError or TypeError, naming the parameter.
 
@@ -211,7 +218,8 @@ def plot_spectrum(
     >>> plot_spectrum(Fit(Population.two_classes(mu, -mu), n=400, gamma=1.0), simulate=2).get_xlabel()
     'eigenvalue of $XX^\\\\top/n$'
     """
-    found = spectrum(fit)
+    found, bins = spectrum(fit), check.whole("bins", bins)
+    simulate = _trials(simulate, low=1)
     x, density = found.curve(200)
     places = [s.eigenvalue for s in found.spikes if s.eigenvalue is not None]
     drawn = draw_eigenvalues(fit, n_trials=simulate, seed=seed) if simulate else None
@@ -271,86 +279,47 @@ def _outliers(drawn: np.ndarray, places: list[float]) -> tuple[np.ndarray, np.nd
     return np.array(seen), np.concatenate(rest)
 
 
-def plot_phase_map(
-    problem: TransferProblem, show: str = "transfer", *, ax: Axes | None = None, bar: bool = True
-) -> Axes:
-    """Where transfer helps, in points of accuracy, over the two numbers of a problem that vary.
-
-    | parameter | meaning |
-    |---|---|
-    | `problem` | a `TransferProblem` with one number varying along its last axis (across the map), another along its first (up) |
-    | `show` | "transfer" (α* against α = 0), "plain" (α = 1 against α = 0), "gain" (α* against α = 1) or "alpha" (α* itself) |
-    | `bar` | also a colour bar |
-
-    Returns the axes. Raises ValueError or TypeError, naming the parameter.
-
-    >>> beta, gamma = np.linspace(-1, 1, 41), np.logspace(-2, 2, 31)[:, None]
-    >>> problem = TransferProblem(800, 200, 400, mu=1, mu_orth=1, beta=beta, gamma_source=1, gamma_target=gamma)
-    >>> plot_phase_map(problem, "gain").get_ylabel()
-    '$\\\\gamma$'
-    """
-    check.choice("show", show, tuple(LEVELS))
-    x_name, y_name = varying(problem)
-    at_x, at_y = np.ravel(getattr(problem, x_name)), np.ravel(getattr(problem, y_name))
-    best = optimal_alpha(problem)
-    if show == "alpha":
-        z = best.alpha
-    else:
-        zero, one = predict(problem, 0.0).accuracy, predict(problem, 1.0).accuracy
-        z = 100 * {"transfer": best.accuracy - zero, "plain": one - zero, "gain": best.accuracy - one}[show]
-    with own_axes(ax) as ax:
-        phase_panel(ax, x_name, at_x, y_name, at_y, z, show, bar=bar)
-    return ax
+def _check_scalar(problem: Problem) -> None:
+    if checked_problem(problem).shape:
+        raise ValueError(f"problem must be scalar, got shape {problem.shape}. Draw its cells one by one.")
 
 
-def phase_panel(
-    ax: Axes, x: str, at_x: Any, y: str, at_y: Any, z: Any, show: str, *, bar: bool = True, log: Any = (None, None)
-) -> None:
-    """A map of z (len(y), len(x)) that is known: what `show` says, in points of accuracy or as α*; `log`: which axes are, None: by range."""
-    for name, values, is_log in (("x", at_x, log[0]), ("y", at_y, log[1])):
-        if is_log or (is_log is None and values.min() > 0 and values.max() > 30 * values.min()):
-            ax.set(**{f"{name}scale": "log"})  # before the contours, whose labels lie along them
-    levels, title = LEVELS[show]
-    label = "" if not bar else title if show == "alpha" else "points of accuracy"
-    z = np.clip(z, 2 * levels[0], 2 * levels[-1])  # α* may be infinite
-    ax.mapped = contour_map(ax, at_x, at_y, z, levels, label)  # type: ignore[attr-defined]
-    ax.set(xlabel=SYMBOLS[x], ylabel=SYMBOLS[y], title=title)
+def _trials(simulate: Any, low: int = 2) -> int:
+    """How many; 0 is none."""
+    if np.ndim(simulate) == 0 and not simulate:
+        return 0
+    return check.whole("simulate", simulate, low, remedy=f"Give a whole number of at least {low}, or 0 for none.")
 
 
-SYMBOLS = {
-    "n_source": "$N$",
-    "n_target": "$n$",
-    "dim": "$p$",
-    "mu": r"$\|\mu\|$",
-    "mu_orth": r"$\|\mu_\perp\|$",
-    "beta": r"$\beta$",
-    "gamma_source": r"$\tilde\gamma$",
-    "gamma_target": r"$\gamma$",
-}
+def _one_alpha(fit: Fit, alpha: Any) -> Any:
+    """The scale of each start: a number, of several a vector; None only where there is none."""
+    if alpha is None:
+        return {0: None, 1: 1.0}.get(fit.n_alpha, np.ones(fit.n_alpha))
+    if fit.n_alpha and np.ndim(check.real("alpha", alpha)) != (fit.n_alpha > 1):
+        wanted = "one number" if fit.n_alpha == 1 else f"one vector of {fit.n_alpha} numbers"
+        raise ValueError(f"alpha must be {wanted}, got shape {np.shape(alpha)}. Draw a picture for each.")
+    return alpha
 
 
-def varying(problem: TransferProblem) -> tuple[str, str]:
-    """The names of the two numbers of a map: the one along the last axis, the one along the first."""
-    if not isinstance(problem, TransferProblem):
-        raise TypeError(
-            f"problem must be a TransferProblem, got {type(problem).__name__}. A map is over two of its numbers."
-        )
-    arrays = {name: np.shape(getattr(problem, name)) for name in SYMBOLS if np.size(getattr(problem, name)) > 1}
-    across = [name for name, shape in arrays.items() if shape[-1] > 1]
-    up = [name for name, shape in arrays.items() if shape[-1] == 1]
-    if len(problem.shape) != 2 or len(across) != 1 or len(up) != 1:
-        found = ", ".join(f"{name} {shape}" for name, shape in arrays.items()) or "none"
-        raise ValueError(
-            f"problem must have one number of shape (k,) and one of shape (m, 1), got {found}. Write y[:, None] for the second."
-        )
-    return across[0], up[0]
+def _alpha_title(alpha: Any) -> str:
+    if alpha is None:
+        return "no start"
+    told = ", ".join(f"{a:.3g}" for a in np.ravel(alpha))
+    return rf"$\alpha={told}$" if np.ndim(alpha) == 0 else rf"$\alpha=({told})$"
 
 
-def _range(alpha: Any, best: float) -> tuple[float, float]:
+def _line(alpha: Any, best: float) -> np.ndarray:
+    """The values of α that are drawn."""
+    if alpha is None:
+        return np.linspace(*_range(best), 201)
+    values = np.asarray(check.real("alpha", alpha))
+    if values.ndim != 1:
+        raise ValueError(f"alpha must be (low, high) or a list of values, got shape {values.shape}. Give a list.")
+    return np.linspace(values.min(), values.max(), 201) if len(values) == 2 else values
+
+
+def _range(best: float) -> tuple[float, float]:
     """From what to what α goes."""
-    if alpha is not None:
-        low, high = map(float, np.sort(np.asarray(alpha, dtype=float)))
-        return low, high
     ends = [0.0, 1.0, best] if np.isfinite(best) else [-5.0, 5.0]
     margin = max(1.0, (max(ends) - min(ends)) / 2)
     return min(ends) - margin, max(ends) + margin
@@ -361,7 +330,7 @@ def _simulated(
 ) -> Moments | None:
     if isinstance(trials, Moments):
         return trials
-    if not trials:
+    if not (trials := _trials(trials)):
         return None
     from .. import simulate
 

@@ -71,6 +71,9 @@ PARAMETERS: dict[str, Parameter] = {
 SYMBOLS = {name: p.symbol for name, p in PARAMETERS.items()}
 SIZES = tuple(name for name, p in PARAMETERS.items() if p.is_size)
 SCALES = ("auto", "linear", "log")
+# Levels of a map: gains in points, and α*.
+GAINS = (0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+ALPHAS = (-10, -5, -2, -1, 0, 0.5, 1, 1.5, 2, 5, 10)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ are `source_alpha`. All are plain letters: netCDF files can hold them.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from .. import _checks as check
 from ..problem import NUMBERS, Fit, Group, TransferProblem
 
 Problem = TransferProblem | Fit
@@ -84,9 +84,8 @@ def check_names(where: str, given: Mapping[str, Any], permitted: tuple[str, ...]
     """Unknown and missing keys, each with what was probably meant."""
     for name in given:
         if name not in permitted:
-            close = difflib.get_close_matches(str(name), permitted, 1, 0.5)
-            hint = f"Did you mean {close[0]!r}?" if close else "Remove it."
-            raise ValueError(f"{where} must have keys among {', '.join(permitted)}, got {name!r}. {hint}")
+            hint = check.meant(name, permitted) or " Remove it."
+            raise ValueError(f"{where} must have keys among {', '.join(permitted)}, got {name!r}.{hint}")
     missing = [name for name in required if name not in given]
     if missing:
         raise ValueError(

@@ -15,10 +15,6 @@ from .grid import START
 if TYPE_CHECKING:
     import xarray
 
-# For whoever draws it: levels of the gain in points, and of α*.
-GAINS = (0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
-ALPHAS = (-10, -5, -2, -1, 0, 0.5, 1, 1.5, 2, 5, 10)
-
 
 def columns(problem: Problem, **axes: Any) -> dict[str, np.ndarray]:
     """The variables of `phase_map` as plain arrays (len(y), len(x)), without the second that xarray takes to import."""

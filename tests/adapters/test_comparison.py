@@ -133,8 +133,8 @@ def test_glue_table_reports_what_was_planted(world):
     ahead = tests[(tests.method == "alpha-lora") & (tests.against == "lora")]
     assert ahead.difference.to_numpy() == pytest.approx(0.01)
     asked = pd.DataFrame(world.asked)
-    for rows, n, complete in (("n = 200", 200, finetuning.TASKS), ("n = 1000", 1000, glue_table.COMPLETE)):
-        assert set(ahead[ahead.rows == rows].task) == {*finetuning.TASKS, "all"}
+    for n, complete in ((200, finetuning.TASKS), (1000, glue_table.COMPLETE)):
+        assert set(ahead[ahead.n_train == n].task) == {*finetuning.TASKS, "all"}
         here = asked[(asked.n_train == n) & asked.task.isin(complete)]
         assert (here.groupby(["task", "method"]).seed.nunique() == 5).all()
         assert here.groupby(["task", "method"]).ngroups == len(complete) * len(METHODS)
@@ -165,7 +165,7 @@ def test_domains_pair_what_was_planted(world, monkeypatch):
         and told.count("over 20 pairs") == 3
         and "over 16 pairs" in told
     )
-    assert "α* of the linear theory 0.50 to 1.50" in told and "one α a layer, rate .05: mean learned α" in told
+    assert "α* of the linear theory 0.50 to 1.50" in told and "one α per layer, rate .05: mean learned α" in told
     runs = pd.read_csv(world.out / "domain_transfer_lm_runs.csv")
     free = runs[runs.row_scale == "layer"]
     assert (
@@ -193,6 +193,9 @@ def test_settings_are_compared_with_the_usual_ones(world):
     table = pd.read_csv(world.out / "alpha_sensitivity.csv")
     assert table.difference.to_numpy() == pytest.approx([0, -0.01] + [0] * (len(table) - 2))
     assert len(table) == 2 + sum(map(len, alpha_sensitivity.VARIED.values()))
+    for name, value in alpha_sensitivity.USUAL.items():
+        usual = table[(table.method == "alpha-lora") & (table.changed != name)]
+        assert usual[name].isin([value]).all() and (table.n_train == 200).all()
 
 
 def summaries(pattern, noise, seed=0, tasks=4):

@@ -498,8 +498,8 @@ def test_a_record_that_cannot_be_written_is_told(bert, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(method="lorra"), "method must be one of head, full, lora, .*got 'lorra'"),
-        (dict(protocol="loose"), "protocol must be one of honest, published, got 'loose'"),
+        (dict(method="lorra"), "method must be one of 'head', 'full', 'lora', .*got 'lorra'. Did you mean 'lora'"),
+        (dict(protocol="loose"), "protocol must be one of 'honest', 'published', got 'loose'"),
         (dict(seed=-1), "seed must be a whole number of at least 0, got -1"),
         (dict(n_train=201), "n_train must be at most 200, the training rows of 'words', got 201"),
         (dict(n_train=2), "n_train must leave a row at least for training, for validation and for α, got n_train=2"),

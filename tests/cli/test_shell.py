@@ -1,6 +1,7 @@
 """What a shell does to a command: a reader that has seen enough, a full disk as standard output, Ctrl-C before anything has begun."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,6 +64,15 @@ def test_no_standard_output_at_all(words):
     shell = ["sh", "-c", 'exec "$0" "$@" >&-', sys.executable, "-c", COMMAND, *words]
     done = subprocess.run(shell, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=120)
     assert "Traceback" not in done.stderr and done.returncode in (0, 2)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="this system has no bash")
+def test_tab_completes_commands(tmp_path):
+    done = run("-c", COMMAND, "--tyro-print-completion", "bash", stdout=subprocess.PIPE)
+    (tmp_path / "rmt-alpha").write_text(done.stdout, encoding="utf-8")
+    ask = ". ./rmt-alpha; COMP_WORDS=(rmt-alpha opt) COMP_CWORD=1; $(complete -p rmt-alpha | cut -d' ' -f3); echo $COMPREPLY"
+    said = subprocess.run(["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (said.stdout, said.stderr) == ("optimal-alpha\n", "")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")

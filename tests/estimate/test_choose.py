@@ -206,7 +206,7 @@ def test_rows_of_the_target_without_a_label_count_as_unlabelled(files, capsys):
         assert load_classifier("alpha.json").classes.dtype.kind == "i"  # a gap makes real numbers of a column
     assert said[0] == said[1]
     assert main(["choose", "both.csv", "s01.csv"]) == 2
-    assert "source has no label in row 1" in capsys.readouterr().err
+    assert "both.csv has no label in row 2 of column 'label'" in capsys.readouterr().err
 
 
 def test_the_command_says_how_to_use_what_it_wrote(files, capsys):
@@ -215,9 +215,11 @@ def test_the_command_says_how_to_use_what_it_wrote(files, capsys):
     said = capsys.readouterr().out
     assert "60 features: f0, f1, f2, f3, f4, …, f58, f59." in said
     assert f"alpha.json, the classifier at α = {load_classifier('alpha.json').about['alpha']:.3g}." in said
-    call = re.search(r"^For new rows: rmt_alpha\.estimate\.(.+), X a DataFrame", said, re.MULTILINE)[1]
+    load, call = re.search(r"^For new rows, in Python: (.+); (.+), X a DataFrame", said, re.MULTILINE).groups()
     table = pd.read_csv("t.csv")
-    turned = eval(call, {"load_classifier": load_classifier, "X": table[table.columns[::-1]]})
+    known = {"X": table[table.columns[::-1]]}
+    exec(load, known)
+    turned = eval(call, known)
     plain = load_classifier("alpha.json").predict(table.drop(columns=["Unnamed: 0", "label"]).to_numpy())
     np.testing.assert_array_equal(turned, plain)
     assert np.mean(turned == table.label) > 0.8
@@ -262,7 +264,17 @@ def test_columns_that_number_the_rows_are_no_features(tmp_path):
         (["s.csv", "semicolons.csv"], "It is separated by semicolons"),
         (["s.csv", "bare.csv"], "holds no names but numbers (1, 2.5, 1.1)"),
         (["s.csv", "amounts.csv"], "amounts.csv: column 'label' must hold classes, got real numbers such as 0.1"),
-        (["s.json", "turned.csv"], "made for other features than X: at place 0 X has 'f59', the source 'f0'"),
+        (
+            ["s.json", "fewer.csv"],
+            "target lacks 2 of the 60 columns that the classifier was fitted on: f3, f4. Add them",
+        ),
+        (
+            ["s.json", "t.csv", "--out", "s"],
+            "--out must not be where SOURCE lies, got 's': s.json would be overwritten",
+        ),
+        (["s.csv", "t.csv", "--out", "."], "--out must be the beginning of two files' names, got the folder '.'"),
+        (["s.csv", "unlabelled.csv"], "target has no labelled row"),
+        (["one.csv", "t.csv"], "source must be rows and labels of at least two classes: y holds one class, 'no'"),
     ],
 )
 def test_bad_files_are_one_line_and_status_2(files, arguments, message, capsys):
@@ -275,7 +287,9 @@ def test_bad_files_are_one_line_and_status_2(files, arguments, message, capsys):
     (files / "bare.csv").write_text("1,2.5,1\n2,3.5,0\n")
     rows = pd.read_csv("t.csv", index_col=0)
     choose_alpha(np.ones(60), (rows.drop(columns="label"), rows.label)).saved().save("s.json")
-    rows[rows.columns[::-1]].to_csv("turned.csv", index=False)
+    rows.drop(columns=["f3", "f4"]).to_csv("fewer.csv", index=False)
+    rows.assign(label=None).to_csv("unlabelled.csv", index=False)
+    rows.assign(label="no").to_csv("one.csv", index=False)
     assert main(["choose", *arguments]) == 2
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1
@@ -283,13 +297,15 @@ def test_bad_files_are_one_line_and_status_2(files, arguments, message, capsys):
 
 def test_words_for_small_numbers():
     """What prints as +0.0 points is no help, and an α of a source with huge weights is not 0.00."""
-    none, gain = Estimate(1e-5, 1e-6, 2e-5), {"1": Estimate(0.01, 0.001, 0.02)}
+    none, gain = {"": Estimate(1e-5, 1e-6, 2e-5)}, {"1": Estimate(0.01, 0.001, 0.02)}
     said = _verdict(9e-5, -2e-4, 2e-4, 9e-5, none, gain, 40)
     assert (
         said.startswith("Whether the source helps cannot be told from 40 rows")
         and "α = 9e-05 [-0.0002, 0.0002]" in said
     )
-    assert _verdict(1.5, 1.2, np.inf, 1.5, Estimate(0.1, 0.05, 0.2), gain, 40).startswith("The source helps: 10.0")
+    assert _verdict(1.5, 1.2, np.inf, 1.5, {"": Estimate(0.1, 0.05, 0.2)}, gain, 40).startswith(
+        "The source helps: 10.0"
+    )
 
 
 def test_settings_of_a_decision_are_checked():

@@ -354,8 +354,18 @@ def test_a_missing_label_is_refused():
 @pytest.mark.parametrize("kind", [AlphaRidgeClassifier, AlphaRidge])
 def test_scaling_by_the_rows_themselves_warns(kind):
     X, y, W = data()
-    with pytest.warns(UserWarning, match=f"centred and scaled by its own {len(X)} rows.*scaling_rows"):
-        make_pipeline(StandardScaler(), kind(W[0])).fit(X, y)
+    own = StandardScaler().fit_transform(X)
+    twins = np.r_[X, X[:1]]
+    for Z, labels in (
+        (own, y),
+        (StandardScaler().fit_transform(X.astype("f4")), y),
+        ((X - X.mean(0)) / X.std(0, ddof=1), y),
+        (StandardScaler(with_mean=False).fit_transform(X), y),
+        (np.c_[own[:, :-1], X[:, -1]], y),
+        (StandardScaler().fit_transform(twins), np.r_[y, y[:1]]),
+    ):
+        with pytest.warns(UserWarning, match=f"X is scaled by its own {len(Z)} rows.*scaling_rows"):
+            kind(W[0]).fit(Z, labels)
     other = StandardScaler().fit(2 * X + 1)
     kind(W[0]).fit(other.transform(X), y)  # no warning, which would be an error here: others' rows, or no source
     kind().fit(StandardScaler().fit_transform(X), y)

@@ -16,7 +16,7 @@ pytest.importorskip("vl_convert", reason="the explorer needs the extra 'explore'
 from rmt_alpha import compare, optimal_alpha, predict, rank_path
 from rmt_alpha.estimate import choose_alpha
 from rmt_alpha.explorer import picture, pictures, results, serve
-from rmt_alpha.explorer.state import MANY, MAPS, State, read, settle
+from rmt_alpha.explorer.state import DATA, MANY, MAPS, State, read, settle
 from rmt_alpha.problem.numbers import EXAMPLE, NUMBERS, written
 from rmt_alpha.simulation.simulate import simulate
 
@@ -208,7 +208,7 @@ def test_a_map_s_cells_cover_it():
 
 def test_the_curve_s_rows():
     shown = results.curve(FULL)
-    tables = pictures.curve_tables(shown, {"pin 1": results.curve(State(beta=0.2))})
+    tables = pictures.curve_tables(shown, {"pin 1": results.curve(State(beta=0.2))}, 3.0)
     lines = tables["curve"].groupby("series", sort=False)["accuracy"].apply(np.array)
     assert list(lines.index) == ["theory", "pin 1"]
     np.testing.assert_array_equal(lines["theory"], shown.lines["accuracy"])
@@ -219,10 +219,20 @@ def test_the_curve_s_rows():
 
 def test_a_mark_outside_the_range_stands_at_its_edge():
     shown = results.curve(State(alpha_low=2.0, alpha_high=5.0))
-    marks = pictures.curve_tables(shown, {})["marks"]
+    marks = pictures.curve_tables(shown, {}, 3.0)["marks"]
     assert list(marks["said"]) == ["α* = 7.47 →", "← α = 1", "← α = 0", "← ᾱ = −0.314"]
     assert list(marks["alpha"]) == [5.0, 2.0, 2.0, 2.0]
     assert list(marks["accuracy"]) == [shown.lines["accuracy"].iloc[-1], *[shown.lines["accuracy"][0]] * 3]
+
+
+def test_your_alpha_is_in_the_picture_what_it_is_in_the_table(plain):
+    state = State(alpha=2.5, alpha_low=-300.0, alpha_high=300.0)  # between two points of the curve
+    shown = results.curve(state)
+    own = pictures.curve_tables(shown, {}, state.alpha)["own"]
+    assert own[["alpha", "accuracy"]].to_dict("list") == {"alpha": [2.5], "accuracy": [shown.marks.accuracy.own]}
+    file = drawn(**pictures.curve(shown, {}, state)).file("svg").decode()
+    assert f"your α = 2.5: {100 * shown.marks.accuracy.own:.2f} %" in file
+    assert pictures.curve_tables(shown, {}, 400.0)["own"].empty  # outside, there is nothing to stand on
 
 
 def test_infinite_alpha_is_drawn_and_said(monkeypatch):
@@ -232,7 +242,7 @@ def test_infinite_alpha_is_drawn_and_said(monkeypatch):
     )
     shown = results.curve(State())
     assert "approached" in shown.words[0] and "∞" in pictures.table(shown, {})
-    assert "α* = ∞ →" in list(pictures.curve_tables(shown, {})["marks"]["said"])
+    assert "α* = ∞ →" in list(pictures.curve_tables(shown, {}, 3.0)["marks"]["said"])
     assert list(results.rank_table(THREE, dataclasses.replace(shown))["series"].unique()) == ["your α", "α = 1"]
 
 
@@ -263,12 +273,17 @@ def test_files_are_the_pictures_on_the_screen(plain, state):
     curve, plane = (p.file("svg").decode() for p in made(state))
     assert f"your α = {state.alpha:g}: " in curve
     assert "α* = 7.47" in curve and MAPS[state.map_shows] in plane
-    assert all("NaN" not in text and "Infinity" not in text for text in (curve, plane))
+    assert all(word not in text for text in (curve, plane) for word in ("NaN", "Infinity", "var("))
+    assert "N = 5000, n = 40, p = 1000, ‖μ‖ = 0.8, ‖μ_⊥‖ = 0.8, β = 0.9, γ̃ = 5, γ = 0.1<" in curve
+    assert (
+        "‖μ_⊥‖ = 0.8, β = 0.9, γ̃ = 5" if state.map_x == "dim" else "p = 1000, ‖μ‖ = 0.8, ‖μ_⊥‖ = 0.8, γ̃ = 5"
+    ) in plane
 
 
 def test_files_of_many_classes_are_the_pictures_on_the_screen(plain):
     curve, ranks = (p.file("svg").decode() for p in made(THREE))
     assert "your α = 3: " in curve and "rank of the correction" in ranks and "α* = " in ranks
+    assert all("β = 0.9, γ̃ = 5, γ = 0.1, K = 3, r = 6<" in text for text in (curve, ranks))
 
 
 def test_files_are_of_their_kind(plain):
@@ -318,7 +333,7 @@ def uploads(frames, **changed):
     return {k: Upload(f"{k}.csv", v.to_csv(index=False).encode()) for k, v in frames.items()} | changed
 
 
-def test_uploaded_files_go_through_choose_alpha(frames):
+def test_uploaded_files_go_through_choose_alpha(plain, frames):
     decision, errors = results.decide(uploads(frames), "label")
     (source, y_source), (target, y_target) = ((f.drop(columns="label"), f["label"].to_numpy()) for f in frames.values())
     wanted = choose_alpha((source, y_source), (target, y_target))
@@ -334,6 +349,11 @@ def test_uploaded_files_go_through_choose_alpha(frames):
     np.testing.assert_allclose(theory["accuracy"], wanted_theory)
     np.testing.assert_array_equal(shown.band["low"], wanted.curve.accuracy_low)
     np.testing.assert_array_equal(shown.band["high"], wanted.curve.accuracy_high)
+    tables = pictures.curve_tables(shown, {}, 3.0)
+    file = drawn(**pictures.curve(shown, {}, State(tab=DATA))).file("svg").decode()
+    assert "90 % band<" in file and list(tables["band"]["series"].unique()) == ["90 % band"]
+    colors = next(layer for layer in pictures.curve_spec(shown)["layer"] if layer["mark"]["type"] == "line")["encoding"]
+    assert colors["color"]["scale"]["range"][1] == pictures.COLORS[0]  # theory's own, in every tab
 
 
 def test_uploaded_files_of_three_classes(frames):
@@ -460,9 +480,16 @@ def test_a_mark_keeps_its_shape_when_its_value_changes():
     spec = pictures.curve_spec(results.curve(State()))
     shape = next(layer for layer in spec["layer"] if layer["data"]["name"] == "marks")["encoding"]["shape"]
     assert shape["sort"] == {"field": "order"}  # not that of appearance, which a picture that stays remembers
+    assert "circle" not in shape["scale"]["range"]  # that of simulated points
     for state in (State(), State(beta=0.2)):
-        marks = pictures.curve_tables(results.curve(state), {})["marks"].sort_values("order")
+        marks = pictures.curve_tables(results.curve(state), {}, 3.0)["marks"].sort_values("order")
         assert [said.split(" = ")[0].strip("← ") for said in marks["said"]] == ["α*", "α", "α", "ᾱ"]
+
+
+def test_no_line_has_the_colour_of_your_alpha(plain):
+    shown = results.curve(State())
+    file = drawn(**pictures.curve(shown, {f"pin {i}": shown for i in range(1, 6)}, State())).file("svg").decode()
+    assert file.count(f'stroke="{pictures.ORANGE}"') == 1
 
 
 def test_a_pin_of_many_classes_says_how_many():

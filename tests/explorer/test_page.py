@@ -140,6 +140,9 @@ def test_a_link_opens_the_state_it_carries(visit):
     visit.shows("best", best(beta=0.2))
     assert visit.state() == State(beta=0.2, alpha=4.0)
     assert "access_token" not in page.url
+    again = page.context.new_page()  # in the same browser the address is a link
+    again.goto(page.url)
+    again.wait_for_selector(f"#row-best[data-alpha^='{best(beta=0.2):.6g}']")
 
 
 def test_a_slider_moves_the_curve_its_field_and_the_link(visit):
@@ -260,7 +263,7 @@ def test_dragging_on_the_curve_sets_alpha(visit):
     page.wait_for_timeout(200)
     visit.shows("own", 8.0, tolerance=0.01)  # no longer
     alpha = visit.state().alpha
-    assert alpha == pytest.approx(8.0, abs=0.06)
+    assert alpha == pytest.approx(8.0, abs=0.06) and alpha == round(alpha, 2)
     assert f"{100 * predict(State().problem(), alpha).accuracy:.1f}" in visit.picture("curve").inner_html()
     visit.reads("alpha", alpha)
 
@@ -399,6 +402,11 @@ def test_one_s_own_data(visit, tables):
     with page.expect_download() as download:
         page.get_by_text("curve (CSV)").click()
     assert "left-out rows" in Path(download.value.path()).read_text()
+    again = page.locator("[data-field=target] input[type=file]")
+    again.set_input_files(tables / "source.csv")  # other rows: that answer was not theirs
+    page.wait_for_selector("#row-best", state="detached")
+    page.get_by_text("then press “Choose α”").wait_for()
+    assert visit.picture("curve").count() == 0
 
 
 # What is on the screen of each tab, once it is drawn; and what its controls are called.
@@ -477,7 +485,8 @@ def test_the_help_links_to_the_paper(visit):
     page = visit.open().page
     page.get_by_text("Help", exact=True).click()
     assert "Drag on the curve" in page.inner_text(".help")
-    assert page.locator(".help a").count() >= 1
+    links = [link.get_attribute("href") for link in page.locator(".help a").all()]
+    assert "https://arxiv.org/abs/2510.21345" in links and not any("example.org" in link for link in links)
 
 
 def test_two_windows_do_not_share_a_state(visit, chromium):

@@ -233,7 +233,9 @@ def decided(source: Any, target: Any, unlabelled: Any, level: Any, **options: An
 
 
 def saved(coef: Any, intercept: Any, rows: Any) -> Any:
-    made = SavedClassifier(coef, intercept, np.array([0, 1]), 1.0, np.zeros(2), None, {})
+    made = SavedClassifier(
+        coef, intercept, np.array([0, 1]), 1.0, np.zeros(2), None, np.ones(np.shape(coef)[-1:] or 1), {}
+    )
     with tempfile.TemporaryDirectory() as folder:
         made.save(Path(folder) / "model.json")
         found = load_classifier(Path(folder) / "model.json")
