@@ -79,20 +79,12 @@ def asarray(xp: Any, value: Any) -> Any:
 
 
 def in_numpy(value: Any) -> Any:
-    """The same with every JAX array in it as NumPy's, in double precision: for searches, which nobody differentiates, and which would
-    compile at each step. Tracers stay."""
+    """The same with every JAX array in it as NumPy's, in double precision: for simulation, and for searches, which nobody differentiates
+    and which would compile at each step. Tracers stay."""
     if jax is None or not any(is_jax(x) and not is_tracer(x) for x in jax.tree_util.tree_leaves(value)):
         return value
-    made: dict[int, Any] = {}
-
-    def converted(x: Any) -> Any:
-        if jax.tree_util.all_leaves([x]):
-            return x if not is_jax(x) or is_tracer(x) else np.asarray(x, dtype=np.float64)[()]
-        if id(x) not in made:  # groups of one object stay parts of one training
-            made[id(x)] = jax.tree_util.tree_map(converted, x, is_leaf=lambda y: y is not x)
-        return made[id(x)]
-
-    return converted(value)
+    double = lambda v: v if not is_jax(v) or is_tracer(v) else np.asarray(v, dtype=np.float64)[()]  # noqa: E731
+    return jax.tree_util.tree_map(double, value)
 
 
 def normal_cdf(x: Any) -> Any:

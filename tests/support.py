@@ -52,6 +52,9 @@ def problems() -> dict[str, Any]:
     target = 0.7 * mu + 0.7 * nu
     A, B = matrix(0.4, 2.0), matrix(0.3, 1.5)
     source = Fit(opposite(mu), n=90, gamma=0.5)
+    pairs = 0.5 * np.kron(
+        np.eye(P // 2), [[1, 0.9], [0.9, 1]]
+    )  # of which each group has one: parts of one training correlate
     W, W0 = RNG.standard_normal((2, P, 3)) / np.sqrt(P)
     fit = lambda **o: Fit(opposite(target, covariance=B), n=50, gamma=0.3, **o)  # noqa: E731
     unlike = Population.two_classes(target, -0.6 * target, prior=0.65, flips=[0.1, 0.2], covariances=[A, B])
@@ -63,7 +66,10 @@ def problems() -> dict[str, Any]:
         "given w̃": Fit(opposite(target, covariance=B, prior=0.3), n=50, gamma=0.3, starts=[mu]),
         "several sources": fit(starts=[source, other]),
         "chain": fit(starts=[Fit(opposite(nu, covariance=A), n=70, gamma=0.4, starts=[source], alpha=1.4)]),
-        "groups": fit(starts=Group.split(source, np.arange(P) % 2)),
+        "groups": Fit(
+            opposite(target / 3, covariance=pairs), n=50, gamma=1.0,
+            starts=Group.split(Fit(opposite(mu / 3, covariance=pairs), n=55, gamma=0.02), np.arange(P) % 2),
+        ),
         "pooled data": fit(starts=[Fit(Population.pooled([(opposite(mu), 60), (opposite(nu), 30)]), n=90, gamma=0.4)]),
         "two unlike classes": Fit(unlike, n=70, gamma=0.3, starts=[Fit(opposite(mu, flips=0.1, prior=0.6), n=90, gamma=0.5)]),
         "K classes": many_classes(P),

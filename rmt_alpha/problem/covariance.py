@@ -17,6 +17,10 @@ ASYMMETRY = 1e-10
 ROUNDINGS = 100  # the same in units of rounding, for arrays in single precision
 
 
+class Axes:
+    """Whose eigenbasis it is: equal covariances may have different ones."""
+
+
 class Covariance:
     """A covariance C = U diag(λ) Uᵀ of the noise: the identity (`None`), a spectrum (p,) or a matrix (p, p).
 
@@ -100,6 +104,10 @@ class Covariance:
         """U (p, p), or None where the eigenbasis is the standard one."""
         return None
 
+    @cached_property
+    def axes(self) -> Axes:
+        return Axes()
+
     @property
     def multiplicity(self) -> int:
         return self.dim if self.is_identity else 1
@@ -121,12 +129,12 @@ class Covariance:
 
     def overlap(self, other: Covariance) -> np.ndarray:
         """O_ij = ⟨u_i, ũ_j⟩², so that tr f(C) g(C̃) = f(λ)ᵀ O g(λ̃)."""
-        known = _OVERLAPS.setdefault(self, WeakKeyDictionary())
-        if other not in known:
+        known = _OVERLAPS.setdefault(self.axes, WeakKeyDictionary())
+        if other.axes not in known:
             identity = np.eye(self.dim)
             T = (identity if self.basis is None else self.basis.T) @ (identity if other.basis is None else other.basis)
-            known[other] = np.square(T)
-        return known[other]
+            known[other.axes] = np.square(T)
+        return known[other.axes]
 
     def square_root_times(self, z: np.ndarray) -> np.ndarray:
         """Rows C^{1/2} z for rows z (..., p), with the square root U diag(√λ)."""
@@ -149,13 +157,22 @@ class Covariance:
     def digest(self) -> bytes:
         return digest("covariance", self.dim, self.value)
 
+    @property
+    def kind(self) -> str:
+        return "identity" if self.is_identity else "matrix" if self.is_matrix else "spectrum"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Covariance) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return int.from_bytes(self.digest[:8], "little")
+
     def __repr__(self) -> str:
-        kind = "identity" if self.is_identity else "matrix" if self.is_matrix else "spectrum"
-        return f"Covariance({kind}, dim={self.dim})"
+        return f"Covariance({self.kind}, dim={self.dim})"
 
 
 # Made once for each pair that is met, and gone with either of the two.
-_OVERLAPS: WeakKeyDictionary[Covariance, WeakKeyDictionary[Covariance, Any]] = WeakKeyDictionary()
+_OVERLAPS: WeakKeyDictionary[Axes, WeakKeyDictionary[Axes, Any]] = WeakKeyDictionary()
 
 
 def _flatten(cov: Covariance) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

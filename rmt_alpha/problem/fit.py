@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import STATIC, is_jax, is_tracer, pytree
+from .._arrays import STATIC, is_jax, is_tracer, jax, pytree
 from .identity import Meaning
 from .losses import Loss, as_loss, is_squared
 from .population import Population
@@ -78,7 +78,8 @@ class Group(Meaning):
     def __post_init__(self) -> None:
         if isinstance(self.start, Group):
             raise TypeError("start of a Group must be a Fit or weights, got a Group. Intersect the masks.")
-        mask = np.asarray(check.unmasked("mask", self.mask))
+        with check.naming("mask", "a vector of booleans, one per coordinate"):
+            mask = np.array(check.unmasked("mask", self.mask))  # a copy: the given one may change
         if mask.dtype != bool or mask.ndim != 1 or not mask.any():
             raise ValueError(
                 f"mask must be a vector of booleans, one per coordinate, not all False, got {self.mask!r:.60}."
@@ -92,7 +93,6 @@ class Group(Meaning):
         return tuple(cls(start, labels == g) for g in range(labels.max() + 1))
 
 
-@pytree
 @dataclass(frozen=True, eq=False)
 class Fit(Cells):
     """A training on `n` samples of a population, with ridge penalty `gamma`, from the starts given.
@@ -112,7 +112,8 @@ class Fit(Cells):
     The class labels of training samples are balanced, or drawn at random: that makes no difference to the limit
     without an intercept. Arrays in a fit and its starts broadcast; so do results. Fits are equal if everything in
     them is, to 12 digits. Every listing of a fit is a training of its own, on data of its own: of one that is listed
-    twice, and of one from which two starts descend. Only groups (`Group`) of one object are parts of one training.
+    twice, and of one from which two starts descend. Only groups (`Group`) of one object are parts of one training, and
+    fits that differ in this are not equal.
     Raises ValueError or TypeError, naming the parameter.
 
     >>> e = np.eye(3, 300)
@@ -221,6 +222,24 @@ class Fit(Cells):
                 f"{name} must be a Fit, a Group, or weights of shape ({dim},) or ({dim}, {q}), got shape {np.shape(start)}."
             )
         return w
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Of each start the first of the same training: groups of one fit are its parts, all else is a training of its own."""
+        return self._first_groups(id)
+
+    def _first_groups(self, key: Callable[[Fit], Any]) -> tuple[int, ...]:
+        first: dict[Any, int] = {}
+        return tuple(
+            first.setdefault(key(s.start), k) if isinstance(s, Group) and isinstance(s.start, Fit) else k
+            for k, s in enumerate(self.starts)
+        )
+
+    @property
+    def meaning(self) -> tuple[Any, ...]:
+        # Groups of equal fits are most often parts of one training, and it counts where they are not.
+        parts = self.parts
+        return super().meaning if parts == self._first_groups(lambda f: f.digest) else (*super().meaning, parts)
 
     @property
     def n_alpha(self) -> int:
@@ -340,3 +359,40 @@ def _rank(population: Population) -> int:
     if population.has_one_covariance and covariances[0].has_eigenbasis:
         return covariances[0].multiplicity * int(np.count_nonzero(np.asarray(covariances[0].eigenvalues)))
     return int(np.linalg.matrix_rank(sum(np.asarray(c.matrix) for c in covariances), hermitian=True))
+
+
+def listed(fit: Fit) -> tuple[Any, ...]:
+    """The starts with every training once: None in place of the fit in further groups of it."""
+    pairs = zip(fit.starts, fit.parts, strict=True)
+    return tuple(s if k == part else _group(None, s.mask) for k, (s, part) in enumerate(pairs))
+
+
+def joined(starts: tuple[Any, ...], parts: tuple[int, ...]) -> tuple[Any, ...]:
+    """The starts that `listed` has taken apart."""
+    pairs = zip(starts, parts, strict=True)
+    return tuple(s if k == part else _group(starts[part].start, s.mask) for k, (s, part) in enumerate(pairs))
+
+
+def _group(start: Any, mask: Any) -> Group:
+    """Not through __init__: see `pytree`."""
+    group = object.__new__(Group)
+    group.__dict__.update(start=start, mask=mask)
+    return group
+
+
+def _flatten(fit: Fit) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    children = fit.population, fit.n, fit.gamma, listed(fit), fit.alpha
+    return children, (fit.parts, fit.loss, fit.rank, fit.intercept, fit.per)
+
+
+def _unflatten(aux: tuple[Any, ...], children: tuple[Any, ...]) -> Fit:
+    population, n, gamma, starts, alpha = children
+    parts, loss, rank, intercept, per = aux
+    fit = object.__new__(Fit)
+    fit.__dict__.update(population=population, n=n, gamma=gamma, starts=joined(starts, parts), alpha=alpha)
+    fit.__dict__.update(loss=loss, rank=rank, intercept=intercept, per=per)
+    return fit
+
+
+if jax is not None:
+    jax.tree_util.register_pytree_node(Fit, _flatten, _unflatten)

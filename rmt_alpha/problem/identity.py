@@ -66,10 +66,15 @@ class Meaning:
     """Equality and hash by digest, for dataclasses whose fields are numbers, words, arrays and each other."""
 
     @property
+    def meaning(self) -> tuple[Any, ...]:
+        """Everything that counts."""
+        return tuple(getattr(self, f.name) for f in dataclasses.fields(self))  # type: ignore[arg-type]
+
+    @property
     def digest(self) -> bytes:
         known = self.__dict__.get("_digest")
         if known is None:
-            known = digest(type(self).__name__, *(getattr(self, f.name) for f in dataclasses.fields(self)))  # type: ignore[arg-type]
+            known = digest(type(self).__name__, *self.meaning)
             object.__setattr__(self, "_digest", known)
         return known
 

@@ -96,7 +96,7 @@ class Population(Meaning):
 
         >>> mu = np.full(50, 0.2)
         >>> Population.two_classes(mu, -mu, prior=0.7, flips=0.1)
-        Population(two classes, dim=50, priors=[0.7, 0.3])
+        Population(two classes, dim=50, priors=[0.7, 0.3], flips=[0.1, 0.1])
         """
         prior = check.number("prior", prior, low=0, high=1, remedy="It is the probability of class +1.")
         plus = check.vector("mean_plus", mean_plus)
@@ -306,13 +306,21 @@ class Population(Meaning):
         return dataclasses.replace(self, means=means, codes=codes, is_opposite=False)
 
     def __repr__(self) -> str:
+        kinds = [c.kind for c in self.covariances]
+        given = f", covariance={kinds[0]}" if len(kinds) == 1 else f", covariances=[{', '.join(kinds)}]"
+        more = "" if self.is_isotropic else given
         if self.is_regression:
-            return f"Population(regression, dim={self.dim}, outputs={self.outputs})"
+            return f"Population(regression, dim={self.dim}, outputs={self.outputs}{more})"
+        true = np.asarray(self.targets)[list(self.classes_of or ())]
+        is_flipped = isinstance(self.codes, np.ndarray) and not np.array_equal(self.codes, true)
         L = len(self.targets or ())
+        shown = lambda x: np.round(x, 6).tolist()  # noqa: E731
         if self.is_binary and self.components == 2 and not is_jax(self.priors):
-            return f"Population(two classes, dim={self.dim}, priors={np.round(self.priors, 6).tolist()})"
+            flips = f", flips={shown((1 - self.codes * true)[:, 0] / 2)}" if is_flipped else ""
+            return f"Population(two classes, dim={self.dim}, priors={shown(self.priors)}{flips}{more})"
         inside = "" if self.components == L else f" in {self.components} components"
-        return f"Population({L} classes{inside}, dim={self.dim}, outputs={self.outputs})"
+        flips = ", some labels flipped" if is_flipped else ""
+        return f"Population({L} classes{inside}, dim={self.dim}, outputs={self.outputs}{flips}{more})"
 
 
 def _distinct(name: str, targets: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _checks as check
 from .._arrays import plain, pytree
 from .moments import QUANTITIES, Moments
 
@@ -54,6 +55,7 @@ def compare(theory: Moments, simulated: Moments, *, spread: bool = False) -> ZSc
     for name, value in (("theory", theory), ("simulated", simulated)):
         if not isinstance(value, Moments):
             raise TypeError(f"{name} must be Moments, got {type(value).__name__}. predict and simulate return them.")
+    spread = check.flag("spread", spread)
     if simulated.n_trials is None:
         raise ValueError("simulated must be a simulation, got a theory. Pass the theory first.")
     if np.shape(theory.mean) != np.shape(simulated.mean):
@@ -62,11 +64,18 @@ def compare(theory: Moments, simulated: Moments, *, spread: bool = False) -> ZSc
             f"Ask both for the same α."
         )
     if theory.problem is not None and simulated.problem is not None and theory.problem != simulated.problem:
-        raise ValueError(
-            f"theory and simulated must be of one problem, got {theory.problem!r} and {simulated.problem!r}."
-        )
+        first, second = map(repr, (theory.problem, simulated.problem))
+        got = f"{first} and {second}" if first != second else f"two with different numbers in {first}"
+        raise ValueError(f"theory and simulated must be of one problem, got {got}.")
     if theory.alpha is not None and simulated.alpha is not None and not np.array_equal(theory.alpha, simulated.alpha):
         raise ValueError("theory and simulated must be at the same α, got two different ones.")
+    for name in ("threshold", "noise"):
+        asked = getattr(theory, name), getattr(simulated, name)
+        if None not in asked and asked[0] != asked[1]:
+            kind = "threshold" if name == "threshold" else "noise of the test points"
+            raise ValueError(
+                f"theory and simulated must have one {kind}, got {asked[0]!r} and {asked[1]!r}. Ask both for it."
+            )
     errors = simulated.spread_se if spread else {q: getattr(simulated, f"{q}_se") for q in QUANTITIES}
     suffix = "_sd" if spread else ""
     if spread and theory.variance_sd is None:

@@ -6,15 +6,20 @@ variance that is quadratic in it.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import numpy as np
+
 from .. import _checks as check
-from .._arrays import STATIC, asarray, namespace, pytree
-from ..problem import Population
+from .._arrays import STATIC, asarray, is_jax, namespace, pytree
+from ..problem import Population, checked_problem
 from .moments import THRESHOLDS, Moments, describe, moments
 
 LARGEST_ALPHA = 1e100
+ROUNDING = 1e3  # units in the last place, of a form's squares
+SPANNED = 1e-12  # of the largest difference of codes: less is rounding
 
 
 @pytree
@@ -103,15 +108,85 @@ class ScoreForm:
         left = xp.sum(a[:, None, None, :, None] * M, axis=0)
         return mean, xp.sum(a[:, None, None] * left, axis=0)
 
+    @property
+    def seen(self) -> ScoreForm:
+        """The form of what the codes see of each start: without what is orthogonal to all differences of codes.
+
+        In it a large α of a start whose outputs are nearly alike does not drown, in double precision, what they differ by.
+        """
+        if self.population is None or self.population.is_regression:
+            return self
+        xp = namespace(self.c, self.M)
+        P = self._visible(self.population)
+        c, M = _times(xp, P, self.c, 2), _times(xp, P, _times(xp, P, self.M, 3), 4)
+        squares = lambda c, M: (xp.sum(c**2, 2), xp.einsum("aakii...->ak...", M))  # noqa: E731
+        (mean, variance), (whole_mean, whole_variance) = squares(c, M), squares(self.c, self.M)  # (A, K, …)
+        rounding = ROUNDING * np.finfo(whole_mean.dtype).eps
+        lost = (variance <= rounding * whole_variance) & (mean <= rounding * (whole_mean + whole_variance))
+        c = xp.where(lost[:, :, None], 0.0, c)
+        M = xp.where((lost[:, None] | lost[None])[:, :, :, None, None], 0.0, M)
+        return dataclasses.replace(self, c=c, M=M)
+
+    @staticmethod
+    def _visible(population: Population) -> np.ndarray:
+        """The projection (q, q) onto the differences of codes."""
+        targets = np.asarray(population.targets)
+        _, size, basis = np.linalg.svd(targets[1:] - targets[0], full_matrices=False)
+        basis = basis[size > SPANNED * size[0]]
+        return basis.T @ basis
+
+    def _seen_scores(self, a: Any) -> tuple[Any, Any] | None:
+        """What the codes see of the scores along a; None where it is all of them."""
+        population = self.population
+        assert population is not None
+        if population.is_regression or np.allclose(P := self._visible(population), np.eye(len(P))):
+            return None
+        seen = self.seen
+        if self.per == "start":
+            return seen.scores(a)
+        # What the α of one start have in common scales what is seen of it, and the rest each output.
+        xp = namespace(a, self.c)
+        common = xp.mean(a, 1, keepdims=True) * xp.ones((1, a.shape[1], *(1,) * (a.ndim - 2)))
+        half = _times(xp, P, self.M, 3)
+        blocks = [[seen.M, half], [xp.swapaxes(xp.swapaxes(half, 0, 1), 3, 4), self.M]]
+        M = xp.concatenate([xp.concatenate(row, 1) for row in blocks])
+        both = dataclasses.replace(self, c=xp.concatenate([seen.c, self.c]), M=M)
+        mean, variance = both.scores(xp.concatenate([common, a - common]))
+        return _times(xp, P, mean, 1), _times(xp, P, _times(xp, P, variance, 1), 2)
+
     def moments(self, alpha: Any, threshold: Any = "zero") -> Moments:
         """The moments at α, which broadcasts against the trailing axes; vectors α are (…, J), or (…, J·q) per output."""
         return self.along(self.weights(alpha), threshold)
 
     def along(self, a: Any, threshold: Any = "zero") -> Moments:
-        """The moments along a; see `scores`."""
+        """The moments along a, of which the accuracy is that of every multiple of a, and of α → ∞ where a₀ = 0; see `scores`."""
         mean, variance = self.scores(a)
         if self.population is None:
             return moments(
                 mean, variance, self.prior if check.choice("threshold", threshold, THRESHOLDS) == "best" else None
             )
-        return describe(self.population, mean, variance, threshold)
+        seen = self._seen_scores(a) or (mean, variance)
+        return describe(self.population, mean, variance, threshold, (*seen, a[0, 0]))
+
+
+def checked_alpha(problem: Any, alpha: Any) -> Any:
+    """α as an array that fits the problem; zeros of shape () stand for none."""
+    checked_problem(problem)
+    n_alpha = problem.n_alpha
+    if n_alpha == 0:
+        if alpha is not None:
+            raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")
+        return np.zeros(())
+    if alpha is None:
+        raise ValueError(
+            f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best."
+        )
+    alpha = check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA)
+    leading = problem.leading_axes(alpha)
+    check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, problem.shape))
+    return alpha if is_jax(alpha) else np.asarray(alpha)
+
+
+def _times(xp: Any, P: np.ndarray, x: Any, axis: int) -> Any:
+    """A symmetric matrix times one axis of an array."""
+    return xp.moveaxis(xp.tensordot(P, x, axes=(1, axis)), 0, axis)

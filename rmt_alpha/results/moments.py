@@ -11,6 +11,7 @@ from .. import _checks as check
 from .._arrays import is_tracer, jax, namespace, normal_cdf, plain, pytree
 from ..problem import Fit, Population, TransferProblem
 from .orthant import nearest_code_accuracy
+from .tables import START, axes, frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ class Moments:
     | `mean_se`, … | like the quantity | standard errors of simulated means, else None |
     | `mean_sd`, … | like the quantity | standard deviations over draws of the training sets, where they are known |
     | `n_trials`, `method` | | of a simulation, else None |
-    | `alpha`, `problem` | | what was asked |
+    | `alpha`, `problem`, `threshold`, `noise` | | what was asked, `noise` being that of the test points |
     """
 
     mean: Annotated[Any, "*scores *shape"]
@@ -53,6 +54,8 @@ class Moments:
     risk_sd: Annotated[Any, "*shape"] = None
     alpha: Any = None
     problem: Fit | TransferProblem | None = None
+    threshold: str | None = field(default=None, metadata=STATIC)
+    noise: str | None = field(default=None, metadata=STATIC)
     n_trials: int | None = field(default=None, metadata=STATIC)
     method: str | None = field(default=None, metadata=STATIC)
 
@@ -72,16 +75,27 @@ class Moments:
         return {q: getattr(self, f"{q}_sd") * factor for q in QUANTITIES if getattr(self, f"{q}_sd") is not None}
 
     def to_xarray(self) -> xr.Dataset:
-        """The quantities as a dataset, with dimensions `component` and `output` where there are such, then `alpha`
-        and `axis_0` ….
+        """The quantities as a dataset, with dimensions `component` and `output` where there are such, then `axis_0` ….
+
+        α is a coordinate: of the last axis, then called `alpha`, where it is a vector of single numbers along it; else along all
+        axes that it has, and `start` where it is several numbers.
         """
         import xarray
 
         leading = {"mean": ("component", "output"), "variance": ("component", "output", "output_2")}
         shape = np.shape(self.risk)
-        own = [f"axis_{i}" for i in range(len(shape))]
-        if self.alpha is not None and np.ndim(self.alpha) == 1 and np.shape(self.alpha) == shape[-1:]:
-            own[-1] = "alpha"
+        own = axes(shape)
+        coords: dict[str, Any] = {}
+        if self.alpha is not None:
+            alpha = np.asarray(self.alpha)
+            along = alpha.shape if self.problem is None else self.problem.leading_axes(alpha)
+            entries = alpha.shape[len(along) :]
+            if along == shape[-1:] and along and not entries:
+                own[-1] = "alpha"
+                coords["alpha"] = alpha
+            else:
+                dims = (*(own if along else ()), *([START] if entries else ()))
+                coords["alpha"] = dims, np.broadcast_to(alpha, (*(shape if along else ()), *entries))
         variables = {}
         for quantity in QUANTITIES:
             for suffix in ("", "_se", "_sd"):
@@ -89,22 +103,13 @@ class Moments:
                 if value is not None:
                     extra = leading.get(quantity, ())[: max(np.ndim(value) - len(shape), 0)]
                     variables[quantity + suffix] = ((*extra, *own), np.asarray(value))
-        coords = {"alpha": np.asarray(self.alpha)} if "alpha" in own else {}
-        attributes = {
-            k: v
-            for k, v in (("n_trials", self.n_trials), ("method", self.method), ("problem", repr(self.problem)))
-            if v is not None
-        }
+        named = {name: getattr(self, name) for name in ("threshold", "noise", "n_trials", "method")}
+        attributes = {k: v for k, v in (*named.items(), ("problem", repr(self.problem))) if v is not None}
         return xarray.Dataset(variables, coords, attributes)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per α (and per component and output where there are such)."""
-        data = self.to_xarray()
-        return (
-            data.to_dataframe().reset_index()
-            if data.sizes
-            else data.expand_dims("row").to_dataframe().reset_index(drop=True)
-        )
+        """One row per α (and per component and output where there are such); several numbers α are `alpha_0`, `alpha_1` …."""
+        return frame(self.to_xarray())
 
     def __repr__(self) -> str:
         shape = np.shape(self.risk)
@@ -137,14 +142,16 @@ def moments(mean: Any, variance: Any, prior: Any = None) -> Moments:
     return Moments(*map(plain, (mean, variance, accuracy, variance + (1 - mean) ** 2)))
 
 
-def describe(population: Population, mean: Any, variance: Any, threshold: Any = "zero") -> Moments:
+def describe(population: Population, mean: Any, variance: Any, threshold: Any = "zero", seen: Any = None) -> Moments:
     r"""Moments of scores N(m_k, V_k) in every component: m (K, q, …), V (K, q, q, …).
 
     .. math:: \mathrm{risk} = \sum_k π_k (‖m_k - t_k‖^2 + \mathrm{tr} V_k)
 
     with t_k the true label (regression: the error's mean and variance, and the noise added). Two classes are told apart by a threshold
-    on the score, "zero" or "best"; more by the nearest code. Raises FloatingPointError if a number is not finite.
+    on the score, "zero" or "best"; more by the nearest code. That may be given other scores, `seen` = (m, V, s), and codes s times
+    as long: see `ScoreForm.along`. Raises FloatingPointError if a number is not finite.
     """
+    check.choice("threshold", threshold, THRESHOLDS)
     xp = namespace(mean, variance, population.priors)
     priors = xp.asarray(population.priors)
     total = xp.einsum("kii...->k...", variance)
@@ -175,7 +182,7 @@ def describe(population: Population, mean: Any, variance: Any, threshold: Any = 
             raise ValueError(
                 f"threshold must be 'zero' for {len(targets)} classes, got {threshold!r}: the nearest code decides."
             )
-        right = nearest_code_accuracy(targets, of, mean, variance)
+        right = nearest_code_accuracy(targets, of, *(seen or (mean, variance)))
     return Moments(
         plain(mean), plain(variance), plain(_finite(xp, xp.tensordot(priors, right, axes=1))), plain(_finite(xp, risk))
     )
@@ -203,7 +210,6 @@ def _finite(xp: Any, x: Any) -> Any:
 
 
 def _threshold(population: Population, mean: Any, variance: Any, threshold: Any) -> Any:
-    check.choice("threshold", threshold, THRESHOLDS)
     if threshold == "zero":
         return 0.0
     if population.classes_of not in ((0, 1), (1, 0)):

@@ -1,13 +1,22 @@
-"""`Optimum`: where α is best; the common result of `optimal_alpha` and of its simulated witness."""
+"""`Optimum`: where α is best, the common result of `optimal_alpha` and of its simulated witness; `PenaltyOptimum`: where penalties are."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from .._arrays import STATIC, pytree
+from ..problem import Fit, TransferProblem
+from .tables import START, axes, frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+DIGITS = 5
 
 
 @pytree
@@ -40,10 +49,51 @@ class Optimum:
     alpha_se: Annotated[Any, "*shape *entries"] = None
     n_trials: int | None = field(default=None, metadata=STATIC)
 
+    def to_xarray(self) -> xr.Dataset:
+        """The fields as a dataset, with dimensions `axis_0` …, and `start` where α is several numbers."""
+        import xarray
+
+        own = axes(np.shape(self.risk))
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "n_trials"}
+        variables = {
+            name: ((*own, *[START] * (np.ndim(value) - len(own))), np.asarray(value))
+            for name, value in values.items()
+            if value is not None
+        }
+        return xarray.Dataset(variables, attrs={} if self.n_trials is None else {"n_trials": self.n_trials})
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per problem; several numbers α are `alpha_0`, `alpha_1` …."""
+        return frame(self.to_xarray())
+
     def __repr__(self) -> str:
         if np.ndim(self.risk):
             return f"Optimum(shape={np.shape(self.risk)})"
-        error = "" if self.alpha_se is None else f" ± {np.round(self.alpha_se, 4)}"
+        error = "" if self.alpha_se is None else f" ± {_shown(self.alpha_se)}"
         accuracy = "" if self.accuracy is None else f", accuracy={self.accuracy:.4f}"
-        least = "" if self.least_risk is None else f", least_risk={np.round(self.least_risk, 4)}"
-        return f"Optimum(alpha={np.round(self.alpha, 4)}{error}{accuracy}{least})"
+        least = "" if self.least_risk is None else f", least_risk={_shown(self.least_risk)}"
+        return f"Optimum(alpha={_shown(self.alpha)}{error}{accuracy}{least})"
+
+
+@dataclass(frozen=True, eq=False)
+class PenaltyOptimum:
+    """The best penalties within the bounds: the result of `optimal_penalty`.
+
+    | field | meaning |
+    |---|---|
+    | `problem` | the problem with the best penalties |
+    | `alpha` | the α that goes with them |
+    | `accuracy`, `risk` | there (no accuracy for regression) |
+    | `at_bound` | "lower" or "upper" where a penalty lies at its bound, so that less or more of it may be better still; else None |
+    """
+
+    problem: Fit | TransferProblem
+    alpha: Any
+    accuracy: float | None
+    risk: float
+    at_bound: str | None
+
+
+def _shown(x: Any) -> str:
+    """A number, or several, to a few significant digits."""
+    return f"{x:.{DIGITS}g}" if np.ndim(x) == 0 else f"[{' '.join(map(_shown, x))}]"

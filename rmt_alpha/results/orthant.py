@@ -20,9 +20,9 @@ JITTER = 1e-12  # of the mean variance: makes degenerate laws (low rank) proper,
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(128)
 
 
-def nearest_code_accuracy(targets: np.ndarray, of: np.ndarray, mean: Any, variance: Any) -> Any:
-    """P(the nearest of the codes (L, q) is that of the component's class), (K, …), for scores of mean (K, q, …) and
-    variance (K, q, q, …).
+def nearest_code_accuracy(targets: np.ndarray, of: np.ndarray, mean: Any, variance: Any, scale: Any = 1.0) -> Any:
+    """P(the nearest of the codes (L, q), times a scale ≥ 0 (…), is that of the component's class), (K, …), for scores of mean
+    (K, q, …) and variance (K, q, q, …).
     """
     xp = namespace(mean, variance)
     right = []
@@ -30,7 +30,7 @@ def nearest_code_accuracy(targets: np.ndarray, of: np.ndarray, mean: Any, varian
         others = np.delete(targets, own, axis=0)
         normal = targets[own] - others  # (L−1, q)
         level = (targets[own] @ targets[own] - np.sum(others * others, axis=1)) / 2
-        d = xp.moveaxis(xp.tensordot(normal, mean[k], axes=1), 0, -1) - level
+        d = xp.moveaxis(xp.tensordot(normal, mean[k], axes=1), 0, -1) - level * xp.asarray(scale)[..., None]
         S = normal @ xp.moveaxis(variance[k], (0, 1), (-2, -1)) @ normal.T
         right.append(positive_orthant(d, S))
     return xp.stack(right)

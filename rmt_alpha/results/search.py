@@ -184,7 +184,8 @@ def climb(at: At, goal: Goal, ends: np.ndarray) -> np.ndarray:
     along = goal(at(rows.reshape(-1, J))).reshape(J, -1)
     if is_flat(along):
         return np.zeros(J)
-    singles = rows[np.arange(J), np.argmax(along, 1)]
+    flat = np.array([is_flat(v) for v in along])  # a start that decides nothing stays out
+    singles = rows[np.arange(J), np.where(flat, len(DISTANCES), np.argmax(along, 1))]
     starts = np.array([*singles, singles.sum(0), np.zeros(J)])
 
     def minus(y: np.ndarray) -> tuple[float, np.ndarray]:

@@ -12,17 +12,19 @@ import numpy as np
 from .. import _checks as check
 from ..files import DamagedFileError, read_record, write_record
 from ..problem import Covariance, Fit, Group, Loss, Population, TransferProblem
+from ..problem.fit import joined, listed
 from ..problem.losses import LOSSES
 from .compare import ZScores
 from .form import ScoreForm
 from .moments import Moments
-from .optimum import Optimum
+from .optimum import Optimum, PenaltyOptimum
 
 FORMAT = "rmt_alpha problem or result, 1"
-KINDS = {cls.__name__: cls for cls in (Fit, Group, Population, TransferProblem, Moments, Optimum, ScoreForm, ZScores)}
+PROBLEMS, RESULTS = (Fit, Group, Population, TransferProblem), (Moments, Optimum, PenaltyOptimum, ScoreForm, ZScores)
+KINDS = {cls.__name__: cls for cls in (*PROBLEMS, *RESULTS)}
 LOSS_KINDS = {type(loss).__name__: type(loss) for loss in LOSSES.values()}
 
-Storable = Fit | Population | TransferProblem | Moments | Optimum | ScoreForm | ZScores
+Storable = Fit | Population | Covariance | TransferProblem | Moments | Optimum | PenaltyOptimum | ScoreForm | ZScores
 
 
 def save(path: str | os.PathLike[str], thing: Storable) -> None:
@@ -38,7 +40,7 @@ def save(path: str | os.PathLike[str], thing: Storable) -> None:
     >>> load(path).problem == problem
     True
     """
-    if type(thing).__name__ not in KINDS:
+    if type(thing).__name__ not in KINDS and not isinstance(thing, Covariance):
         raise TypeError(f"thing must be a problem or a result of this library, got {type(thing).__name__}.")
     write_record(check.path("path", path), {"format": FORMAT, "content": _encoded(thing)})
 
@@ -73,6 +75,8 @@ def _encoded(value: Any) -> Any:
         return {"loss": type(value).__name__, "settings": {k: v for k, v in vars(value).items() if k != "kinks"}}
     if dataclasses.is_dataclass(value):
         fields = {f.name: _encoded(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        if isinstance(value, Fit):
+            fields["starts"] = {**_encoded(listed(value)), "parts": value.parts}
         return {"kind": type(value).__name__, "fields": fields}
     array = np.asarray(value, order="C")
     if array.dtype.kind not in "biuf":
@@ -81,13 +85,14 @@ def _encoded(value: Any) -> Any:
     return {"array": base64.b64encode(array.tobytes()).decode(), "dtype": array.dtype.str, "shape": array.shape}
 
 
-def _decoded(value: Any, known: dict[str, Any] | None = None) -> Any:
+def _decoded(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if "number" in value:
         return float(value["number"])
     if "tuple" in value:
-        return tuple(_decoded(v) for v in value["tuple"])
+        decoded = tuple(_decoded(v) for v in value["tuple"])
+        return joined(decoded, value["parts"]) if "parts" in value else decoded
     if "covariance" in value:
         return Covariance(_decoded(value["covariance"]), value["dim"])
     if "loss" in value:

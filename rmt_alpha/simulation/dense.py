@@ -198,8 +198,7 @@ def _ridge(
 def _starts(
     fit: Fit, rng: np.random.Generator, conditions: Conditions, place: Callable[[Any], np.ndarray]
 ) -> np.ndarray:
-    """What the fit starts from, (J, p, q). Groups of one object are parts of one training."""
-    shared: dict[int, np.ndarray] = {}
+    """What the fit starts from, (J, p, q). Groups of one training are parts of it."""
 
     def weights(start: Any) -> np.ndarray:
         if not isinstance(start, Fit):
@@ -207,15 +206,13 @@ def _starts(
         own = np.ones(start.n_alpha) if start.alpha is None else np.asarray(start.alpha, float)
         return train(start, rng, conditions, own.reshape(1, -1), place).weights[0]
 
-    made = []
-    for start in fit.starts:
-        if isinstance(start, Group):
-            if id(start.start) not in shared:
-                shared[id(start.start)] = weights(start.start)
-            made.append(shared[id(start.start)] * start.mask[:, None])
-        else:
-            made.append(weights(start))
-    return np.array(made)
+    whole: list[np.ndarray] = []
+    for k, (start, part) in enumerate(zip(fit.starts, fit.parts, strict=True)):
+        inner = start.start if isinstance(start, Group) else start
+        whole.append(weights(inner) if part == k else whole[part])
+    return np.array(
+        [w * s.mask[:, None] if isinstance(s, Group) else w for w, s in zip(whole, fit.starts, strict=True)]
+    )
 
 
 def _scales(fit: Fit, alphas: np.ndarray) -> np.ndarray:

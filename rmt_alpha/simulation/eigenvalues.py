@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _checks as check
+from .._arrays import in_numpy
 from ..problem import Fit, TransferProblem, as_fit
 from . import dense, samples
 from .streams import generator, stream_key
@@ -18,7 +19,7 @@ def draw_eigenvalues(fit: Fit | TransferProblem, *, n_trials: int = 16, seed: in
     >>> draw_eigenvalues(Fit(Population.linear(np.ones(50)), n=100, gamma=1.0), n_trials=2).shape
     (2, 50)
     """
-    fit = as_fit(fit)
+    fit = as_fit(in_numpy(fit))
     if np.ndim(fit.n):
         raise ValueError(f"fit must have one number n, got shape {np.shape(fit.n)}. Iterate over cells().")
     n, p = int(fit.n), fit.dim

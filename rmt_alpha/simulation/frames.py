@@ -35,7 +35,7 @@ def obstacles(fit: Fit) -> list[str]:
     needs = {
         "identity covariances": fit.is_isotropic,
         "two opposite classes without flips": all(
-            f.population.is_opposite and not np.any(f.population.noise) for f in lineage
+            f.population.is_opposite and np.array_equal(f.population.codes, [[1.0], [-1.0]]) for f in lineage
         ),
         "squared losses": all(is_squared(f.loss) for f in lineage),
         "no intercepts": not any(f.intercept for f in lineage),

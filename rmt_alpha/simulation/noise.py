@@ -12,6 +12,9 @@ import numpy as np
 from .. import _checks as check
 
 STUDENT_FREEDOM = 5
+SAMPLE = (256, 256)  # of a function's noise, whose mean and variance are looked at
+ROUNDING = 1e-9
+FAR = 8.0  # standard errors that they may be off
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
@@ -34,6 +37,33 @@ NOISE: dict[str, Noise] = {"gaussian": gaussian, "rademacher": rademacher, "stud
 def law(noise: str | Noise) -> Noise:
     """The function that a word stands for."""
     return NOISE[check.choice("noise", noise, tuple(NOISE))] if not callable(noise) else noise
+
+
+def require_standard(noise: str | Noise) -> None:
+    """TypeError or ValueError where a function does not return what noise has to be."""
+    if isinstance(noise, str):
+        return
+    wanted = (
+        f"noise must be a function of (rng, shape) that returns an array of mean 0 and variance 1, got {noise!r:.60}"
+    )
+    try:
+        values = np.asarray(noise(np.random.default_rng(0), SAMPLE))
+    except Exception as error:
+        raise TypeError(f"{wanted}, which raised {type(error).__name__}: {error}.") from error
+    if values.dtype.kind not in "biuf" or values.shape != SAMPLE:
+        found = f"{values.dtype} of shape {values.shape}"
+        raise TypeError(f"{wanted}, which for the shape {SAMPLE} returned {found}.")
+    values = values.astype(np.float64)
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"{wanted}, which returned numbers that are not finite.")
+    squares = (values - values.mean()) ** 2
+    errors = np.sqrt(squares.mean() / values.size), squares.std() / np.sqrt(values.size)
+    off = abs(values.mean()), abs(squares.mean() - 1)
+    if any(by > FAR * error + ROUNDING for by, error in zip(off, errors, strict=True)):
+        raise ValueError(
+            f"{wanted}, whose mean is {values.mean():.3g} and variance {squares.mean():.3g}. Subtract the one and divide by the root of "
+            f"the other; means and covariances belong to the population."
+        )
 
 
 def name(noise: str | Noise, workers: int = 1) -> tuple[Any, ...]:

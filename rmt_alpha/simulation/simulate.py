@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import plain
+from .._arrays import in_numpy, plain
 from ..problem import Fit, TransferProblem, as_fit, checked_problem
-from ..results import LARGEST_ALPHA, QUANTITIES, Moments, ScoreForm
+from ..results import QUANTITIES, Moments, ScoreForm, checked_alpha
 from ..results.moments import THRESHOLDS
 from . import chain, dense, frames, noise, samples
 from .dense import Conditions
@@ -111,14 +111,14 @@ def simulate(
     >>> simulated.accuracy.round(2), simulated.method
     (array([0.67, 0.73]), 'chain')
     """
-    alpha = _alpha(problem, alpha)
+    alpha = np.asarray(checked_alpha(problem, alpha))
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be a function of (done, total) or None, got {progress!r:.60}.")
     conditions = Conditions(noise, labels, backend, threshold, test_points)
     n_trials, workers, setting = prepare(
         problem, n_trials, seed, method, conditions, workers, common=common_random_numbers
     )
-    shape, cells = problem.cells_along(alpha)
+    shape, cells = in_numpy(problem).cells_along(alpha)
     found: dict[str, np.ndarray] = {}
     places, tasks = [], []
     for place, cell, alphas in cells:
@@ -144,6 +144,8 @@ def simulate(
         **{k: plain(v) for k, v in found.items()},
         alpha=asked,
         problem=problem,
+        threshold=threshold,
+        noise="gaussian" if test_points == "gaussian" else ".".join(map(str, setting.name)),
         n_trials=n_trials,
         method=setting.method,
     )
@@ -174,6 +176,7 @@ def draw(
         raise ValueError(
             f"problem must be scalar to be drawn from, got shape {problem.shape}. Iterate over problem.cells()."
         )
+    problem = in_numpy(problem)
     fit = as_fit(problem)
     if not dense.is_affine(fit):
         raise ValueError(
@@ -283,22 +286,12 @@ def prepare(
     common = check.flag("common_random_numbers", common)
     conditions = dataclasses.replace(conditions, rotated=isinstance(problem, TransferProblem))
     method, name = pick_method(problem, method, conditions), noise.name(conditions.noise, workers)
+    noise.require_standard(conditions.noise)
     return n_trials, workers, Setting(seed, method, name, conditions, common)
 
 
 def _key(problem: Fit | TransferProblem, setting: Setting) -> tuple[int, ...]:
     return stream_key(None if setting.common else problem, setting.method, setting.name, setting.conditions.labels)
-
-
-def _alpha(problem: Any, alpha: Any) -> np.ndarray:
-    checked_problem(problem)
-    if alpha is None:
-        if problem.n_alpha:
-            raise TypeError("alpha must be given for a fit with starts, got None.")
-        return np.zeros(())
-    if not problem.n_alpha:
-        raise TypeError("alpha must be None for a fit without starts: there is nothing to scale.")
-    return np.asarray(check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA))
 
 
 Summary = tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]]

@@ -11,7 +11,7 @@ from ..problem.identity import digest
 
 # Raise it with every change that alters a bit of what any trial returns: stored results of another version are not
 # mixed with new ones.
-NUMERICS_VERSION = 2
+NUMERICS_VERSION = 3
 
 
 def stream_key(problem: Any, *words: Any) -> tuple[int, ...]:

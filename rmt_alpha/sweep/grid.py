@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
+from .._arrays import in_numpy
 from ..problem import NUMBERS, Fit, TransferProblem
 from ..problem.identity import digest
 from ..results import LARGEST_ALPHA
@@ -128,7 +129,7 @@ class Grid:
 def grid(problems: Problem | Mapping[str, Any], alpha: Any) -> Grid:
     """The grid that `sweep` computes; its docstring says how axes get their names."""
     if isinstance(problems, TransferProblem | Fit):
-        problem, dims, coords = _from_problem(problems)
+        problem, dims, coords = _from_problem(in_numpy(problems))
     elif isinstance(problems, Mapping):
         problem, dims, coords = _from_mapping(problems)
     else:

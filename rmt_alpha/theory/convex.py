@@ -53,7 +53,7 @@ class Training:
         R = pick(population, fit.n - 1 if fit.intercept else fit.n, fit.gamma, stage.anchors(fit))
         xp = R.xp
         mu = asarray(xp, population.means)
-        d = max([mu.shape[-1], *(a.law.mean.shape[-1] for a in R.anchors)])
+        d = max([mu.shape[-1], *(a.mean.shape[-1] for a in R.anchors)])
         mu, starts = stage._padded(xp, R.into(mu), d), stage._anchor_means(xp, population, R, d)[..., 1:, :]
         vectors = xp.concatenate([xp.broadcast_to(mu, (*starts.shape[:-2], *mu.shape)), starts], -2)
         covariance = population.covariances[0]

@@ -24,6 +24,7 @@ import numpy as np
 
 from .._arrays import plain
 from ..problem import Fit, TransferProblem, as_fit
+from ..results import checked_alpha
 from .low_rank import _weights
 from .resolvent import Spectral
 from .stage import Stage, train
@@ -65,8 +66,6 @@ def errors(fit: Fit | TransferProblem, alpha: Any = None) -> Errors:
 
     Raises ValueError or TypeError, naming the parameter.
     """
-    from .predict import checked_alpha
-
     stage = _stage(fit)
     alpha = checked_alpha(stage.fit, alpha)
     columns = stage.columns(_weights(stage.fit, alpha))

@@ -28,7 +28,7 @@ import numpy as np
 
 from .. import _checks as check
 from ..problem import Fit, Population, is_squared
-from ..results import Moments, Optimum, describe
+from ..results import Moments, Optimum, checked_alpha, describe
 from ..results.moments import checked
 from .resolvent import Law, Spectral
 from .stage import Stage, _blocks, own_scales, train
@@ -252,8 +252,6 @@ def rank_path(fit: Fit, alpha: Any = None, *, threshold: str = "zero") -> Moment
     >>> rank_path(fit, 1.4).risk.round(2)
     array([0.89, 1.01, 1.17, 1.37])
     """
-    from .predict import checked_alpha
-
     if not isinstance(fit, Fit):
         raise TypeError(f"fit must be a Fit, got {type(fit).__name__}. Take problem.fit.")
     alpha = checked_alpha(fit, alpha)

@@ -41,7 +41,8 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero", finite: bool = F
     α* = 7.47: 0.7311; ᾱ = -0.31; least risk at 3.29
     """
     checked_problem(problem)
-    if finite:
+    check.choice("threshold", threshold, THRESHOLDS)
+    if check.flag("finite", finite):
         if threshold != "zero":
             raise ValueError(
                 f"threshold must be 'zero' with finite=True, got {threshold!r}: no formula is known beyond."
@@ -59,7 +60,6 @@ def optimal_alpha(problem: Problem, *, threshold: str = "zero", finite: bool = F
 
 
 def _optimal(problem: Problem, threshold: str) -> Optimum:
-    check.choice("threshold", threshold, THRESHOLDS)
     if problem.n_alpha == 0:
         raise ValueError(
             "problem must have a start whose scale can be chosen, got a fit without starts. Give it starts=[…]."
@@ -248,7 +248,9 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
         return form.along(form.spread(directions(y, units)), threshold)
 
     ends = np.full(len(units), FARTHEST)
-    y, last, _ = best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=len(units) == 1)
+    # A start that no code sees decides nothing at infinity, either.
+    infinite = len(units) == 1 and bool(np.any(form.seen.M[1, 1]))
+    y, last, _ = best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=infinite)
     alpha, infinite, direction = at_the_end(y[0], ends, units)
     return Optimum(pick(alpha), float(last.accuracy[0]), None, infinite, pick(risky), risk, pick(direction))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,32 +11,14 @@ import numpy as np
 from .. import _checks as check
 from .._arrays import in_numpy
 from ..problem import Fit, Group, TransferProblem, checked_problem
+from ..results import PenaltyOptimum, checked_alpha
 from .optimum import optimal_alpha
-from .predict import Problem, checked_alpha, predict
+from .predict import Problem, predict
 
 BOUNDS = (1e-4, 1e4)
 COARSE = 13  # points per penalty of the starting grid
 OVER = ("target", "source", "both")
 SHARPEST = 1e-7  # of log γ
-
-
-@dataclass(frozen=True)
-class PenaltyOptimum:
-    """The best penalties within the bounds.
-
-    | field | meaning |
-    |---|---|
-    | `problem` | the problem with the best penalties |
-    | `alpha` | the α that goes with them |
-    | `accuracy`, `risk` | there (no accuracy for regression) |
-    | `at_bound` | "lower" or "upper" where a penalty lies at its bound, so that less or more of it may be better still; else None |
-    """
-
-    problem: Problem
-    alpha: Any
-    accuracy: float | None
-    risk: float
-    at_bound: str | None
 
 
 def optimal_penalty(
@@ -71,9 +52,10 @@ def optimal_penalty(
         raise ValueError(f"problem must be scalar, got shape {problem.shape}. Iterate over problem.cells().")
     if alpha is not None and problem.leading_axes(checked_alpha(problem, alpha)):
         raise ValueError(f"alpha must be one value for the problem, got shape {np.shape(alpha)}. Ask for each of them.")
-    low, high = (float(check.number("bounds", b, low=1e-12)) for b in bounds)
-    if not low < high:
-        raise ValueError(f"bounds must be (low, high) with low < high, got {bounds}. Exchange them.")
+    ends = np.ravel(check.real("bounds", bounds, low=1e-12)).tolist()
+    if np.shape(bounds) != (2,) or not ends[0] < ends[1]:
+        raise ValueError(f"bounds must be (low, high) with low < high, got {bounds!r:.60}.")
+    low, high = ends
     problem, alpha = in_numpy(problem), in_numpy(alpha)
     n_source = _trained(problem) if over != "target" else 0
     if over == "source" and not n_source:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import _checks as check
-from .._arrays import in_numpy, is_jax, plain
-from ..problem import Fit, TransferProblem, checked_problem, is_squared
-from ..results import LARGEST_ALPHA, Moments, ScoreForm, describe, moments
+from .._arrays import in_numpy, plain
+from ..problem import Fit, TransferProblem, is_squared
+from ..results import Moments, ScoreForm, checked_alpha, describe, moments
 from ..results.moments import THRESHOLDS, checked
 from . import convex, finite_size, localised, low_rank
 from . import spread as spreads
@@ -55,7 +55,9 @@ def predict(
     0.7812
     """
     alpha = checked_alpha(problem, alpha)
+    check.choice("threshold", threshold, THRESHOLDS)
     check.choice("noise", noise, tuple(localised.CHARACTERISTIC))
+    spread, finite = check.flag("spread", spread), check.flag("finite", finite)
     if finite:
         _require_plain(noise, threshold)
         found = checked(finite_size.moments(problem, alpha))
@@ -65,7 +67,8 @@ def predict(
         found = dataclasses.replace(found, accuracy=plain(_localised(problem, alpha, noise, threshold)))
     if spread:
         found = dataclasses.replace(found, **spreads.deviations(problem, alpha))
-    return dataclasses.replace(found, alpha=plain(alpha), problem=problem)
+    asked = plain(alpha) if problem.n_alpha else None
+    return dataclasses.replace(found, alpha=asked, problem=problem, threshold=threshold, noise=noise)
 
 
 def _require_plain(noise: str, threshold: str) -> None:
@@ -91,24 +94,6 @@ def _localised(fit: Fit, alpha: Any, noise: str, threshold: str) -> Any:
     return out
 
 
-def checked_alpha(problem: Any, alpha: Any) -> Any:
-    """α as an array that fits the problem; zeros of shape () stand for none."""
-    checked_problem(problem)
-    n_alpha = problem.n_alpha
-    if n_alpha == 0:
-        if alpha is not None:
-            raise ValueError("alpha must be None for a fit without starts, got a value. There is nothing to scale.")
-        return np.zeros(())
-    if alpha is None:
-        raise ValueError(
-            f"alpha must be given for a fit with {n_alpha} scale{'s' * (n_alpha > 1)}, got None. optimal_alpha finds the best."
-        )
-    alpha = check.real("alpha", alpha, -LARGEST_ALPHA, LARGEST_ALPHA)
-    leading = problem.leading_axes(alpha)
-    check.broadcastable(alpha=np.broadcast_to(0, leading), problem=np.broadcast_to(0, problem.shape))
-    return alpha if is_jax(alpha) else np.asarray(alpha)
-
-
 def _moments(problem: Problem, alpha: Any, threshold: str) -> Moments:
     if isinstance(problem, TransferProblem):
         if problem.is_squared:
@@ -128,7 +113,7 @@ def _moments(problem: Problem, alpha: Any, threshold: str) -> Moments:
 
 
 def _signed(mean: Any, variance: Any, threshold: str, prior: Any = 0.5) -> Moments:
-    return moments(mean, variance, prior if check.choice("threshold", threshold, THRESHOLDS) == "best" else None)
+    return moments(mean, variance, prior if threshold == "best" else None)
 
 
 def score_form(problem: Problem) -> ScoreForm:

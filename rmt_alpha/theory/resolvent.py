@@ -58,6 +58,14 @@ class Anchor:
     law: Law
     mask: np.ndarray | None = None
 
+    @property
+    def mean(self) -> Any:
+        """Its mean in the standard basis, (..., q, d)."""
+        if self.mask is None:
+            return self.law.mean
+        mean, short = self.law.mean, len(self.mask) - self.law.mean.shape[-1]
+        return namespace(mean).pad(mean, [(0, 0)] * (mean.ndim - 1) + [(0, short)]) * self.mask
+
 
 def _numbers(population: Population, anchors: Sequence[Anchor]) -> list[Any]:
     own = [population.means, population.codes, population.priors, population.weights, population.noise]

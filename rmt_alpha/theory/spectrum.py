@@ -25,9 +25,9 @@ import numpy as np
 
 from .. import _checks as check
 from ..problem import Fit, TransferProblem, as_fit, is_squared
+from ..results import checked_alpha
 from . import low_rank
 from .mixture_spectrum import MixtureBulk
-from .predict import checked_alpha
 
 BISECTIONS = 100
 SPLIT = 1e-12  # relative: closer eigenvalues are one

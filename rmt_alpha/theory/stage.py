@@ -127,7 +127,7 @@ def solve(fit: Fit, population: Population, R: Spectral | Dense) -> Stage:
     xp = R.xp
     q, A = population.outputs, len(R.anchors) + 1
     mu = R.into(asarray(xp, population.means))
-    d = max([mu.shape[-1], *(a.law.mean.shape[-1] for a in R.anchors)])
+    d = max([mu.shape[-1], *(a.mean.shape[-1] for a in R.anchors)])
     mu = _padded(xp, mu, d)
     start = _anchor_means(xp, population, R, d)  # (..., m, d)
     chi = R.chi
@@ -150,21 +150,16 @@ def solve(fit: Fit, population: Population, R: Spectral | Dense) -> Stage:
 
 
 def anchors(fit: Fit) -> list[Anchor]:
-    """The laws of the starts; groups of one object share one."""
-    known: dict[int, Law] = {}
-
-    def law(start: Any) -> Law:
-        if id(start) not in known:
-            known[id(start)] = trained(start) if isinstance(start, Fit) else Law(namespace(start).swapaxes(start, 0, 1))
-        return known[id(start)]
-
-    return [Anchor(law(s.start), s.mask) if isinstance(s, Group) else Anchor(_own(law, s)) for s in fit.starts]
+    """The laws of the starts; groups of one training share one."""
+    made: list[Anchor] = []
+    for k, (start, part) in enumerate(zip(fit.starts, fit.parts, strict=True)):
+        inner, mask = (start.start, start.mask) if isinstance(start, Group) else (start, None)
+        made.append(Anchor(_law(inner) if part == k else made[part].law, mask))
+    return made
 
 
-def _own(law: Any, start: Any) -> Law:
-    """A start that is listed as such is a training of its own, also where the same object is listed twice."""
-    made = law(start)
-    return Law(made.mean, made.noise, made.axes)
+def _law(start: Any) -> Law:
+    return trained(start) if isinstance(start, Fit) else Law(namespace(start).swapaxes(start, 0, 1))
 
 
 def trained(fit: Fit) -> Law:
@@ -203,12 +198,7 @@ def _anchor_means(xp: Any, population: Population, R: Spectral | Dense, d: int) 
     first = xp.zeros((q, d))
     if population.is_regression:
         first = -_padded(xp, R.into(xp.swapaxes(asarray(xp, population.weights), 0, 1)), d)
-    rows = [first]
-    for anchor in R.anchors:
-        mean = asarray(xp, anchor.law.mean)
-        if anchor.mask is not None:
-            mean = _padded(xp, mean, len(anchor.mask)) * anchor.mask
-        rows.append(_padded(xp, R.into(mean), d))
+    rows = [first, *(_padded(xp, R.into(asarray(xp, anchor.mean)), d) for anchor in R.anchors)]
     leading = np.broadcast_shapes(*(r.shape[:-2] for r in rows))
     return xp.concatenate([xp.broadcast_to(r, (*leading, *r.shape[-2:])) for r in rows], -2)
 

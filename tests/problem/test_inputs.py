@@ -4,11 +4,25 @@ import numpy as np
 import pytest
 import xarray
 
-from rmt_alpha import Fit, Group, Population, ScoreForm, TransferProblem, draw, optimal_alpha, predict, simulate, sweep
+from rmt_alpha import (
+    Covariance,
+    Fit,
+    Group,
+    Population,
+    ScoreForm,
+    TransferProblem,
+    compare,
+    draw,
+    optimal_alpha,
+    predict,
+    simulate,
+    sweep,
+)
 from rmt_alpha.problem.numbers import axis
 
 GOOD = dict(n_source=50, n_target=20, dim=30, mu=1.0, mu_orth=1.0, beta=0.5, gamma_source=1.0, gamma_target=1.0)
 
+WORDS = np.array(["zero", "best"])
 BAD_NUMBERS = [
     ("n_source", 0, r"n_source must lie in \[1, .*got 0"),
     ("n_target", -3, r"n_target must lie in \[1, .*got -3"),
@@ -167,6 +181,17 @@ POPULATION = Population.classes(MEANS)
         (lambda: Fit(POPULATION, n=5, gamma=1.0, starts=[Group(MEANS.T, np.ones(9, bool))]), ValueError, r"starts\[0\].mask must have one entry per coordinate, 12"),
         (lambda: Fit(POPULATION, n=np.ones(2), gamma=np.ones(3)), ValueError, r"must broadcast .*n: \(2,\), gamma: \(3,\)"),
         (lambda: Group(MEANS.T, np.zeros(12, bool)), ValueError, "mask must be a vector of booleans"),
+        (lambda: Group(MEANS.T, [[1], [1, 2]]), ValueError, "mask must be a vector of booleans"),
+        (lambda: predict(TransferProblem(**GOOD), 1.0, spread=WORDS), TypeError, "spread must be True or False, got an array"),
+        (lambda: predict(TransferProblem(**GOOD), 1.0, spread="no"), TypeError, "spread must be True or False, got 'no'"),
+        (lambda: predict(TransferProblem(**GOOD), 1.0, finite=WORDS), TypeError, "finite must be True or False, got an array"),
+        (lambda: optimal_alpha(TransferProblem(**GOOD), finite=WORDS), TypeError, "finite must be True or False, got an array"),
+        (lambda: compare(*[predict(TransferProblem(**GOOD), 1.0)] * 2, spread=WORDS), TypeError, "spread must be True or False, got an array"),
+        (lambda: predict(Fit(POPULATION, n=5, gamma=1.0), threshold=WORDS), ValueError, "threshold must be one of 'zero', 'best', got an array"),
+        (lambda: optimal_alpha(Fit(POPULATION, n=5, gamma=1.0, starts=[MEANS.T]), threshold=WORDS), ValueError, "threshold must be one of"),
+        (lambda: draw(Fit(POPULATION, n=5, gamma=1.0), n_trials=2).moments(0.0, WORDS), ValueError, "threshold must be one of"),
+        (lambda: simulate(Fit(POPULATION, n=5, gamma=1.0, starts=[MEANS.T])), ValueError, "alpha must be given for a fit with 1 scale, got None"),
+        (lambda: simulate(Fit(POPULATION, n=5, gamma=1.0), 1.0), ValueError, "alpha must be None for a fit without starts"),
         (lambda: predict(1.0, POPULATION), TypeError, "problem must be a Fit or a TransferProblem, got float.*It comes first"),
         (lambda: predict(Fit(POPULATION, n=5, gamma=1.0), 1.0), ValueError, "alpha must be None for a fit without starts"),
         (lambda: predict(Fit(POPULATION, n=5, gamma=1.0, starts=[MEANS.T])), ValueError, "alpha must be given"),
@@ -246,6 +271,38 @@ def test_results_as_frames_and_datasets():
     classes = predict(Fit(POPULATION, n=9, gamma=1.0, starts=[MEANS.T]), [0.0, 1.0]).to_xarray()
     assert classes["variance"].dims == ("component", "output", "output_2", "alpha")
     assert len(predict(TransferProblem(**GOOD), 1.0).to_dataframe()) == 1
+
+
+def test_populations_say_flips_and_covariances():
+    mean, C = np.full(4, 0.2), np.diag([1.0, 2.0, 3.0, 4.0])
+    two = lambda **o: repr(Population.two_classes(mean, -mean, **o))  # noqa: E731
+    start = "Population(two classes, dim=4, priors=[0.5, 0.5]"
+    assert two() == start + ")"
+    assert two(flips=0.1, covariance=C) == start + ", flips=[0.1, 0.1], covariance=matrix)"
+    assert two(flips=[0.0, 1.0], covariances=[C, None]) == start + ", flips=[0.0, 1.0], covariances=[matrix, identity])"
+    assert (
+        repr(Population.linear(mean, covariance=np.arange(1.0, 5)))
+        == "Population(regression, dim=4, outputs=1, covariance=spectrum)"
+    )
+    confused = Population.classes(np.eye(3, 4), confusion=np.full((3, 3), 1 / 3))
+    assert repr(confused) == "Population(3 classes, dim=4, outputs=3, some labels flipped)"
+
+
+def test_equal_covariances_are_equal():
+    C = np.diag([1.0, 2.0])
+    assert Covariance(C, 2) == Covariance(C.copy(), 2) and len({Covariance(C, 2), Covariance(C.copy(), 2)}) == 1
+    assert Covariance(C, 2) != Covariance(2 * C, 2) and Covariance(None, 2) != Covariance(None, 3)
+    assert Covariance(C, 2) != "matrix"
+
+
+def test_equal_covariances_may_have_other_eigenvectors():
+    """Where eigenvalues meet they are a choice, and overlaps are of the choice made."""
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
+    first, again, other = (Covariance(C, 3) for C in (3 * np.eye(3), 3 * np.eye(3), Q @ np.diag([1.0, 2, 3]) @ Q.T))
+    again.basis = Q
+    assert first == again
+    for covariance in (first, again):
+        np.testing.assert_allclose(covariance.overlap(other), (covariance.basis.T @ other.basis) ** 2)
 
 
 def test_other_units_and_signs_of_codes():

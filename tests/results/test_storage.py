@@ -50,12 +50,19 @@ def test_problems_come_back_equal(problem, tmp_path):
         np.testing.assert_allclose(predict(back, alpha).risk, predict(problem, alpha).risk, rtol=1e-13)
 
 
+def test_a_covariance_comes_back_equal(tmp_path):
+    for covariance in (rmt.Covariance(C, 20), rmt.Covariance(None, 20)):
+        save(tmp_path / "c", covariance)
+        assert load(tmp_path / "c") == covariance
+
+
 def test_results_come_back_to_the_bit(tmp_path):
     problem = TransferProblem(50, 20, 30, 1.0, 1.0, 0.5, 1.0, 1.0)
     for made in (
         predict(problem, [0.0, 1.0]),
         simulate(problem, [0.0, 1.0], n_trials=8),
         optimal_alpha(problem),
+        rmt.optimal_penalty(problem, "target", alpha=1.0),
         rmt.draw(problem, n_trials=4),
     ):
         save(tmp_path / "r.json", made)

@@ -7,7 +7,10 @@ import pytest
 from scipy import stats
 
 from rmt_alpha.problem import Fit, Population, TransferProblem
-from rmt_alpha.simulation import chain, draw, frames
+from rmt_alpha.results import compare
+from rmt_alpha.simulation import chain, draw, frames, simulate, simulate_optimal_alpha
+from rmt_alpha.theory.optimum import optimal_alpha
+from rmt_alpha.theory.predict import predict
 
 REGIMES = {
     "n<p<N": dict(n_source=600, n_target=150, dim=300, gamma_source=1.0, gamma_target=0.5),
@@ -119,6 +122,21 @@ def test_full_depth_is_exact():
     with mock.patch.object(chain, "TOLERANCE", 1e-300):
         full = frames.draw(fit, 0, (1,), 0)
     np.testing.assert_array_equal(full.c, frames.draw(fit, 0, (1,), 0).c)
+
+
+def test_labels_that_are_all_flipped_are_no_task_of_the_chain():
+    rng = np.random.default_rng(0)
+    mu, nu = 1.5 * rng.standard_normal((2, 150)) / np.sqrt(150)
+    flipped = Population.two_classes(mu, -mu, flips=1.0)
+    wrong = Fit(flipped, n=200, gamma=0.3)
+    tuned = Fit(opposite(mu + nu), n=100, gamma=0.3, starts=[wrong])
+    both = Fit(flipped, n=100, gamma=0.3, starts=[Fit(opposite(nu), n=200, gamma=0.3)])
+    for fit, alpha in ((wrong, None), (tuned, [0.5, 1.0]), (both, [0.5, 1.0])):
+        assert compare(predict(fit, alpha), simulate(fit, alpha, n_trials=100)).max_abs < 4
+        with pytest.raises(ValueError, match="without flips"):
+            draw(fit, method="chain")
+    best = simulate_optimal_alpha(tuned, n_trials=100)
+    assert abs(best.alpha - optimal_alpha(tuned).alpha) < 4 * best.alpha_se and best.alpha < 0
 
 
 def test_what_the_chain_needs_is_said():

@@ -1,12 +1,17 @@
 """One dense trial against the same done by hand on the same data."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from rmt_alpha.problem import Fit, Group, Loss, Population
 from rmt_alpha.results import describe
-from rmt_alpha.simulation import dense, samples
+from rmt_alpha.simulation import dense, draw, samples, simulate
+from rmt_alpha.simulation.eigenvalues import draw_eigenvalues
+from rmt_alpha.sweep import sweep
 from rmt_alpha.training import ridge_path
+from tests.sweep.sweep_executors import Inline
 
 P = 20
 rng = np.random.default_rng(0)
@@ -114,3 +119,29 @@ def test_the_last_loss_alone_decides_whether_weights_are_affine():
     assert not dense.is_affine(source)
     assert dense.is_affine(Fit(Population.classes(MEANS), n=15, gamma=0.3, rank=3))
     assert not dense.is_affine(Fit(Population.classes(MEANS), n=15, gamma=0.3, rank=2))
+
+
+def of_arrays(x, kind):
+    """A fit whose arrays are made by x; source and target have a covariance that needs its eigenvectors."""
+    C = START @ START.T + np.diag(OFFSET)
+    options = {"covariances": [x(C), x(np.diag(OFFSET))]} if kind == "per class" else {"covariance": x(C)}
+    target = Population.classes(MEANS[:2], **options)
+    source = Fit(Population.classes(MEANS[:2], covariance=x(2 * np.eye(P))), n=x(np.array(30)), gamma=x(np.array(0.5)))
+    return Fit(target, n=15, gamma=0.3, starts=[source, x(START[:, :2])], rank=1 if kind == "rank" else None)
+
+
+@pytest.mark.parametrize("kind", ["shared", "per class", "rank"])
+def test_arrays_of_jax_are_simulated_as_those_of_numpy(kind, tmp_path):
+    alpha = [0.5, 1.0]
+    with jax.enable_x64(True):
+        problem, same = of_arrays(jnp.asarray, kind), of_arrays(np.asarray, kind)
+        for options in ({}, {"noise": "student", "test_points": "drawn"}):
+            found, expected = (simulate(f, alpha, n_trials=4, **options) for f in (problem, same))
+            np.testing.assert_allclose([found.accuracy, found.risk], [expected.accuracy, expected.risk], rtol=1e-10)
+        if kind != "rank":
+            np.testing.assert_allclose(*(draw(f, n_trials=2).M for f in (problem, same)), rtol=1e-9, atol=1e-12)
+        if kind != "per class":
+            np.testing.assert_allclose(*(draw_eigenvalues(f, n_trials=1) for f in (problem, same)), atol=1e-10)
+        swept = sweep(problem, alpha, n_trials=4, store=tmp_path, executor=Inline())
+        assert float(swept.sim_risk) == pytest.approx(simulate(same, alpha, n_trials=4).risk)
+    assert isinstance(simulate(problem, alpha, n_trials=2).risk, float)

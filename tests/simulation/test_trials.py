@@ -212,9 +212,9 @@ def test_misuse_is_named():
     source = Fit(Population.two_classes(MEANS[0], -MEANS[0]), n=20, gamma=1.0)
     with pytest.raises(TypeError, match="problem must be a Fit"):
         simulate(1.0, PROBLEM)
-    with pytest.raises(TypeError, match="alpha must be None"):
+    with pytest.raises(ValueError, match="alpha must be None"):
         simulate(source, 1.0)
-    with pytest.raises(TypeError, match="alpha must be given"):
+    with pytest.raises(ValueError, match="alpha must be given"):
         simulate(PROBLEM)
     with pytest.raises(ValueError, match="n_trials must be at most"):
         draw(PROBLEM, n_trials=1e12)
@@ -265,6 +265,36 @@ def test_noise_is_known_by_its_name():
     for nameless in (Law(), inner, Law().__call__, functools.partial(scaled, freedom=Law()), functools.partial(inner)):
         with pytest.raises(TypeError, match="noise must be .* no name tells it from another"):
             simulate(PROBLEM, 1.0, n_trials=3, noise=nameless, workers=2)
+
+
+@pytest.mark.parametrize(
+    ("noise", "error", "message"),
+    [
+        (lambda rng: 1.0, TypeError, "which raised TypeError: .* positional argument"),
+        (lambda rng, shape: 1 / 0, TypeError, "which raised ZeroDivisionError: division by zero"),
+        (lambda rng, shape: None, TypeError, r"which for the shape \(256, 256\) returned object of shape \(\)"),
+        (lambda rng, shape: rng.standard_normal(shape[0]), TypeError, r"returned float64 of shape \(256,\)"),
+        (lambda rng, shape: np.full(shape, "a"), TypeError, "returned <U1 of shape"),
+        (lambda rng, shape: rng.standard_normal(shape) * 1j, TypeError, "returned complex128 of shape"),
+        (lambda rng, shape: np.full(shape, np.nan), ValueError, "which returned numbers that are not finite"),
+        (lambda rng, shape: 5 * rng.standard_normal(shape), ValueError, r"whose mean is .* and variance 25"),
+        (lambda rng, shape: 3 + rng.standard_normal(shape), ValueError, r"whose mean is 3 and variance"),
+        (lambda rng, shape: 1.1 * rng.standard_normal(shape), ValueError, r"variance 1.21"),
+        (lambda rng, shape: np.zeros(shape), ValueError, "variance 0. Subtract"),
+    ],
+)
+def test_a_function_of_noise_is_tried(noise, error, message):
+    with pytest.raises(error, match=f"noise must be a function of .rng, shape. .*{message}"):
+        simulate(PROBLEM, 1.0, n_trials=2, noise=noise)
+
+
+def test_noise_of_any_shape_is_let_through():
+    """Two values, heavy tails, and what seldom differs from 0."""
+    rare = lambda rng, shape: 30 * rng.choice([-1.0, 0.0, 1.0], shape, p=[1 / 1800, 899 / 900, 1 / 1800])  # noqa: E731
+    signs = lambda rng, shape: rng.integers(0, 2, shape) * 2 - 1  # noqa: E731
+    for law in (rare, signs, functools.partial(scaled, freedom=4.5), functools.partial(scaled, freedom=3)):
+        for seed in range(20):
+            noise_module.require_standard(lambda _, shape, law=law, seed=seed: law(np.random.default_rng(seed), shape))
 
 
 def test_blas_threads_are_restored_by_the_last_one_out():

@@ -122,6 +122,10 @@ def test_the_simulation_agrees_that_it_is_better():
         (ISOTROPIC, {"over": "all"}, "over must be one of"),
         (ISOTROPIC, {"alpha": [0.0, 1.0]}, r"alpha must be one value for the problem, got shape \(2,\)"),
         (ISOTROPIC, {"bounds": (1.0, 0.1)}, r"bounds must be \(low, high\)"),
+        (ISOTROPIC, {"bounds": 5}, r"bounds must be \(low, high\) with low < high, got 5"),
+        (ISOTROPIC, {"bounds": []}, "bounds must not be empty"),
+        (ISOTROPIC, {"bounds": [1.0, 2.0, 3.0]}, r"bounds must be \(low, high\)"),
+        (ISOTROPIC, {"bounds": (0.0, 1.0)}, r"bounds must lie in \[1e-12, "),
         (dataclasses.replace(ISOTROPIC, gamma_target=np.ones(3)), {}, r"problem must be scalar, got shape \(3,\)"),
         (
             TransferProblem.from_source(np.ones(3), np.ones(3), n_target=9, gamma_target=1),
