@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from rmt_alpha import plotting
 
@@ -18,6 +19,7 @@ from .crossed import averaged, components, crossed, holm
 from .glue_design import (
     CELLS,
     CONTRASTS,
+    LENGTHS,
     METHODS,
     ORDER,
     SEEDS,
@@ -175,8 +177,8 @@ def work(cell: str, method: str, tested: bool) -> float:
 
 
 def draw(lab: Lab, table: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(columns=len(CONTRASTS), width=9.5, height=3.2, sharey=True)
-    tasks = list(dict.fromkeys(table.task))
+    fig, axes = plotting.figure(columns=len(CONTRASTS), height=2.3, sharey=True)
+    tasks = list(dict.fromkeys([*LENGTHS, *table.task]))
     for ax, ((one, other), margin) in zip(axes.flat, CONTRASTS.items(), strict=True):
         here = table[(table.method == one) & (table.against == other)]
         for i, n in enumerate(STEPS):
@@ -184,10 +186,15 @@ def draw(lab: Lab, table: pd.DataFrame) -> None:
             y = np.array([tasks.index(t) for t in group.task]) + 0.3 * (i - 0.5)
             ax.errorbar(100 * group.difference, y, xerr=100 * np.array([group.difference - group.low, group.high - group.difference]),
                         color=plotting.COLORS[i], marker=plotting.MARKERS[i], linestyle="none", elinewidth=0.9, markersize=4,
-                        label=f"n = {n}")  # fmt: skip
+                        label=f"$n={n}$")  # fmt: skip
         ax.axvspan(-100 * margin, 100 * margin, color="0.9", label="margin")
         ax.axvline(0, color="black", linewidth=0.8, linestyle=":")
-        ax.set(title=f"{one}\n− {other}", xlabel="points", yticks=range(len(tasks)), yticklabels=tasks)
-    axes[0, 0].invert_yaxis()
+        ax.set(title=f"{one}\n− {other}", yticks=range(len(tasks)), yticklabels=tasks, ylim=(len(tasks) - 0.5, -0.5))
+        ax.set_title(ax.get_title(), fontsize=7)
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+    fig.suptitle(
+        "difference of accuracies in points, 95 % intervals over seeds and rows\n"
+        f"all-mpnet-base-v2; {table.seeds.min()} of {SEEDS} seeds at least, decided with all"
+    )
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     lab.picture(fig)
