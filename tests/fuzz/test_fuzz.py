@@ -15,7 +15,7 @@ MAPS = (
     20_000  # memory maps at which what JAX has compiled is forgotten: Linux grants 65 530, and JAX crashes without more
 )
 CALLS = cases.CALLS | ESTIMATORS
-EACH = -(-TOTAL // len(CALLS)) if TOTAL else 12
+EACH = -(-TOTAL // len(CALLS)) if TOTAL else 8
 
 
 def crowded():

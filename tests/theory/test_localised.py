@@ -26,7 +26,7 @@ def test_the_example_that_the_gaussian_limit_misses():
 def test_against_drawn_test_points(noise):
     theory, sim = (
         predict(FIT, ALPHA, noise=noise),
-        simulate(FIT, ALPHA, n_trials=200, noise=noise, test_points="drawn", seed=1),
+        simulate(FIT, ALPHA, n_trials=100, noise=noise, test_points="drawn", seed=1),
     )
     assert np.abs((sim.accuracy - theory.accuracy) / sim.accuracy_se).max() < 4
     # Means and variances are those of Gaussian noise.
