@@ -1,5 +1,6 @@
 """α chosen from data against other methods, on sixteen real transfers and twenty Gaussian problems that chose none of its constants."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -38,17 +39,22 @@ def judged(transfer: Transfer, trials: int, seed: int, sizes: tuple[int, ...] = 
     rows = []
     for n in sizes:
         hits = []
-        for trial in range(trials):
-            order = np.random.default_rng([seed, trial, n]).permutation(len(y))
-            test, pool = np.split(order, [min(TEST, len(y) // 3)])
-            chosen = pool[:n]
-            if n > len(pool) or min(np.sum(y[chosen] > 0), np.sum(y[chosen] < 0)) < FEWEST:
-                continue
+        for chosen, pool, test in samples(y, n, trials, seed):
             Z = scaling_rows(X[pool])(X)
             hits.append([np.mean(method(Z[chosen], y[chosen], w, Z[test]) == y[test]) for method in METHODS.values()])
         if hits:
             rows.append({"n_target": n, "draws": len(hits)} | dict(zip(METHODS, np.mean(hits, axis=0), strict=True)))
     return rows
+
+
+def samples(y: np.ndarray, n: int, trials: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(n rows to learn from, the pool that they are of, test rows) of each trial that draws enough rows of both classes."""
+    for trial in range(trials):
+        order = np.random.default_rng([seed, trial, n]).permutation(len(y))
+        test, pool = np.split(order, [min(TEST, len(y) // 3)])
+        chosen = pool[:n]
+        if n <= len(pool) and min(np.sum(y[chosen] > 0), np.sum(y[chosen] < 0)) >= FEWEST:
+            yield chosen, pool, test
 
 
 def draw(lab: Lab, data: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from rmt_alpha import plotting
 from rmt_alpha.estimate import AlphaRidgeClassifier, scaling_rows
 
-from .alpha_judged import FEWEST, SIZES, TEST
+from .alpha_judged import SIZES, samples
 from .lab import Lab
 from .transfers import TUNING, Transfer
 
@@ -22,7 +22,7 @@ SCALINGS = {
 
 def run(lab: Lab) -> None:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "X is centred and scaled by its own")  # what that costs is measured here
+        warnings.filterwarnings("ignore", "X is scaled by its own")  # what that costs is measured here
         rows = [
             {"transfer": name} | row
             for name, load in TUNING.items()
@@ -42,12 +42,7 @@ def measured(transfer: Transfer, trials: int, seed: int) -> list[dict]:
     rows = []
     for n in SIZES:
         hits = []
-        for trial in range(trials):
-            order = np.random.default_rng([seed, trial, n]).permutation(len(y))
-            test, pool = np.split(order, [min(TEST, len(y) // 3)])
-            own = pool[:n]
-            if n > len(pool) or min(np.sum(y[own] > 0), np.sum(y[own] < 0)) < FEWEST:
-                continue
+        for own, pool, test in samples(y, n, trials, seed):
             scaled = [scaling(X[own], source_X, X[pool])(X) for scaling in SCALINGS.values()]
             hits.append(
                 [np.mean(AlphaRidgeClassifier(w).fit(Z[own], y[own]).predict(Z[test]) == y[test]) for Z in scaled]
