@@ -157,7 +157,9 @@ def test_choose_from_files_of_texts(tmp_path, monkeypatch, capsys):
     assert np.linalg.norm(model.coef) < 1e3  # a dead dimension of the encoder, scaled to 1, would have 1e5
     new = ["The toaster was superb.", "I love this chair!", "The kettle was awful.", "Useless, it broke at once."]
     assert list(model.predict(embed(new, cache=tmp_path))) == ["good", "good", "bad", "bad"]
-    assert main(["choose", "alpha.json", "t.csv", "--text", "review", "--out", "again", "--json"]) == 0  # as a source, on the same scale
+    assert (
+        main(["choose", "alpha.json", "t.csv", "--text", "review", "--out", "again", "--json"]) == 0
+    )  # as a source, on the same scale
     assert json.loads(capsys.readouterr().out)["accuracy"]["chosen"]["value"] > 0.8
     (tmp_path / "hole.csv").write_text("review,label\nfine,good\n,bad\nbad,bad\n", encoding="utf-8")
     assert main(["choose", "s.csv", "hole.csv", "--text", "review"]) == 2

@@ -285,3 +285,12 @@ def test_the_users_settings_change_nothing():
     with mpl.rc_context({"text.usetex": True, "lines.marker": "o", "font.size": 30, "axes.facecolor": "red"}):
         assert drawn() == plain
     assert mpl.rcParams["font.size"] == mpl.rcParamsDefault["font.size"]
+
+
+def test_no_contour_is_labelled_where_the_axes_end():
+    x = np.linspace(0, 1, 41)
+    _, axes = plotting.figure()
+    ax = axes[0, 0]
+    plotting.contour_map(ax, x, x, 2 * x[:, None] + 0.02 * np.sin(9 * x), (0.02, 1.0, 1.98))
+    places = [ax.transAxes.inverted().transform(ax.transData.transform(t.get_position())) for t in ax.texts]
+    assert places and all(np.all((0.05 < place) & (place < 0.95)) for place in places)

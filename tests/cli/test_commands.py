@@ -251,6 +251,14 @@ def test_validate_does_not_cry_wolf(monkeypatch):
     assert 15 <= rejected <= 60  # 40 at most expected, but for chance
 
 
+def test_a_map_has_the_axes_asked_for(answer, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("rmt_alpha.plotting.to_bytes", lambda fig, kind: drawn.append(fig) or b"")
+    words = "map", "n-target", "mu", "--cells", 5, "--x-scale", "linear", "--y-scale", "log", "--out", tmp_path / "m"
+    answer(*words)
+    assert {(ax.get_xscale(), ax.get_yscale()) for ax in drawn[0].axes[:2]} == {("linear", "log")}
+
+
 def test_map(answer, tmp_path):
     said = answer(
         "map", "n-target", "beta", *OPTIONS, "--y-range", -0.5, 1, "--cells", 7, "--out", tmp_path / "new" / "map.pdf"
