@@ -30,7 +30,7 @@ def run(lab: Lab) -> None:
         ]
     data = lab.table(pd.DataFrame(rows))
     means = data.groupby("n_target")[list(SCALINGS)].mean()
-    draw(lab, means)
+    draw(lab, data)
     for n, row in means.iterrows():
         lab.remark(f"n = {n}: " + ", ".join(f"{name} {100 * value:.1f}" for name, value in row.items()) + ".")
 
@@ -52,12 +52,16 @@ def measured(transfer: Transfer, trials: int, seed: int) -> list[dict]:
     return rows
 
 
-def draw(lab: Lab, means: pd.DataFrame) -> None:
-    fig, axes = plotting.figure(width=3.25, height=2.6)
+def draw(lab: Lab, data: pd.DataFrame) -> None:
+    fig, axes = plotting.figure(width=3.25, height=2.8)
     ax = axes[0, 0]
-    for i, name in enumerate(SCALINGS):
-        plotting.theory_line(ax, means.index, 100 * means[name], i, marker=plotting.MARKERS[i], label=name)
-    ax.set(xscale="log", xlabel="$n$ target rows", ylabel="accuracy (%)")
+    for i, name in enumerate(list(SCALINGS)[1:]):
+        gain = (100 * (data[name] - data["own rows"])).groupby(data.n_target).agg(["mean", "sem"])
+        look = {"color": plotting.COLORS[i], "linestyle": plotting.DASHES[i], "marker": plotting.MARKERS[i]}
+        ax.errorbar(gain.index * (0.96 + 0.04 * i), gain["mean"], yerr=gain["sem"], label=name, **look)
+    ax.axhline(0, color="black", linewidth=0.7, linestyle=":")
+    ax.set(xscale="log", xlabel="$n$ target rows", ylabel="gain over own rows (points)")
+    ax.set(title=f"mean ± s.e. over {data.transfer.nunique()} transfers")
     ax.set_xticks(SIZES, [str(n) for n in SIZES])
     ax.minorticks_off()
     ax.legend()
