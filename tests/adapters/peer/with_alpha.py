@@ -74,3 +74,8 @@ class Report:
         if report.when == "call" or report.outcome != "passed":
             why = str(report.longrepr)[-3000:] if report.failed else ""
             self.file.write(json.dumps({"test": report.nodeid, "outcome": report.outcome, "why": why}) + "\n")
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            told = {"test": report.nodeid, "outcome": "not collected", "why": str(report.longrepr)[-3000:]}
+            self.file.write(json.dumps(told) + "\n")
