@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
@@ -55,7 +56,9 @@ class _Tokens:
     """Where a batch has tokens; the hooks, which take the first argument, or the first of what is returned, from one form to the other."""
 
     def of_batch(self, model: nn.Module, args: Any, named: dict[str, Any]) -> None:
-        mask = named["attention_mask"]
+        mask = named.get("attention_mask")
+        if mask is None:  # all are tokens
+            mask = torch.ones_like(args[0] if args else named["input_ids"])
         self.shape, self.places = tuple(mask.shape), mask.flatten().nonzero().squeeze(1)
 
     def pack(self, module: nn.Module, args: Any, named: dict[str, Any]) -> Any:

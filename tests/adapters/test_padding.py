@@ -111,6 +111,15 @@ def test_a_text_of_one_token_each_and_no_padding():
         torch.testing.assert_close(model(**inputs).logits, plain, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["bert", "roberta", "llama"])
+def test_without_a_mask_all_are_tokens(kind):
+    model = model_of(kind).eval()
+    inputs = {"input_ids": batch()["input_ids"]}
+    plain = model(**inputs).logits
+    with without_padding(model):
+        torch.testing.assert_close(model(**inputs).logits, plain, rtol=0, atol=1e-6)
+
+
 def test_a_run_leaves_padding_out_and_has_the_same_curve(tmp_path, monkeypatch):
     folder, words = finetune_world.save_model(tmp_path / "bert"), finetune_world.task()
     for examples in (words.train, words.dev):  # of two to five words
