@@ -40,6 +40,7 @@ VARIANTS = ("lora", "rslora", "dora", "alpha-lora", "alpha-fixed", "alpha-joint"
 # Rates are searched for on tasks outside the comparison, with as many tries for each method, and used for all tasks.
 SEARCHED = ("uci_sentences:yelp", "uci_sentences:imdb")
 FACTORS = (1 / 3, 1.0, 3.0, 9.0)
+MOST = 7  # rates of one grid
 SEARCH: dict[str, Any] = dict(
     n_train=480, validation=2 / 3, steps=100, evaluations=1, max_length=48, n_dev=1, precision=PRECISION
 )
@@ -72,8 +73,27 @@ def search(
 ) -> pd.DataFrame:
     """Columns method, lr, validation_accuracy: the mean over the searched tasks and seeds, at each method's own rate times each factor.
 
-    A run that diverged has none right.
+    A run that diverged has none right. Where the best rate is the edge of the grid, the grid grows there, to MOST rates; that of LoRA and
+    its variants, whose own rate is the same, by what is best for them together.
     """
+    found = []
+    for group in ([m for m in methods if m in VARIANTS], *([m] for m in methods if m not in VARIANTS)):
+        tried = sorted(factors)
+        while group:
+            table = _searched(group, tasks, seeds, tried, changes)
+            mean = table.groupby("factor").validation_accuracy.mean()
+            inside = mean.iloc[1:-1].max()
+            wider = [f for edge, f in ((0, tried[0] / 3), (-1, tried[-1] * 3)) if mean.iloc[edge] > inside]
+            if not wider or len(tried) + len(wider) > MOST:
+                found.append(table.drop(columns="factor"))
+                break
+            tried = sorted([*tried, *wider])
+    return pd.concat(found).sort_values(["method", "lr"], ignore_index=True)
+
+
+def _searched(
+    methods: Sequence[str], tasks: Sequence[str], seeds: Sequence[int], factors: Sequence[float], changes: dict[str, Any]
+) -> pd.DataFrame:
     jobs = [
         job(task, method, seed, SEARCH, lr=METHODS[method].lr * factor, **changes)
         for method in methods
@@ -81,12 +101,9 @@ def search(
         for task in tasks
         for seed in seeds
     ]
-    return (
-        runs(jobs)
-        .fillna({"validation_accuracy": 0})
-        .groupby(["method", "lr"], as_index=False)
-        .validation_accuracy.mean()
-    )
+    each = len(tasks) * len(seeds)
+    table = runs(jobs).fillna({"validation_accuracy": 0}).assign(factor=np.tile(np.repeat(factors, each), len(methods)))
+    return table.groupby(["method", "lr", "factor"], as_index=False).validation_accuracy.mean()
 
 
 def best(found: pd.DataFrame) -> dict[str, float]:

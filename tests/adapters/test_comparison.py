@@ -120,6 +120,25 @@ def test_every_method_has_the_same_budget(world):
     assert not {j["task"] for j in world.asked} & set(finetuning.TASKS)  # found on tasks outside the comparison
 
 
+def test_a_search_goes_on_where_the_best_rate_is_an_edge(monkeypatch):
+    peaks = {"lora": 3e-3, "dora": 3e-3, "full": 1e-6, "head": 9 * METHODS["head"].lr, "ia3": 1.0}
+
+    def judged(jobs):
+        jobs = list(jobs)
+        right = [0.9 - 0.05 * abs(np.log(one["lr"] / peaks[one["method"]])) for one in jobs]
+        return pd.DataFrame(jobs).assign(validation_accuracy=right)
+
+    monkeypatch.setattr(finetuning, "runs", judged)
+    found = finetuning.search(tuple(peaks))
+    tried = {m: np.sort(lr) / METHODS[m].lr for m, lr in found.groupby("method").lr.unique().items()}
+    assert tried["lora"] == pytest.approx(finetuning.FACTORS) and tried["dora"] == pytest.approx(finetuning.FACTORS)
+    assert tried["full"] == pytest.approx([1 / 81, 1 / 27, 1 / 9, *finetuning.FACTORS])  # as far as a grid goes
+    assert tried["head"] == pytest.approx([*finetuning.FACTORS, 27]) and len(tried["ia3"]) == 7
+    best = found.loc[found.groupby("method").validation_accuracy.idxmax()].set_index("method").lr
+    assert best["head"] == pytest.approx(peaks["head"])
+    assert all(found[found.method == m].lr.is_unique for m in peaks)
+
+
 def test_lora_and_its_variants_share_a_rate():
     tried = [("lora", 1e-3, 0.80), ("lora", 3e-3, 0.90), ("alpha-lora", 1e-3, 0.86), ("alpha-lora", 3e-3, 0.85),
              ("full", 1e-4, 0.90), ("full", 3e-4, 0.70)]  # fmt: skip
