@@ -43,6 +43,10 @@ class Estimate:
             raise ValueError(f"margin must be a positive number, got {margin!r}.")
         return self._beyond(margin - abs(self.mean))
 
+    def p_at_least(self, bound: float) -> float:
+        """One-sided, of a mean of `bound` or more."""
+        return self._beyond(bound - self.mean)
+
     def _beyond(self, distance: float) -> float:
         """The chance of an error of at least `distance`, on one side."""
         if self.se == 0:

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rmt_alpha import plotting
 
-from .crossed import averaged, components, crossed, holm
+from .crossed import Estimate, averaged, components, crossed, holm
 from .glue_design import (
     CELLS,
     CONTRASTS,
@@ -83,35 +83,39 @@ def accuracies(held: pd.DataFrame) -> pd.DataFrame:
 def contrasts(held: pd.DataFrame) -> pd.DataFrame:
     """One row per contrast, number of rows and task, and one for the mean of the tasks: difference, interval, p-values, verdict.
 
-    `p`: of no difference; `p_equivalent`: of one of at least the margin; both adjusted by Holm over the tasks. `seeds_needed`: for an
-    interval of ± margin, by this one's components of variance; none where the development rows alone are too few.
+    `p`: of no difference, below .05 where the interval leaves 0 out; `p_equivalent`: of one of at least the margin. `p_holm` and
+    `p_equivalent_holm`, which decide, are adjusted over all tasks of the design: one that has no result yet counts as p = 1, so that what
+    is decided stays so. `seeds_needed`: for an interval of ± margin, by this one's components of variance; none where the development
+    rows alone are too few.
     """
     found: list[dict[str, Any]] = []
     cells = {cell: tables(held, cell) for cell in CELLS}
     for (one, other), margin in CONTRASTS.items():
         for n in STEPS:
-            here = {c: t for c, t in cells.items() if c.n == n and len(t[0]) > 1}
-            differences = {c: table[one].astype(float) - table[other] for c, (_, table, _) in here.items()}
+            family = {c: t for c, t in cells.items() if c.n == n}
+            differences = {c: t[one].astype(float) - t[other] for c, (seeds, t, _) in family.items() if len(seeds) > 1}
             estimates = {c: crossed(d) for c, d in differences.items()}
-            p, p_equivalent = (
-                holm([e.p for e in estimates.values()]),
-                holm([e.p_equivalent(margin) for e in estimates.values()]),
-            )
+            unknown = [1.0] * (len(family) - len(estimates))
+            p, p_equivalent = ([e.p for e in estimates.values()], [e.p_equivalent(margin) for e in estimates.values()])
+            adjusted = zip(holm([*p, *unknown]), holm([*p_equivalent, *unknown]), strict=True)
             asked = {"method": one, "against": other, "n": n, "margin": margin}
-            for k, (c, e) in enumerate(estimates.items()):
-                low, high = e.interval()
+            for (c, e), (p_holm, p_equivalent_holm) in zip(estimates.items(), adjusted, strict=False):
                 needed = components(differences[c]).seeds_needed(margin, differences[c].shape[1])
-                row = {"task": c.task, "seeds": len(here[c][0]), "difference": e.mean, "low": low, "high": high, "se": e.se,
-                       "freedom": e.freedom, "p": p[k], "p_equivalent": p_equivalent[k], "seeds_needed": needed}  # fmt: skip
-                found.append({**asked, **row, "verdict": verdict(row, margin)})
+                row = asked | {"task": c.task, "seeds": len(family[c][0])} | _numbers(e, margin)
+                row |= {"p_holm": p_holm, "p_equivalent_holm": p_equivalent_holm, "seeds_needed": needed}
+                found.append({**row, "verdict": verdict(row, margin)})
             if len(estimates) > 1:
-                total = averaged(estimates.values())
-                low, high = total.interval()
-                row = {"task": f"mean of {len(estimates)}", "seeds": min(len(t[0]) for t in here.values()), "difference": total.mean,
-                       "low": low, "high": high, "se": total.se, "freedom": total.freedom, "p": total.p,
-                       "p_equivalent": total.p_equivalent(margin), "seeds_needed": None}  # fmt: skip
-                found.append({**asked, **row, "verdict": verdict(row, margin)})
+                row = asked | {"task": f"mean of {len(estimates)}", "seeds": min(len(t[0]) for t in family.values())}
+                row |= _numbers(averaged(estimates.values()), margin)
+                row |= {"p_holm": row["p"], "p_equivalent_holm": row["p_equivalent"], "seeds_needed": None}
+                found.append({**row, "verdict": verdict(row, margin)})
     return pd.DataFrame(found)
+
+
+def _numbers(e: Estimate, margin: float) -> dict[str, float]:
+    low, high = e.interval()
+    return {"difference": e.mean, "low": low, "high": high, "se": e.se, "freedom": e.freedom, "p": e.p,
+            "p_equivalent": e.p_equivalent(margin)}  # fmt: skip
 
 
 def verdict(row: dict[str, Any], margin: float) -> str:
@@ -119,9 +123,9 @@ def verdict(row: dict[str, Any], margin: float) -> str:
     if row["seeds"] < SEEDS:
         return f"open: {row['seeds']} of {SEEDS} seeds"
     said = []
-    if row["p"] < LEVEL:
+    if row["p_holm"] < LEVEL:
         said.append("ahead" if row["difference"] > 0 else "behind")
-    if row["p_equivalent"] < LEVEL:
+    if row["p_equivalent_holm"] < LEVEL:
         said.append(f"equal within {100 * margin:g} points")
     return ", ".join(said) or "not decided"
 
@@ -143,7 +147,8 @@ def report(held: pd.DataFrame) -> str:
     for r in contrasts(held).itertuples():
         lines.append(
             f"{r.method} − {r.against}, {r.task}, n = {r.n}: {100 * r.difference:+.2f} points [{100 * r.low:+.2f}, {100 * r.high:+.2f}], "
-            f"p = {r.p:.2g}, of inequality by {100 * r.margin:g} points {r.p_equivalent:.2g}: {r.verdict}."
+            f"p = {r.p:.2g} (Holm {r.p_holm:.2g}), of inequality by {100 * r.margin:g} points {r.p_equivalent:.2g} "
+            f"(Holm {r.p_equivalent_holm:.2g}): {r.verdict}."
         )
     return "\n".join([*lines, missing(held)])
 
