@@ -77,6 +77,11 @@ class AlphaLoraConfig(LoraConfig):
             raise ValueError(
                 f"α-LoRA cannot be combined with another LoRA variant, got {', '.join(asked)}. Leave it out."
             )
+        if self.layer_replication:
+            raise ValueError(
+                f"layer_replication cannot be combined with α-LoRA, got {self.layer_replication!r}: the replicas share one weight, and "
+                f"merging would multiply it by the α of each."
+            )
         if self.target_parameters:
             raise ValueError(
                 f"target_parameters cannot be combined with α-LoRA, got {self.target_parameters!r}: peft adapts them without α. "
@@ -97,6 +102,11 @@ class AlphaLoraConfig(LoraConfig):
             card.write_text(text + CARD.format(kind=kind), encoding="utf-8")
 
 
+@dataclasses.dataclass
+class FirstVersionConfig(AlphaLoraConfig):
+    """What the first version's files are read with; peft's loader turns its vectors α into δ, transformers' own would drop them."""
+
+
 def _variants(config: LoraConfig) -> list[str]:
     """The LoRA variants that a config asks for."""
     fields = dataclasses.fields(config)
@@ -105,4 +115,4 @@ def _variants(config: LoraConfig) -> list[str]:
 
 # With this package imported peft's loaders work.
 _config_types: dict[Any, Any] = PEFT_TYPE_TO_CONFIG_MAPPING  # its keys are of a closed enum, but compare as strings
-_config_types[SAVED_AS] = _config_types[FIRST_SAVED_AS] = AlphaLoraConfig
+_config_types[SAVED_AS], _config_types[FIRST_SAVED_AS] = AlphaLoraConfig, FirstVersionConfig

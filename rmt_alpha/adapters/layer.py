@@ -138,19 +138,20 @@ class AlphaLoraLinear(Linear):
         small = small.expand(weight.shape[1 if self.fan_in_fan_out else 0])
         held = transpose(weight, self.fan_in_fan_out)[small].clone(), None if bias is None else bias[small].clone()
         self._caches["deleted rows"] = (small, *held) if small.any() else None
-        base.weight.data = new_weight
+        base.weight.data.copy_(new_weight)  # in place, as peft does: the weight stays the tensor that it was
         if new_bias is not None:
-            base.bias.data = new_bias
+            base.bias.data.copy_(new_bias)
         self.merged_adapters = together
 
     def unmerge(self) -> None:
         """Back to W*, to rounding, as with plain LoRA."""
         if not self.merged:
             return super().unmerge()  # peft's warning
-        base = self.get_base_layer()
-        base.weight.data, bias = self._unmerged()
+        base: Any = self.get_base_layer()
+        weight, bias = self._unmerged()
+        base.weight.data.copy_(weight)
         if bias is not None:
-            base.bias.data = bias
+            base.bias.data.copy_(bias)
         self._caches.pop("deleted rows", None)
         self.merged_adapters = []
 

@@ -1,27 +1,38 @@
 """What peft's LoraModel has to do differently where an adapter has α: layers, what shares a δ, what a mixture of adapters holds.
 
 Importing this puts it in LoraModel's place in peft's registry. Two things have no other way: α on a layer that has plain LoRA already, and
-`add_weighted_adapter`, which knows A and B only and would drop α in silence. For configs without α nothing changes.
+`add_weighted_adapter`, which knows A and B only and would drop α in silence. Nor has the check before a hot swap, which would put one kind
+of α in another's place. For configs without α nothing changes.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 from peft import LoraModel, PeftType
 from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 from peft.tuners.lora.layer import Linear, LoraLayer
-from peft.utils import merge_utils
+from peft.utils import hotswap, merge_utils
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from .config import AlphaLoraConfig
+from .config import AlphaLoraConfig, FirstVersionConfig
 from .layer import AlphaLoraLinear
 
 
 class AlphaLoraModel(LoraModel):
     """peft's LoRA model, with α where a config asks for it."""
+
+    def __init__(self, model: nn.Module, peft_config: Any, *args: Any, **kwargs: Any) -> None:
+        # peft's loader hands over its configs by adapter; a config by itself comes from inject_adapter_in_model, transformers' way.
+        if isinstance(peft_config, FirstVersionConfig):
+            raise ValueError(
+                "This adapter was saved by the first version of rmt_alpha, and only peft's loader reads it: "
+                "PeftModel.from_pretrained(model, folder). Saved from there, it loads everywhere."
+            )
+        super().__init__(model, peft_config, *args, **kwargs)
 
     def _create_and_replace(  # type: ignore[override]
         self,
@@ -97,7 +108,12 @@ class AlphaLoraModel(LoraModel):
                 held = [(d.weight.data, w) for a, w in zip(adapters, weights, strict=True) if (d := layer.row_delta(a))]
                 deltas = [delta.to(mixed.device) for delta, _ in held]
                 amounts = torch.tensor([w for _, w in held], device=mixed.device)
-                mixed.data = _mixture(deltas, amounts, combination_type, density, majority_sign_method).to(mixed.dtype)
+                if held:
+                    mixed.data = _mixture(deltas, amounts, combination_type, density, majority_sign_method).to(
+                        mixed.dtype
+                    )
+                else:  # plain LoRA alone
+                    mixed.data.zero_()
 
 
 def _mixture(deltas: list[Tensor], weights: Tensor, kind: str, density: float | None, majority: Any) -> Tensor:
@@ -142,4 +158,20 @@ def _refuse(target: nn.Module, name: str) -> None:
     )
 
 
+def _same_kind(check: Any) -> Any:
+    """peft's check of two configs before a hot swap, which compares what it knows of."""
+
+    @functools.wraps(check)
+    def checked(old: Any, new: Any) -> None:
+        check(old, new)
+        if isinstance(old, AlphaLoraConfig) and isinstance(new, AlphaLoraConfig):
+            for name in ("row_scale", "scale_bias"):
+                one, other = getattr(old, name), getattr(new, name)
+                if one != other:
+                    raise ValueError(f"Configs are incompatible: for {name}, {one!r} != {other!r}")
+
+    return checked
+
+
 PEFT_TYPE_TO_TUNER_MAPPING[PeftType.LORA] = AlphaLoraModel
+hotswap.check_hotswap_configs_compatible = _same_kind(hotswap.check_hotswap_configs_compatible)

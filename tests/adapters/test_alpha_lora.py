@@ -262,6 +262,19 @@ def test_merging_keeps_no_second_weight():
     torch.testing.assert_close(layer.base_layer.weight, weight, atol=1e-6, rtol=1e-6)
 
 
+def test_merged_without_gradients_the_model_trains_on():
+    model = adapted()
+    plain, weight = logits(model), next(m for m in model.modules() if isinstance(m, AlphaLoraLinear)).base_layer.weight
+    place = weight.data_ptr()
+    with torch.inference_mode():
+        model.merge_adapter()
+        model.unmerge_adapter()
+    assert weight.data_ptr() == place and not weight.is_inference()
+    torch.testing.assert_close(logits(model), plain, atol=1e-5, rtol=1e-5)
+    model(**batch()).loss.backward()
+    assert all(p.grad.abs().max() > 0 for p in row_deltas(model).values())
+
+
 @pytest.mark.parametrize("kind", ["linear", "conv1d"])
 def test_the_layer_and_not_the_config_knows_how_a_weight_lies(kind):
     torch.manual_seed(0)
@@ -301,6 +314,24 @@ def test_weighted_adapters_keep_alpha(kind):
         torch.testing.assert_close(logits(model), exact, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["linear", "svd", "ties"])
+def test_adapters_with_alpha_here_and_plain_lora_there_are_mixed(kind):
+    model = peft.get_peft_model(tiny("roberta"), alpha_config(task_type=None, target_modules=["query"]))
+    model.add_adapter("plain", peft.LoraConfig(r=4, lora_alpha=8, target_modules=["value"]))
+    model = randomised(model).eval()
+    options = dict(density=0.5) if kind == "ties" else {}
+    model.add_weighted_adapter(["plain", "default"], [0.5, 2.0], "mixed", kind, **options)
+    for layer in (m for m in model.modules() if isinstance(m, AlphaLoraLinear)):
+        if "default" in layer.lora_row_delta and "mixed" in layer.lora_row_delta:
+            expected = 2 * layer.lora_row_delta["default"].weight
+            mixed = layer.lora_row_delta["mixed"].weight
+            assert (mixed != 0).any() and (kind == "ties" or torch.equal(mixed, expected))
+        elif "mixed" in layer.lora_row_delta:  # plain LoRA's: α = 1
+            assert not layer.lora_row_delta["mixed"].weight.any()
+    model.set_adapter("mixed")
+    assert torch.isfinite(logits(model)).all()
+
+
 def test_what_cannot_be_mixed_is_refused():
     model = three_adapters()
     model.add_adapter("layer", alpha_config(task_type=None, row_scale="layer"))
@@ -324,6 +355,25 @@ def test_plain_lora_swapped_into_the_slot_leaves_the_frozen_weight_alone(tmp_pat
     torch.testing.assert_close(logits(model), logits(plain), atol=1e-6, rtol=1e-6)
     hotswap_adapter(model, str(tmp_path / "alpha"), "default")
     torch.testing.assert_close(logits(model), logits(other), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (dict(row_scale="shared"), "row_scale"),
+        (dict(row_scale="layer"), "row_scale"),
+        (dict(scale_bias=True), "scale_bias"),
+    ],
+)
+def test_one_kind_of_alpha_is_not_swapped_into_the_slot_of_another(tmp_path, options, name):
+    from peft.utils.hotswap import hotswap_adapter
+
+    adapted(task_type=None, **options).save_pretrained(tmp_path)
+    model = adapted(task_type=None)
+    before = logits(model)
+    with pytest.raises(ValueError, match=f"Configs are incompatible: for {name}, "):
+        hotswap_adapter(model, str(tmp_path), "default")
+    assert torch.equal(logits(model), before)
 
 
 def test_weight_decay_pulls_to_plain_lora():
@@ -403,7 +453,7 @@ def test_torchaos_weight_is_trained_on_and_not_merged():
             merge()
 
 
-def test_a_broken_adapter_is_not_merged():
+def test_a_broken_adapter_is_not_merged(tmp_path):
     model = adapted()
     with torch.no_grad():
         next(iter(row_deltas(model).values()))[0] = float("nan")
@@ -412,6 +462,8 @@ def test_a_broken_adapter_is_not_merged():
     with pytest.raises(ValueError, match="NaNs detected"):
         layer.merge(safe_merge=True)
     assert torch.equal(layer.base_layer.weight, weight)
+    with pytest.raises(ValueError, match="NaNs detected"):
+        export(model, tmp_path)
 
 
 @pytest.mark.parametrize("family, sharing", [*((family, "row") for family in FAMILIES), ("roberta", "shared")])
@@ -492,6 +544,21 @@ def test_an_adapter_of_the_first_version_loads(tmp_path, sharing, options):
     model.save_pretrained(tmp_path)
     first_version(tmp_path)
     loaded = peft.PeftModel.from_pretrained(tiny("roberta"), tmp_path, **options).eval()
+    torch.testing.assert_close(logits(loaded), logits(model), atol=1e-6, rtol=1e-6)
+
+
+def test_an_adapter_of_the_first_version_is_refused_by_name_where_alpha_would_be_lost(tmp_path):
+    model = adapted(task_type=None)
+    model.save_pretrained(tmp_path)
+    first_version(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"first version of rmt_alpha, and only peft's loader reads it: PeftModel.from"
+    ):
+        tiny("roberta").load_adapter(str(tmp_path))
+    again = tmp_path / "again"
+    peft.PeftModel.from_pretrained(tiny("roberta"), tmp_path).save_pretrained(again)
+    loaded = tiny("roberta")
+    loaded.load_adapter(str(again))
     torch.testing.assert_close(logits(loaded), logits(model), atol=1e-6, rtol=1e-6)
 
 
@@ -667,6 +734,7 @@ def test_real_weights(tmp_path):
         ({"init_row_scale": float("nan")}, "init_row_scale must be a finite number, got nan"),
         ({"use_dora": True}, "cannot be combined with another LoRA variant, got use_dora"),
         ({"target_parameters": ["mlp.up_proj.weight"]}, "target_parameters cannot be combined"),
+        ({"layer_replication": [[0, 2]]}, "layer_replication cannot be combined with α-LoRA"),
         ({"lora_bias": True}, "lora_bias=True cannot be combined"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights must be one of .* got 'pissa'"),
     ],
@@ -704,6 +772,14 @@ def test_no_other_variant_in_the_same_layer():
     model = adapted()
     with pytest.raises(ValueError, match="no other LoRA variant"):
         model.add_adapter("dora", peft.LoraConfig(r=2, use_dora=True, target_modules=["query"], task_type="SEQ_CLS"))
+
+
+def test_no_alpha_on_a_layer_with_another_variant():
+    model = peft.get_peft_model(tiny("roberta"), peft.LoraConfig(r=2, use_dora=True, target_modules=["query"]))
+    with pytest.raises(
+        ValueError, match=r"query has a LoRA variant \(default\), which cannot share a layer with α-LoRA"
+    ):
+        model.add_adapter("alpha", alpha_config(task_type=None))
 
 
 def test_peft_does_not_convert_it_to_lora():
