@@ -10,11 +10,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import IterableDataset
 from transformers import TrainerCallback
 
 from .files import read_tensors, write_tensors
 from .layer import row_deltas
-from .training import OPTIMIZERS, Batch, check_rates, due
+from .training import OPTIMIZERS, Batch, check_rates, check_reached, due
 
 KEPT = "row_scale_optimizer.pt"  # beside the rest of a checkpoint
 
@@ -27,8 +28,9 @@ class AlphaCallback(TrainerCallback):
     precision in bfloat16, logging, checkpoints; those hold α's optimiser too, so that a resumed run goes on as it would have.
 
     Parameters: `held_out`, a dataset with a length; `batch_size`, rows per device, None: Trainer's; `seed`, of the order of the rows, None:
-    Trainer's; `loss`, from (model, batch), None: the model's own. Raises ValueError where Trainer trains α itself, because it was given the
-    callback after it was made or the optimiser, and for DeepSpeed, FSDP and float16.
+    Trainer's; `loss`, from (model, batch), None: the model's own; `row_scale_optimizer` "adamw" pulls α to 1 (torch's decay, .01). Raises
+    ValueError where Trainer trains α itself, because it was given the callback after it was made, the optimiser or `model_init`; where
+    training ends before α's first step; and for DeepSpeed, FSDP and float16.
     """
 
     def __init__(
@@ -61,16 +63,22 @@ class AlphaCallback(TrainerCallback):
             )
         self.deltas = [p for p in row_deltas(kwargs["model"]).values() if p.requires_grad]
         if not self.deltas:
-            raise ValueError("The model has no trainable α. Make it with get_peft_model(model, AlphaLoraConfig(…)).")
+            raise ValueError(
+                "The model has no trainable α. Make it with get_peft_model(model, AlphaLoraConfig(…)); after a training that was broken "
+                "off: for p in row_deltas(model).values(): p.requires_grad_(True)."
+            )
         for p in self.deltas:
             p.requires_grad_(False)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         known = {id(p) for group in kwargs["optimizer"].param_groups for p in group["params"]}
-        if not self.deltas or known & {id(p) for p in self.deltas}:
+        here = {id(p) for p in row_deltas(kwargs["model"]).values()}
+        if not self.deltas or known & here:
             raise ValueError(
-                "AlphaCallback must be given to Trainer as it is made, callbacks=[AlphaCallback(…)], without an optimiser of α."
+                "AlphaCallback must be given to Trainer as it is made, callbacks=[AlphaCallback(…)], with a model and not model_init, and "
+                "without an optimiser of α."
             )
+        check_reached(state.max_steps, self.every, None)
         self.optimizer = OPTIMIZERS[self.row_scale_optimizer](self.deltas, lr=self.row_scale_lr)
         if state.global_step:
             given = args.resume_from_checkpoint
@@ -87,6 +95,11 @@ class AlphaCallback(TrainerCallback):
         if (k := due(state.global_step, None, self.every)) is not None:
             self._descend(kwargs["model"], self._batch(k, args, kwargs["train_dataloader"]))
 
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Trainable again, for whoever trains next."""
+        for p in self.deltas:
+            p.requires_grad_(True)
+
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero and self.optimizer is not None:
             write_tensors(_checkpoint(args, state) / KEPT, self.optimizer.state_dict())
@@ -99,7 +112,8 @@ class AlphaCallback(TrainerCallback):
         orders = {int(p): np.random.default_rng([seed, int(p)]).permutation(n) for p in np.unique(places // n)}
         rows = [self.held_out[int(orders[int(i // n)][i % n])] for i in places]
         seen = train_dataloader.dataset  # Trainer has dropped the columns that the model does not take
-        if isinstance(rows[0], dict) and hasattr(seen, "__getitem__") and isinstance(seen[0], dict):
+        indexed = hasattr(seen, "__getitem__") and not isinstance(seen, IterableDataset)
+        if isinstance(rows[0], dict) and indexed and isinstance(seen[0], dict):
             rows = [{name: row[name] for name in seen[0] if name in row} for row in rows]
         batch = train_dataloader.collate_fn(rows)
         return {name: value.to(args.device) if hasattr(value, "to") else value for name, value in batch.items()}

@@ -41,8 +41,9 @@ class TwoOptimizers:
     go on with the same data. A batch is a mapping of keyword arguments for the model; `loss` takes (model, batch), default: the model's
     own `loss`. Each step asks gradients of its own parameters only: between α steps α costs no memory. (In DistributedDataParallel, which
     takes the model as it is, with its default flags, every step asks all.)
-    α moves after the steps first, first + every, …; `first` None: `every`. `row_scale_optimizer`: "adam", "adamw" or "sgd"; `beta2` is
-    that of both optimisers. (The authors' code: first 1, beta2 .99, weight_decay .01.)
+    α moves after the steps first, first + every, …; `first` None: `every`; it must be one of the n_steps. `row_scale_optimizer`: "adam",
+    "adamw" (which pulls α to 1: torch's decay, .01; `weight_decay` is A's and B's) or "sgd"; `beta2` is that of both optimisers. (The
+    authors' code: first 1, beta2 .99, weight_decay .01.)
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class TwoOptimizers:
             raise ValueError(
                 "The model has no trainable α. Make it with get_peft_model(model, AlphaLoraConfig(…)), or load it with is_trainable=True."
             )
+        check_reached(n_steps, every, first)
         self.loss = loss or (lambda model, batch: model(**batch).loss)
         betas = (0.9, beta2)
         self.optimizer = torch.optim.AdamW(self.others, lr=lr, betas=betas, weight_decay=weight_decay)
@@ -181,6 +183,15 @@ def due(step: int, first: int | None, every: int) -> int | None:
     """The number, 0, 1, …, of the step on held-out rows that comes after so many steps: after first, first + every, …; None: none does."""
     k, left = divmod(step - (first or every), every)
     return k if k >= 0 and not left else None
+
+
+def check_reached(n_steps: int, every: int, first: int | None) -> None:
+    """ValueError where training ends before the first step on held-out rows."""
+    name, at = ("every", every) if first in (None, every) else ("first", first)
+    if at > n_steps:
+        raise ValueError(
+            f"{name} must be at most the number of steps, {n_steps}, got {at}: the rows held out would train nothing."
+        )
 
 
 def check_rates(counts: dict[str, Any], rates: dict[str, Any], optimizer: str) -> None:

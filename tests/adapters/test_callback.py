@@ -167,6 +167,81 @@ def test_what_would_train_alpha_twice_is_refused(tmp_path):
         trainer(tmp_path, tiny("roberta"))
 
 
+def test_a_model_made_by_trainer_is_refused(tmp_path):
+    """It makes another one when training begins, whose α it would train itself."""
+    run = InOrder(
+        None,
+        arguments(tmp_path),
+        model_init=lambda: model(),
+        train_dataset=rows(ROWS, 1),
+        callbacks=[AlphaCallback(rows(4, 0))],
+    )
+    with pytest.raises(ValueError, match="with a model and not model_init"):
+        run.train()
+
+
+def test_training_that_ends_before_alpha_moves_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=f"every must be at most the number of steps, {STEPS}, got {STEPS + 1}"):
+        trainer(tmp_path, callback=AlphaCallback(rows(10, 2), every=STEPS + 1)).train()
+    last = trainer(tmp_path, callback=AlphaCallback(rows(10, 2), every=STEPS))
+    last.train()
+    assert max(d.abs().max() for d in row_deltas(last.model).values()) > 0
+
+
+def test_another_training_of_the_same_model(tmp_path):
+    run = trainer(tmp_path, save_strategy="no")
+    run.train()
+    assert all(d.requires_grad for d in row_deltas(run.model).values())
+    first = values(run.model)
+    run.train()  # the same trainer
+    second = values(run.model)
+    trainer(tmp_path, run.model, save_strategy="no").train()  # and another one
+    for one, other in ((first, second), (second, values(run.model))):
+        assert all(not torch.equal(one[name], other[name]) for name in one if "row_delta" in name)
+
+
+def test_seed_batch_size_and_columns_of_alphas_rows(tmp_path):
+    """Each row once in a pass; the columns are those that Trainer has left in its own rows."""
+    seen = []
+
+    def loss(made, batch):
+        seen.append(batch)
+        return made(**batch).loss
+
+    class Narrow(InOrder):
+        def get_train_dataloader(self):
+            left = [{k: v for k, v in row.items() if k != "idx"} for row in rows(ROWS, seed=1)]
+            return torch.utils.data.DataLoader(left, 4, collate_fn=transformers.default_data_collator)
+
+    held = rows(6, seed=2)
+
+    def ids(seed, size, kind=InOrder):
+        del seen[:]
+        callback = AlphaCallback(held, every=1, seed=seed, batch_size=size, loss=loss)
+        options = dict(save_strategy="no", gradient_accumulation_steps=1, max_steps=6 // size)
+        kind(model(), arguments(tmp_path, **options), train_dataset=rows(ROWS, 1), callbacks=[callback]).train()
+        assert all(set(batch) == {"input_ids", "labels"} and len(batch["labels"]) == size for batch in seen)
+        return torch.cat([batch["input_ids"] for batch in seen])
+
+    one = ids(5, 2)
+    assert sorted(map(tuple, one.tolist())) == sorted(tuple(row["input_ids"].tolist()) for row in held)
+    assert torch.equal(one, ids(5, 3, Narrow)) and not torch.equal(one, ids(6, 2))
+
+
+def test_rows_that_come_one_after_the_other(tmp_path):
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter([{k: v for k, v in row.items() if k != "idx"} for row in rows(ROWS, seed=1)])
+
+    held = [{k: v for k, v in row.items() if k != "idx"} for row in rows(10, seed=2)]
+    options = dict(save_strategy="no", gradient_accumulation_steps=1)
+    run = transformers.Trainer(
+        model(), arguments(tmp_path, **options), train_dataset=Stream(), callbacks=[AlphaCallback(held, every=2)]
+    )
+    run.train()
+    assert max(d.abs().max() for d in row_deltas(run.model).values()) > 0
+
+
 def test_param_groups_for_joint_training(tmp_path):
     made = model()
     groups = param_groups(made, lr=1e-3, row_scale_lr=0.05, weight_decay=0.1)

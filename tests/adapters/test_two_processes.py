@@ -24,7 +24,7 @@ def trained(folder, world, kind):
 @pytest.mark.skipif(
     not torch.distributed.is_available() or not torch.distributed.is_gloo_available(), reason="needs torch's gloo"
 )
-@pytest.mark.parametrize("kind", ["two optimizers", "shared", "joint"])
+@pytest.mark.parametrize("kind", ["two optimizers", "shared", "joint", "callback"])
 def test_distributed_data_parallel_with_default_flags(tmp_path, kind):
     one, two = trained(tmp_path, 1, kind), trained(tmp_path, 2, kind)
     assert any("row_delta" in name and value.abs().max() > 0.05 for name, value in one.items())
