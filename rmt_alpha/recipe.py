@@ -68,19 +68,21 @@ class Recipe:
     scale_bias: bool | None = None
     """Multiply the bias by α too. None: no; yes in the published protocol."""
     every: int = 10
-    """T: steps between two steps on α."""
+    """T: steps between two steps on α; at most `steps`."""
     first: int | None = None
     """The step after which α moves for the first time. None: T; published: 1."""
     row_scale_lr: float = 5e-3
     """Learning rate of α."""
     row_scale_optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    """Optimiser of α."""
+    """Optimiser of α. "adamw" has a decay of .01 towards α = 1, torch's; the others have none."""
     held_out: float = 0.2
     """Share of the remaining training rows that α is trained on, and nothing else."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of matrix products; weights are kept in float32. bfloat16 is faster on processors that have it in hardware."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.target_modules, str):
+            object.__setattr__(self, "target_modules", (self.target_modules,))
         for name in ("n_train", "steps", "evaluations", "rank", "every"):
             _whole(self, name)
         for name in ("n_dev", "patience", "batch_size", "max_length", "first"):
@@ -104,7 +106,9 @@ class Recipe:
                 f"init_row_scale must be a finite number, got {self.init_row_scale!r}. The paper starts at 1."
             )
         if self.evaluations > self.steps:
-            raise ValueError(f"evaluations must be at most steps = {self.steps}, got {self.evaluations}.")
+            raise ValueError(
+                f"evaluations must be at most steps = {self.steps}, got {self.evaluations}. Say evaluations={self.steps} or fewer."
+            )
         for name, known in (
             ("row_scale", SHARINGS),
             ("row_scale_optimizer", OPTIMIZERS),

@@ -36,6 +36,7 @@ from .models import DEFAULT_MODEL, load_model
 from .padding import without_padding
 from .state import State, restore, trainable
 from .tasks import Examples, Task, load_task
+from .training import check_reached
 
 PROTOCOLS = ("honest", "published")
 Protocol = Literal["honest", "published"]
@@ -139,6 +140,8 @@ class _Run:
                 "precision='bfloat16' is emulated on this processor and more than ten times slower than 'float32'.",
                 stacklevel=3,
             )
+        if METHODS[method].held_out != "nothing":
+            check_reached(self.recipe.steps, self.recipe.every, self.recipe.first)
         mismatched = protocol == "published" and task == "mnli"
         self.task = task if isinstance(task, Task) else _loaded(task, mismatched, os.environ.get(VARIABLE))
         self.train_rows, self.validation_rows, self.held_out_rows = self._split()
@@ -159,9 +162,10 @@ class _Run:
         sets_apart = METHODS[self.method].held_out != "nothing"
         n_held = round(self.recipe.held_out * len(rows)) if sets_apart else 0
         if len(rows) - n_held < 1 or (sets_apart and n_held < 1) or (not published and n_validation < 1):
+            held_out = f", held_out={self.recipe.held_out}" if sets_apart else ""
             raise ValueError(
-                f"n_train must leave a row at least for training, for validation and for α, got n_train={n} with shares "
-                f"validation={self.recipe.validation}, held_out={self.recipe.held_out}. Take more rows."
+                f"n_train must leave a row at least for training{', for α' if sets_apart else ''} and for validation, got n_train={n} with "
+                f"validation={self.recipe.validation}{held_out}. Take more rows."
             )
         trained = rows if published else rows[n_held:]
         return self.task.train[trained], self.task.train[validation], self.task.train[rows[:n_held]]
@@ -174,7 +178,7 @@ class _Run:
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
         """All that decides the numbers; the model by what its files hold, wherever they lie."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(repr(self.task.labels).encode("utf-8", "surrogatepass"))
         for part in (self.train_rows, self.validation_rows, self.held_out_rows, self.dev):
             digest.update(repr((part.texts, part.labels.tolist())).encode("utf-8", "surrogatepass"))
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class MeanPooled(PreTrainedModel):
 
 
 def load_model(
-    name: str | Path, labels: tuple[str, ...], fast_half: bool = False, pooling: str = "own"
+    name: str | Path, labels: Sequence[str], fast_half: bool = False, pooling: str = "own"
 ) -> tuple[Any, Any]:
     """(model, tokenizer): the encoder or decoder `name` with a head for `labels`; the head is kept if the model has one for them.
 
@@ -78,13 +78,13 @@ def load_model(
     return model, tokenizer
 
 
-def _check_head(name: str, config: Any, labels: tuple[str, ...]) -> None:
+def _check_head(name: str, config: Any, labels: Sequence[str]) -> None:
     """A head already trained is for certain labels; a body alone takes any."""
     if not any("SequenceClassification" in kind or kind == "MeanPooled" for kind in config.architectures or ()):
         return
     held = tuple(config.id2label[k] for k in sorted(config.id2label))
     anonymous = all(label == f"LABEL_{k}" for k, label in enumerate(held))
-    if len(held) != len(labels) or (held != labels and not anonymous):
+    if len(held) != len(labels) or (held != tuple(labels) and not anonymous):
         raise ValueError(
             f"The head of model {name!r} is for other labels than the task's: it has {', '.join(held)}, the task {', '.join(labels)}. "
             f"Take a model without a head, or a task with its labels in its order."

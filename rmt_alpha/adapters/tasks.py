@@ -19,6 +19,9 @@ class Examples:
     texts: list[tuple[str, ...]]
     labels: np.ndarray
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", np.asarray(self.labels))
+
     def __len__(self) -> int:
         return len(self.texts)
 
@@ -28,7 +31,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Task:
-    """A task of one's own: Task("mine", ("no", "yes"), train=Examples(texts, labels), dev=Examples(…))."""
+    """A task of one's own: Task("mine", ("no", "yes"), train=Examples(texts, labels), dev=Examples(…)); `labels` names the classes."""
 
     name: str
     labels: tuple[str, ...]
@@ -36,10 +39,11 @@ class Task:
     dev: Examples
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(map(str, self.labels)))
         shapes = set()
         for split in ("train", "dev"):
             examples = getattr(self, split)
-            labels = np.asarray(examples.labels)
+            labels = examples.labels
             if len(labels) != len(examples.texts) or not len(labels):
                 raise ValueError(
                     f"{split} of task {self.name!r} must hold as many labels as texts, and one at least, got {len(labels)} "

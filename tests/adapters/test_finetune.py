@@ -84,7 +84,9 @@ def test_every_method_learns_the_words(bert, method):
 
 
 def test_what_each_method_trains(bert):
-    counts = {method: run(bert, method, steps=1, evaluations=1).record["trainable_parameters"] for method in METHODS}
+    counts = {
+        method: run(bert, method, steps=1, every=1, evaluations=1).record["trainable_parameters"] for method in METHODS
+    }
     head, rows = 2 * 32 + 2, 2 * 2 * 32  # two layers, query and value
     low_rank = 2 * 2 * 4 * (32 + 32)
     assert counts["head"] == head
@@ -111,7 +113,7 @@ def test_alpha_moves_only_where_it_is_learned(bert):
 
 def test_the_extra_batches_are_those_of_alpha(bert):
     """The control differs from plain LoRA by the rows set aside and by the further steps on them."""
-    settings = {"lora": dict(every=10), "lora-extra": dict(every=10), "never": dict(method="lora-extra", every=40)}
+    settings = {"lora": dict(every=10), "lora-extra": dict(every=10), "never": dict(method="lora-extra", every=20)}
     looks = {
         name: run(bert, **{"method": name, "evaluations": 2} | s).record["curve"][0] for name, s in settings.items()
     }
@@ -172,6 +174,26 @@ def test_the_published_protocol_trains_with_the_authors_numbers(bert):
         bert, batch_size=8, weight_decay=0.0, beta2=0.5, lora_alpha=3.0, first=4, a_std=0.1, scale_bias=False
     )[0].recipe
     assert (own.batch_size, own.weight_decay, own.beta2, own.lora_alpha, own.first, own.a_std) == (8, 0, 0.5, 3, 4, 0.1)
+
+
+@pytest.mark.parametrize(("method", "decays"), [("lora", [0.01]), ("alpha-joint", [0.01, 0]), ("lora-extra", [0.01])])
+def test_the_published_protocols_other_methods_have_the_same_numbers(bert, method, decays):
+    made, model = published(bert, method=method, every=7)
+    optimiser = trainer(model, method, made.recipe, made._loss)
+    groups = optimiser.optimizer.param_groups
+    assert [(g["betas"], g["weight_decay"]) for g in groups] == [((0.9, 0.99), decay) for decay in decays]
+    assert (optimiser.first, optimiser.every) == (1, 7 if method == "lora-extra" else None)
+
+
+def test_rows_train_choose_or_train_alpha_and_the_development_rows_are_the_same_for_every_seed(bert):
+    texts = Examples([(f"good {i}",) for i in range(200)], np.arange(200) % 2)
+    task = Task("numbered", ("bad", "good"), texts, texts)
+    one, other = (run_of(bert, task, "alpha-lora", seed=s, n_train=100, n_dev=30) for s in (0, 1))
+    parts = [set(part.texts) for part in (one.train_rows, one.validation_rows, one.held_out_rows)]
+    assert [len(part) for part in parts] == [64, 20, 16] and len(set.union(*parts)) == 100
+    assert one.dev.texts == other.dev.texts and len(one.dev) == 30 and one.train_rows.texts != other.train_rows.texts
+    plain = run_of(bert, task, "lora", seed=0, n_train=100)
+    assert set(plain.train_rows.texts) == parts[0] | parts[2] and set(plain.validation_rows.texts) == parts[1]
 
 
 def test_the_published_protocol_feeds_the_authors_batches(bert, monkeypatch):
@@ -312,7 +334,7 @@ def test_emulated_bfloat16_is_told(bert, monkeypatch, fast):
     monkeypatch.setattr(sys.modules["rmt_alpha.adapters.finetune"], "fast_bfloat16", lambda: fast)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        run(bert, precision="bfloat16", steps=1, evaluations=1)
+        run(bert, precision="bfloat16", steps=1, every=1, evaluations=1)
     assert any("emulated on this processor" in str(w.message) for w in told) != fast
 
 
@@ -395,6 +417,15 @@ def test_another_runs_folder_is_refused(bert, tmp_path, left):
         ValueError, match=f"folder holds another run: .*{left} has seed=0, this one seed=1.*another folder"
     ):
         run(bert, folder=tmp_path, seed=1)
+
+
+@pytest.mark.parametrize("left", ["result.json", "checkpoint.pt"])
+def test_the_same_rows_with_more_labels_are_another_run(bert, tmp_path, left):
+    run(bert, folder=tmp_path)
+    for name in {"result.json", "checkpoint.pt"} - {left}:
+        (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match=f"folder holds another run: .*{left} has data="):
+        run(bert, task=world.task(("bad", "good", "neither")), folder=tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["checkpoint.pt", "result.json", "both"])
@@ -502,7 +533,18 @@ def test_a_record_that_cannot_be_written_is_told(bert, tmp_path, monkeypatch):
         (dict(protocol="loose"), "protocol must be one of 'honest', 'published', got 'loose'"),
         (dict(seed=-1), "seed must be a whole number of at least 0, got -1"),
         (dict(n_train=201), "n_train must be at most 200, the training rows of 'words', got 201"),
-        (dict(n_train=2), "n_train must leave a row at least for training, for validation and for α, got n_train=2"),
+        (
+            dict(n_train=2),
+            "n_train must leave a row at least for training, for α and for validation, got n_train=2 .*held_out=0.2",
+        ),
+        (
+            dict(n_train=1, method="lora"),
+            r"at least for training and for validation, got n_train=1 with validation=0.2\. Take",
+        ),
+        (dict(every=21), "every must be at most the number of steps, 20, got 21"),
+        (dict(every=21, method="lora-extra"), "every must be at most the number of steps, 20, got 21"),
+        (dict(first=30), "first must be at most the number of steps, 20, got 30"),
+        (dict(target_modules="qkv"), "target_modules must name layers of the model, got qkv; there is no qkv"),
         (
             dict(target_modules=("query", "qkv")),
             r"target_modules must name layers of the model, got qkv, query; there is no qkv\. Linear layers.*query, value",
@@ -538,9 +580,9 @@ def test_long_texts_end_where_the_models_positions_do(tmp_path, family, position
     """Its tokenizer knows no limit; RoBERTa's positions begin after the padding's number."""
     model = world.save_model(tmp_path / "model", family)
     long, cut = ("good film " * 40, "good film " * 25)
-    done = run(model, task=task_of(*[long] * (1 + pair)), steps=2, evaluations=1, max_length=512)
+    done = run(model, task=task_of(*[long] * (1 + pair)), steps=2, every=2, evaluations=1, max_length=512)
     assert done.tokenizer.model_max_length == positions
-    again = run(model, task=task_of(*[cut] * (1 + pair)), steps=2, evaluations=1, max_length=512)
+    again = run(model, task=task_of(*[cut] * (1 + pair)), steps=2, every=2, evaluations=1, max_length=512)
     assert done.record["dev_loss"] == again.record["dev_loss"]
 
 
@@ -554,7 +596,10 @@ def test_long_texts_end_where_the_models_positions_do(tmp_path, family, position
 def test_a_length_without_room_for_words(bert, texts, length, message):
     with pytest.raises(ValueError, match=message):
         run(bert, task=task_of(*texts), max_length=length)
-    assert run(bert, task=task_of(*texts), max_length=length + 1, steps=1, evaluations=1).record["steps_done"] == 1
+    assert (
+        run(bert, task=task_of(*texts), max_length=length + 1, steps=1, every=1, evaluations=1).record["steps_done"]
+        == 1
+    )
 
 
 def test_texts_of_a_task_are_checked():
@@ -586,7 +631,7 @@ def test_another_models_tokenizer_is_told(tmp_path):
     model = world.save_model(tmp_path)
     sizes = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
     BertModel(BertConfig(vocab_size=15, **sizes)).save_pretrained(model)
-    run(model, task=task_of("good dull"), steps=1, evaluations=1)
+    run(model, task=task_of("good dull"), steps=1, every=1, evaluations=1)
     with pytest.raises(
         ValueError, match=r"tokenizer must be the model's own: .* number 21 in 'good and', the model 15 tok"
     ):
@@ -636,6 +681,19 @@ def test_labels_of_a_task_are_checked():
         dataclasses.replace(plain, train=dataclasses.replace(plain.train, labels=np.arange(200) % 3))
 
 
+def test_labels_may_be_lists_and_their_names_numbers(bert, tmp_path):
+    texts = world.task().train
+    task = Task("numbers", [1, 2], Examples(texts.texts, texts.labels.tolist()), world.task().dev)
+    assert task.labels == ("1", "2")
+    made = run(bert, task=task)
+    made.model.merge_and_unload().save_pretrained(tmp_path)
+    made.tokenizer.save_pretrained(tmp_path)
+    model, _ = load_model(tmp_path, ["1", "2"])
+    assert model.config.id2label == {0: "1", 1: "2"}
+    with pytest.raises(ValueError, match="one for each of 1, 2, got"):
+        Task("numbers", [1, 2], Examples(texts.texts, [2] * 200), world.task().dev)
+
+
 def test_missing_data(bert, monkeypatch, tmp_path):
     monkeypatch.setenv(files.VARIABLE, str(tmp_path))
     monkeypatch.setattr(files, "_fetch", unreachable)
@@ -663,7 +721,17 @@ def glue():
 
 def sweep_jobs(bert):
     return [
-        dict(model=str(bert), task="sst2", method=method, n_train=40, n_dev=20, steps=4, evaluations=2, max_length=16)
+        dict(
+            model=str(bert),
+            task="sst2",
+            method=method,
+            n_train=40,
+            n_dev=20,
+            steps=4,
+            every=2,
+            evaluations=2,
+            max_length=16,
+        )
         for method in ("lora", "alpha-lora")
     ]
 
