@@ -17,7 +17,7 @@ from .glue_records import FOLDER, keep, read
 
 
 def sweep(folder: Path, hours: float, workers: int) -> int:
-    """Run what is pending, a round or a block at a time, until all is done or the time is over; how many runs were kept.
+    """Run what is pending, two runs a worker at a time, until all is done or the time is over; how many runs were kept.
 
     Killed, what was finished lies in the store of runs or in `folder`, and the next call goes on from there.
     """
@@ -26,7 +26,8 @@ def sweep(folder: Path, hours: float, workers: int) -> int:
         cell, jobs = step
         jobs.sort(
             key=lambda one: -work(cell.name, one["method"], "n_dev" not in one)
-        )  # the longest first, so that no core waits
+        )  # the longest together: no core waits
+        jobs = jobs[: 2 * workers]
         labels = load_task(cell.task).dev.labels
         for asked, record in zip(
             jobs, finetune_sweep([one | {"precision": PRECISION} for one in jobs], store(), workers), strict=True
