@@ -92,7 +92,11 @@ def search(
 
 
 def _searched(
-    methods: Sequence[str], tasks: Sequence[str], seeds: Sequence[int], factors: Sequence[float], changes: dict[str, Any]
+    methods: Sequence[str],
+    tasks: Sequence[str],
+    seeds: Sequence[int],
+    factors: Sequence[float],
+    changes: dict[str, Any],
 ) -> pd.DataFrame:
     jobs = [
         job(task, method, seed, SEARCH, lr=METHODS[method].lr * factor, **changes)

@@ -83,7 +83,9 @@ def final(differences, se=0.002, seeds=SEEDS):
     """What glue_comparison would say of so many cells."""
     rows = [dict(method="alpha-lora", against=against, task=cell.task, n=cell.n, difference=d, se=se, freedom=30.0, seeds=seeds,
                  verdict="said") for against in ("full", "lora") for cell, d in zip(CELLS, differences, strict=False)]  # fmt: skip
-    mean = dict(method="alpha-lora", against="full", task="mean of 4", n=500, difference=-1.0, se=1e-6, freedom=9.0, seeds=15)
+    mean = dict(
+        method="alpha-lora", against="full", task="mean of 4", n=500, difference=-1.0, se=1e-6, freedom=9.0, seeds=15
+    )
     return pd.DataFrame([*rows, mean | {"verdict": "said"}])
 
 

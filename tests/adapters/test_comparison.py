@@ -266,6 +266,23 @@ def test_the_authors_layers_agree():
     assert found.rank_correlation["sd"] == pytest.approx(0.8357, abs=1e-4) and found.p["sd"] < 0.001
 
 
+def test_rows_of_tasks_that_have_nothing_in_common_do_not_correlate(world, monkeypatch):
+    def apart(jobs):
+        records = planted(jobs)
+        draws = np.random.default_rng(0)
+        records["row_scales"] = [
+            {name: list(draws.normal(size=50)) for name in scales} for scales in records.row_scales
+        ]
+        return records
+
+    monkeypatch.setattr(alpha_statistics, "runs", apart)
+    monkeypatch.setattr(alpha_statistics, "PERMUTATIONS", 99)
+    world(alpha_statistics)
+    found = pd.read_csv(world.out / "alpha_statistics_correlation.csv")
+    ours = found[found.model == "MiniLM"].rank_correlation
+    assert len(ours) == 15 and ours.abs().max() < 0.25 and ours.abs().min() > 0
+
+
 def test_one_adapter_for_several_tasks(world):
     """Planted: α-LoRA is right in 2, 2 and 1 of two rows of each task, LoRA in 2, 0 (2 and 4 for 2 and 3) and 1."""
     told = " ".join(world(several_tasks).remarks)
