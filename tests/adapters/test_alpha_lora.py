@@ -316,7 +316,9 @@ def test_weighted_adapters_keep_alpha(kind):
 
 @pytest.mark.parametrize("kind", ["linear", "svd", "ties"])
 def test_adapters_with_alpha_here_and_plain_lora_there_are_mixed(kind):
-    model = peft.get_peft_model(tiny("roberta"), alpha_config(task_type=None, target_modules=["query"]))
+    model = peft.get_peft_model(
+        tiny("roberta"), alpha_config(task_type=None, target_modules=["query"], init_row_scale=0.8)
+    )
     model.add_adapter("plain", peft.LoraConfig(r=4, lora_alpha=8, target_modules=["value"]))
     model = randomised(model).eval()
     options = dict(density=0.5) if kind == "ties" else {}
