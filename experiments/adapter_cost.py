@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,12 @@ from rmt_alpha import plotting
 from rmt_alpha.adapters import METHODS, Recipe, load_model
 from rmt_alpha.adapters.measure import PeakMemory
 from rmt_alpha.adapters.methods import trainer
+from rmt_alpha.simulation.pool import executor
 
 from .finetuning import MODEL
 from .lab import Lab
 
 BATCH, LENGTH, EVERY = 16, 32, 10  # texts, tokens, T as published
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def run(lab: Lab) -> None:
@@ -35,8 +35,7 @@ def run(lab: Lab) -> None:
                      "low": np.quantile(ratio, 0.1), "high": np.quantile(ratio, 0.9),
                      "step_ratio": np.divide(*np.median(seconds, axis=(0, 1)))})  # fmt: skip
     table = pd.DataFrame(rows)
-    with SPAWN.Pool(1, maxtasksperchild=1) as pool:  # a process for each: memory once freed is not given back
-        used = dict(zip(METHODS, pool.map(memory, METHODS, chunksize=1), strict=True))
+    used = peaks(METHODS)
     table["peak_memory_mb"] = table.method.map(lambda m: used[m][0])
     table["trainable_parameters"] = table.method.map(lambda m: used[m][1])
     table["memory_ratio"] = table.peak_memory_mb / used["lora"][0]
@@ -79,6 +78,15 @@ def timed(method: str, rounds: int) -> np.ndarray:
                 steps.step(batch, lambda j, batch=batch: batch)
                 seconds[r, i, k] = time.perf_counter() - start
     return seconds
+
+
+def peaks(methods: Iterable[str]) -> dict[str, tuple[float, int]]:
+    """`memory` of each, in a process of its own: memory once freed is not given back."""
+    found = {}
+    for method in methods:
+        with executor(1) as fresh:
+            found[method] = fresh.submit(memory, method).result()
+    return found
 
 
 def memory(method: str) -> tuple[float, int]:

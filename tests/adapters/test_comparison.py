@@ -12,7 +12,10 @@ pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 pytest.importorskip("peft", reason=REASON)
 
+from adapters_models import minilm_folder  # noqa: E402
+
 from experiments import (  # noqa: E402
+    adapter_cost,
     alpha_sensitivity,
     alpha_statistics,
     domain_transfer_lm,
@@ -29,6 +32,7 @@ from experiments import (  # noqa: E402
 from experiments.lab import Lab  # noqa: E402
 from rmt_alpha import plotting  # noqa: E402
 from rmt_alpha.adapters import METHODS, Examples, Recipe, Task  # noqa: E402
+from rmt_alpha.simulation import pool  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -169,6 +173,33 @@ def test_the_others_draw(world, module):
     lab = world(module)
     assert {name.rpartition(".")[2] for name in lab.files} == {"csv", "pdf", "png"} and lab.remarks
     assert all((world.out / name).stat().st_size > 0 for name in lab.files)
+
+
+def test_memory_is_measured_in_processes_of_a_worker():
+    minilm_folder()
+    with pool.executor(1) as processes:  # where `python -m experiments` runs it
+        found = processes.submit(adapter_cost.peaks, ("lora", "full")).result(timeout=300)
+    assert found["full"][0] > 1.1 * found["lora"][0] and found["full"][1] > 100 * found["lora"][1]
+
+
+def test_costs_are_ratios_to_lora_in_turns(tmp_path, monkeypatch):
+    def timed(method, rounds):  # twice LoRA's step, and α-LoRA's own step in ten four times
+        seconds = np.ones((rounds, 10, 2))
+        seconds[..., 0] = 1 if method == "lora" else 2
+        seconds[:, -1, 0] *= 4 if method == "alpha-lora" else 1
+        return seconds * np.linspace(1, 3, rounds)[:, None, None]  # the machine's mood
+
+    monkeypatch.setattr(adapter_cost, "timed", timed)
+    monkeypatch.setattr(
+        adapter_cost, "peaks", lambda methods: {m: (300.0 if m == "lora" else 450.0, 7) for m in methods}
+    )
+    lab = Lab("adapter_cost", tmp_path, trials=3, seed=0)
+    adapter_cost.run(lab)
+    table = pd.read_csv(tmp_path / "adapter_cost.csv").set_index("method")
+    assert table.time_ratio[["lora", "full", "alpha-lora"]].tolist() == pytest.approx([1, 2, 2.6])
+    assert table.step_ratio["alpha-lora"] == pytest.approx(2) and table.memory_ratio["full"] == pytest.approx(1.5)
+    assert (table.low <= table.time_ratio).all() and (table.time_ratio <= table.high).all()
+    assert (tmp_path / "adapter_cost.png").stat().st_size and "full 2.00, 1.50" in lab.remarks[0]
 
 
 def test_domains_pair_what_was_planted(world, monkeypatch):
