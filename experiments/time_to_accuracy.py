@@ -14,7 +14,7 @@ from .lab import Lab
 
 TASK = "sst2"
 LOOKS: dict[str, Any] = {**LARGE, "evaluations": 15, "n_dev": 1}  # on the validation rows
-# The search's rate for full fine-tuning is the smallest that it tried, and begins slowly: so the faster of two stands for it.
+# At the rate that ends best full fine-tuning begins slowly: so the faster of two stands for it.
 COMPARED = {"full": ("full", 1), "full, 3 × rate": ("full", 3), "lora": ("lora", 1), "alpha-lora": ("alpha-lora", 1)}
 BELOW = 0.02  # the plateau: on it noise decides who is there first
 RESAMPLED = 999
