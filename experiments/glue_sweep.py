@@ -12,12 +12,12 @@ from rmt_alpha.adapters.measure import processor
 
 from .finetuning import PRECISION, store
 from .glue_comparison import report, work
-from .glue_design import pending
+from .glue_design import METHODS, pending
 from .glue_records import FOLDER, keep, read
 
 
 def sweep(folder: Path, hours: float, workers: int) -> int:
-    """Run what is pending, two runs a worker at a time, until all is done or the time is over; how many runs were kept.
+    """Run what is pending, a block or two runs a worker at a time, until all is done or the time is over; how many runs were kept.
 
     Killed, what was finished lies in the store of runs or in `folder`, and the next call goes on from there.
     """
@@ -27,7 +27,7 @@ def sweep(folder: Path, hours: float, workers: int) -> int:
         jobs.sort(
             key=lambda one: -work(cell.name, one["method"], "n_dev" not in one)
         )  # the longest together: no core waits
-        jobs = jobs[: 2 * workers]
+        jobs = jobs[: max(len(METHODS), 2 * workers)]
         labels = load_task(cell.task).dev.labels
         for asked, record in zip(
             jobs, finetune_sweep([one | {"precision": PRECISION} for one in jobs], store(), workers), strict=True

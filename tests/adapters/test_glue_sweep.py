@@ -38,7 +38,7 @@ def small(monkeypatch, tmp_path):
     asked = []
 
     def in_turn(jobs, store, workers):
-        assert workers == 2 and len(jobs) <= 4  # the clock is looked at between
+        assert workers == 2 and len(jobs) <= 6  # a block: the clock is looked at between
         records = []
         for job in jobs:
             if len(asked) == small_.stop_after:
