@@ -14,9 +14,9 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 try:
     import fcntl
@@ -37,10 +37,46 @@ class DamagedFileError(ValueError):
 
 def write_whole(path: str | os.PathLike, content: bytes) -> None:
     """Write or replace a file; the OSError of a full, read-only or missing disk names `path`."""
-    path = Path(path)
+    _place(Path(path), lambda file: file.write(content))
+
+
+def write_sealed(path: str | os.PathLike, write: Callable[[Any], Any]) -> None:
+    """`write_whole` for what `write` writes into the file that it is given, sealed; it is never in memory as a whole."""
+
+    def sealed(file: BinaryIO) -> None:
+        hashing = _Hashing(file)
+        try:
+            write(hashing)
+        except Exception:
+            if hashing.error is None:
+                raise
+            raise hashing.error from None  # torch.save has another error for a full disk
+        file.write(hashing.digest())
+
+    _place(Path(path), sealed)
+
+
+class _Hashing:
+    """A file that passes on what is written, and knows its SHA-256."""
+
+    def __init__(self, file: BinaryIO):
+        self.flush, self._file, self._hash = file.flush, file, hashlib.sha256()
+        self.digest = self._hash.digest
+        self.error: OSError | None = None
+
+    def write(self, part: Any) -> int:
+        self._hash.update(part)
+        try:
+            return self._file.write(part)
+        except OSError as error:
+            self.error = error
+            raise
+
+
+def _place(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = temporary(path.parent, content)
+        part = temporary(path.parent, write)
         try:
             os.replace(part, path)
         except BaseException:
@@ -51,12 +87,12 @@ def write_whole(path: str | os.PathLike, content: bytes) -> None:
         raise type(error)(error.errno, error.strerror or str(error), str(path)) from error
 
 
-def temporary(folder: Path, content: bytes) -> Path:
-    """A file with this content under a name of its own, on disk, with the rights that any new file would get."""
+def temporary(folder: Path, write: Callable[[BinaryIO], Any]) -> Path:
+    """A file with what `write` puts in it, under a name of its own, on disk, with the rights that any new file would get."""
     path = folder / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
     try:
         with open(path, "xb") as file:
-            file.write(content)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:

@@ -15,8 +15,11 @@ from rmt_alpha.files import (
     folder_hash,
     locked,
     read_record,
+    read_sealed,
+    seal,
     tidy,
     write_record,
+    write_sealed,
     write_whole,
 )
 
@@ -40,6 +43,20 @@ def test_it_is_on_disk_before_it_has_its_name_and_the_name_after(tmp_path, monke
         monkeypatch.setattr(os, name, lambda *a, name=name, real=real: (done.append(name), real(*a))[1])
     write_whole(tmp_path / "file", b"content")
     assert done == ["fsync", "replace", "fsync"]
+
+
+def test_what_is_sealed_part_by_part_is_sealed_as_a_whole(tmp_path):
+    path = tmp_path / "file"
+    write_sealed(path, lambda file: [file.write(part) for part in (b"some", memoryview(b" numbers"))])
+    assert path.read_bytes() == seal(b"some numbers") and read_sealed(path, "") == b"some numbers"
+
+    def broken(file):
+        file.write(b"other")
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_sealed(path, broken)
+    assert read_sealed(path, "") == b"some numbers" and os.listdir(tmp_path) == ["file"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

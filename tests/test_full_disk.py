@@ -10,7 +10,7 @@ import pytest
 from rmt_alpha import sweep
 from rmt_alpha.cli import main
 from rmt_alpha.data import embed as embed_module
-from rmt_alpha.files import write_whole
+from rmt_alpha.files import write_sealed, write_whole
 
 from .sweep.sweep_executors import ALPHA, Inline, problems, stored
 from .sweep.sweep_executors import files as content_of
@@ -55,6 +55,19 @@ def test_what_was_there_stays(disk):
     with pytest.raises(OSError, match=rf"Read-only file system: '{file}'"):
         write_whole(file, b"more")
     assert file.read_bytes() == b"after"
+
+
+def test_a_writer_that_has_its_own_words_for_it_does_not_hide_it(disk):
+    def write(file):  # as torch.save does
+        try:
+            file.write(bytes(100_000))
+        except OSError:
+            raise RuntimeError("unexpected pos") from None
+
+    file = disk.path / "file"
+    with pytest.raises(OSError, match=rf"No space left on device: '{file}'"):
+        write_sealed(file, write)
+    assert os.listdir(disk.path) == []
 
 
 def test_a_sweep_goes_on_where_the_disk_was_full(disk, tmp_path):

@@ -9,14 +9,12 @@ from typing import Any
 
 import torch
 
-from ..files import DamagedFileError, read_sealed, seal, write_whole
+from ..files import DamagedFileError, read_sealed, write_sealed
 
 
 def write_tensors(path: Path, content: dict[str, Any]) -> None:
     """Whole or not at all."""
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_whole(path, seal(buffer.getvalue()))
+    write_sealed(path, lambda file: torch.save(content, file))
 
 
 def read_tensors(path: Path, remedy: str = "Restore it, or begin the run anew.") -> dict[str, Any]:

@@ -271,6 +271,7 @@ class _Run:
         if held is not None:
             state.load(held["state"])
             steps.load_state_dict(held["trainer"])
+            del held  # weights and optimiser once more
         half = frozen_in_half(model) if self.recipe.precision == "bfloat16" else nullcontext()
         with without_padding(model), half:
             self._loop(model, tokens, steps, state, checkpoint, progress)

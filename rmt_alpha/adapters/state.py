@@ -46,7 +46,8 @@ class State:
         return "–" if self.best is None else f"{self.best.accuracy:.3f}"
 
     def saved(self) -> dict[str, Any]:
-        return {**vars(self), "trainable": copied(self.trainable), "best": vars(self.best)}
+        """To be written at once: the weights are the ones that go on training."""
+        return {**vars(self), "trainable": {n: p.detach() for n, p in self.trainable.items()}, "best": vars(self.best)}
 
     def load(self, held: dict[str, Any]) -> None:
         restore(self.trainable, held["trainable"])

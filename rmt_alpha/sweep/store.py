@@ -37,7 +37,7 @@ class Store:
             self._claim()
             self.chunks.mkdir(exist_ok=True)
             # A probe now, rather than an error after the first chunk is computed.
-            files.temporary(self.chunks, b"").unlink()
+            files.temporary(self.chunks, lambda file: None).unlink()
             for folder in (self.path, self.chunks):
                 files.tidy(folder)
         except OSError as error:
