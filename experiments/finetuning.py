@@ -148,7 +148,7 @@ def paired_p(differences: Any) -> float:
 
 KEYS = ["task", "method", "protocol", "n_train", "seed"]
 MEASURED = ["dev_accuracy", "dev_accuracy_last", "majority_accuracy", "validation_accuracy", "dev_rows", "chosen_step",
-            "trainable_parameters", "train_seconds", "peak_memory_mb"]  # fmt: skip
+            "trainable_parameters", "train_seconds"]  # fmt: skip
 
 
 def tidy(records: pd.DataFrame, extra: Sequence[str] = ()) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from .glue_design import Cell, Job, digest
 
 FOLDER = Path(__file__).parent.parent / "figures" / "glue_comparison"
 KEPT = ("task", "method", "seed", "n_train", "steps", "max_length", "lr", "row_scale_lr", "precision", "base", "data",
-        "processor", "versions", "validation_accuracy", "chosen_step", "train_seconds", "cpu_seconds", "peak_memory_mb",
+        "processor", "versions", "validation_accuracy", "chosen_step", "train_seconds", "cpu_seconds",
         "trainable_parameters", "diverged")  # fmt: skip
 TESTED = ("dev_accuracy", "majority_accuracy", "dev_rows")
 EMPTY = pd.DataFrame(columns=["cell", "job", *KEPT, *TESTED, "right", "row_scales"]).set_index("job")

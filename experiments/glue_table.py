@@ -50,7 +50,7 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
             "steps": group.steps.iloc[0], "lr": group.lr.iloc[0], "seeds": len(group),
             "accuracy": group.dev_accuracy.mean(), "low": low, "high": high,
             "majority": group.majority_accuracy.mean(), "train_seconds": group.train_seconds.mean(),
-            "peak_memory_mb": group.peak_memory_mb.mean(), "trainable_parameters": group.trainable_parameters.iloc[0],
+            "trainable_parameters": group.trainable_parameters.iloc[0],
         })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -119,8 +119,8 @@ def resources() -> Claim:
     until = stored("time_to_accuracy_ratios.csv").set_index("method").loc["alpha-lora"]
     told = (
         f"a step takes {time:.2f} times full fine-tuning's time and {memory:.2f} times its memory, and {cost.time_ratio['alpha-lora']:.2f} "
-        f"times LoRA's time; SST-2 at {100 * until.target:.0f} % takes {until.ratio:.2f} times full fine-tuning's time "
-        f"[{until.low:.2f}, {until.high:.2f}] (CPU, MiniLM; on a GPU not measured)"
+        f"times LoRA's time, with a step on α in ten; SST-2 at {100 * until.target:.0f} %, with one in two, takes {until.ratio:.2f} times "
+        f"full fine-tuning's time [{until.low:.2f}, {until.high:.2f}] (CPU, MiniLM; on a GPU not measured)"
     )
     claim, source = "less training time and memory than full fine-tuning", "time_to_accuracy_ratios.csv"
     if max(time, memory) >= 1 or until.low > 1:

@@ -165,7 +165,7 @@ def test_glue_table_reports_what_was_planted(world):
     assert told.count("alpha-lora − lora: +1.00 points") == 2
     assert "MiniLM's makers trained it on MNLI and Quora pairs" in told
     runs = pd.read_csv(world.out / "glue_table_runs.csv")
-    assert {"seed", "versions", "command", "lr", "peak_memory_mb"} <= set(runs) and not runs.isna().all(axis=1).any()
+    assert {"seed", "versions", "command", "lr", "train_seconds"} <= set(runs) and not runs.isna().all(axis=1).any()
 
 
 @pytest.mark.parametrize("module", OTHERS)
