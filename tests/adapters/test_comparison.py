@@ -73,7 +73,7 @@ def planted(jobs):
             | {
                 "dev_accuracy": accuracy, "dev_accuracy_last": accuracy - 0.02 if published else None, "majority_accuracy": 0.5,
                 "validation_accuracy": accuracy if not published else None, "dev_rows": 100, "chosen_step": 10,
-                "trainable_parameters": 99, "train_seconds": 1.0, "cpu_seconds": 1.0, "peak_memory_mb": 1.0, "device": "none", "command": "none",
+                "trainable_parameters": 99, "train_seconds": 1.0, "cpu_seconds": 9.0, "peak_memory_mb": 1.0, "device": "none", "command": "none",
                 "versions": {"python": "3"}, "row_scales": scales if asked["method"] == "alpha-lora" else {},
                 "curve": [{"step": s, "loss": 0.5, "judged_loss": 0.5, "judged_accuracy": accuracy} for s in looks],
                 "dev_predictions": [0, 1, 2, 3, 4, 4] if asked["method"] == "alpha-lora" else [0, 1, 4, 2, 4, 4],
@@ -200,6 +200,12 @@ def test_costs_are_ratios_to_lora_in_turns(tmp_path, monkeypatch):
     assert table.step_ratio["alpha-lora"] == pytest.approx(2) and table.memory_ratio["full"] == pytest.approx(1.5)
     assert (table.low <= table.time_ratio).all() and (table.time_ratio <= table.high).all()
     assert (tmp_path / "adapter_cost.png").stat().st_size and "full 2.00, 1.50" in lab.remarks[0]
+
+
+def test_time_to_accuracy_counts_the_steps_alone(world):
+    world(time_to_accuracy)
+    curves = pd.read_csv(world.out / "time_to_accuracy.csv")
+    assert curves.groupby(["method", "seed"]).seconds.max().to_numpy() == pytest.approx(1.0)  # not what the looks take
 
 
 def test_domains_pair_what_was_planted(world, monkeypatch):
