@@ -179,7 +179,8 @@ def test_memory_is_measured_in_processes_of_a_worker():
     minilm_folder()
     with pool.executor(1) as processes:  # where `python -m experiments` runs it
         found = processes.submit(adapter_cost.peaks, ("lora", "full")).result(timeout=300)
-    assert found["full"][0] > 1.1 * found["lora"][0] and found["full"][1] > 100 * found["lora"][1]
+    assert found["full"][0] > 1.7 * found["lora"][0]  # 1.3 with the libraries
+    assert found["full"][1] > 100 * found["lora"][1]
 
 
 def test_costs_are_ratios_to_lora_in_turns(tmp_path, monkeypatch):
