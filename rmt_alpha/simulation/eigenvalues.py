@@ -19,7 +19,7 @@ def draw_eigenvalues(fit: Fit | TransferProblem, *, n_trials: int = 16, seed: in
     >>> draw_eigenvalues(Fit(Population.linear(np.ones(50)), n=100, gamma=1.0), n_trials=2).shape
     (2, 50)
     """
-    fit = as_fit(in_numpy(fit))
+    fit = as_fit(in_numpy(check.concrete("fit", fit)))
     if np.ndim(fit.n):
         raise ValueError(f"fit must have one number n, got shape {np.shape(fit.n)}. Iterate over cells().")
     n, p = int(fit.n), fit.dim

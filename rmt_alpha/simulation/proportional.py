@@ -52,7 +52,7 @@ def draw_many_outputs(task: Task, delta: Any, ranks: int, *, n_trials: int = 16,
     """Train on drawn data towards Δ = W_t − αW_s (p, q), or its singular values in coordinate directions, at ranks 0 … `ranks`."""
     p, n, q = task.dim, task.n, task.outputs
     ranks = check.whole("ranks", ranks, 0, q, remedy="There are no more outputs.")
-    delta = np.asarray(check.real("delta", delta))
+    delta = np.asarray(check.real("delta", check.concrete("delta", delta)))
     if delta.ndim == 1:
         if len(delta) > min(p, q):
             raise ValueError(f"delta must have at most {min(p, q)} singular values, got {len(delta)}. Drop some.")

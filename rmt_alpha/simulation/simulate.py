@@ -111,7 +111,7 @@ def simulate(
     >>> simulated.accuracy.round(2), simulated.method
     (array([0.67, 0.73]), 'chain')
     """
-    alpha = np.asarray(checked_alpha(problem, alpha))
+    alpha = np.asarray(checked_alpha(problem, check.concrete("alpha", alpha)))
     if progress is not None and not callable(progress):
         raise TypeError(f"progress must be a function of (done, total) or None, got {progress!r:.60}.")
     conditions = Conditions(noise, labels, backend, threshold, test_points)
@@ -267,7 +267,7 @@ def prepare(
     common: bool = False,
 ) -> tuple[int, int, Setting]:
     """Number of trials, workers and setting, checked."""
-    checked_problem(problem)
+    check.concrete("problem", checked_problem(problem))
     n_trials, workers = check.whole("n_trials", n_trials, least), check.workers(workers)
     noise.law(conditions.noise)
     check.choice("labels", conditions.labels, samples.LABELS)

@@ -9,12 +9,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rmt_alpha import Fit, Group, Population, TransferProblem, optimal_alpha, optimal_penalty, predict, rank_path
+from rmt_alpha import (
+    Fit,
+    Group,
+    Population,
+    TransferProblem,
+    draw,
+    optimal_alpha,
+    optimal_penalty,
+    predict,
+    rank_path,
+    simulate,
+    simulate_optimal_alpha,
+)
 from rmt_alpha._arrays import namespace
 from rmt_alpha.results.log_loss import log_loss
 from rmt_alpha.results.moments import describe, moments
+from rmt_alpha.simulation.eigenvalues import draw_eigenvalues
+from rmt_alpha.simulation.proportional import draw_many_outputs
 from rmt_alpha.theory.early_stopping import stopped_form
 from rmt_alpha.theory.errors import errors
+from rmt_alpha.theory.proportional import ManyOutputs
 
 BASE = dict(n_source=2000, n_target=200, dim=400, mu=1.2, mu_orth=0.9, beta=0.6, gamma_source=1.0, gamma_target=0.3)
 PARAMETERS = ("beta", "gamma_target", "gamma_source", "mu", "mu_orth")
@@ -303,6 +318,7 @@ def test_what_numpy_computes_refuses_tracers_by_name():
         lambda a: predict(two, a, finite=True).accuracy,
         lambda a: predict(two, a, spread=True).accuracy_sd,
         lambda a: predict(two, a, noise="rademacher").accuracy,
+        lambda a: simulate(two, a, n_trials=2).accuracy,
     ):
         with pytest.raises(TypeError, match="alpha must be known here, got a JAX tracer"):
             jax.jit(call)(1.0)
@@ -311,6 +327,17 @@ def test_what_numpy_computes_refuses_tracers_by_name():
         with pytest.raises(TypeError, match="problem must be known here, got a JAX tracer"):
             jax.grad(call)(1.0)
         assert call(jnp.asarray(1.0)) == pytest.approx(call(1.0), rel=1e-12)
+    for simulated in (
+        lambda f: simulate(f, 1.0, n_trials=2).risk,
+        lambda f: draw(f, n_trials=2).c,
+        lambda f: simulate_optimal_alpha(f).risk,
+    ):
+        with pytest.raises(TypeError, match="problem must be known here, got a JAX tracer"):
+            jax.grad(lambda g, of=simulated: of(dataclasses.replace(two, gamma=g)))(1.0)
+    with pytest.raises(TypeError, match="fit must be known here, got a JAX tracer"):
+        jax.jit(lambda n: draw_eigenvalues(dataclasses.replace(two, n=n)))(60)
+    with pytest.raises(TypeError, match="delta must be known here, got a JAX tracer"):
+        jax.jit(lambda d: draw_many_outputs(ManyOutputs(30, 60, 3, 1.0, 1.0), d, 1).risk)(np.eye(30, 3))
     unknown = Fit(Population.two_classes(jnp.asarray(mu), -mu), n=60, gamma=1.0, starts=[mu])
     for options in ({"spread": True}, {"noise": "rademacher"}):
         with pytest.raises(ValueError, match=r"opposite classes \(of NumPy means: JAX's are not known to be\)"):
