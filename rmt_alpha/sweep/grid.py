@@ -152,10 +152,8 @@ def grid(problems: Problem | Mapping[str, Any], alpha: Any) -> Grid:
     _collect(coords, "alpha", named)
     sizes = dict(zip(dims, problem.shape, strict=True))
     for dim, extent in zip(named.dims, values.shape, strict=True):
-        if extent != sizes.get(dim, extent) or extent == 0:
-            raise ValueError(
-                f"alpha must have {sizes.get(dim, 'some')} values along {dim!r}, got {extent}. Make them match."
-            )
+        if extent != sizes.get(dim, extent):
+            raise ValueError(f"alpha must have {sizes[dim]} values along {dim!r}, got {extent}. Make them match.")
     return Grid(problem, dims, named.along((*dims, *own, *last)), own, coords)
 
 
@@ -167,7 +165,7 @@ def _from_mapping(given: Mapping[str, Any]) -> tuple[TransferProblem, tuple[str,
     for name, array in named.items():
         _collect(coords, name, array)
         for dim, extent in zip(array.dims, array.values.shape, strict=True):
-            if dim == "alpha" or (dim in extents and extents[dim] != extent) or extent == 0:
+            if dim == "alpha" or (dim in extents and extents[dim] != extent):
                 raise ValueError(
                     f"{name} must have a matching number of values along {dim!r}, got {extent} "
                     f"where others have {extents.get(dim, 'none')}. "
@@ -210,7 +208,7 @@ def _named(name: str, value: Any) -> Named:
     """A number, a vector along the dimension of its own name, or anything with `dims` of its own."""
     if hasattr(value, "dims") and hasattr(value, "coords"):
         labels = {str(d): np.asarray(value.coords[d].values) for d in value.dims if d in value.coords}
-        return Named(tuple(map(str, value.dims)), np.asarray(value.values), labels)
+        return Named(tuple(map(str, value.dims)), _some(name, np.asarray(value.values)), labels)
     try:
         array = np.asarray(check.unmasked(name, value))
     except ValueError:
@@ -220,7 +218,13 @@ def _named(name: str, value: Any) -> Named:
             f"{name} must be a number or a vector, got shape {array.shape}. "
             f"Name the axes: xarray.DataArray(values, dims=[…])."
         )
-    return Named((name,) * array.ndim, array, {})
+    return Named((name,) * array.ndim, _some(name, array), {})
+
+
+def _some(name: str, array: np.ndarray) -> np.ndarray:
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}. Give a number, or several.")
+    return array
 
 
 def _vectors(value: Any, n_alpha: int) -> Named:
@@ -247,10 +251,16 @@ def _collect(coords: Coords, name: str, array: Named) -> None:
         entries[name] = (array.dims, array.values)
     for key, (dims, values) in entries.items():
         known = coords.setdefault(key, (dims, values))
-        if known[0] != dims or not np.array_equal(known[1], values):
+        if known[0] != dims or not _equal(known[1], values):
             raise ValueError(
                 f"{name} must agree with the others on the labels of {key!r}, got other labels. Align them."
             )
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    """NaN equals itself: whoever checks the values says what is wrong with it."""
+    both = a.dtype.kind in "fc" and b.dtype.kind in "fc"
+    return np.array_equal(a, b, equal_nan=both)
 
 
 def _label(value: Any) -> Any:
