@@ -32,6 +32,7 @@ from .phase_map import phase_map
 from .sweep import sweep
 from .validate import validate
 
+NO = 1  # what was asked for cannot be had
 BAD_INPUT = 2
 NO_RESOURCES = 4  # memory, disk, workers: the same command may succeed elsewhere
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -104,7 +105,7 @@ def _run(args: Sequence[str] | None) -> int:
 
         if not isinstance(error, DataUnavailableError):
             raise
-        return _complain(str(error), BAD_INPUT)
+        return _complain(str(error), NO)
     text, status = output if isinstance(output, tuple) else (output, 0)
     return status if text is None else _say(text, status)
 

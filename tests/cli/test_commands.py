@@ -20,7 +20,7 @@ from rmt_alpha.cli import validate as validation
 from rmt_alpha.cli.entry import COMMANDS, in_flags
 from rmt_alpha.cli.options import EXAMPLE, LossName, alphas, table
 from rmt_alpha.cli.textplot import WIDTH, curve
-from rmt_alpha.data import files
+from rmt_alpha.data import DataUnavailableError, files
 from rmt_alpha.problem import NUMBERS
 from rmt_alpha.problem.losses import LOSSES
 from rmt_alpha.results import ZScores
@@ -463,6 +463,7 @@ def test_messages_speak_of_flags(message, words, said):
         (MemoryError("Unable to allocate 8 EiB"), 4, "out of memory: Unable to allocate 8 EiB. Ask for less"),
         (OSError(28, "No space left on device", "/x"), 4, "No space left on device"),
         (OSError("no such place"), 2, "no such place"),
+        (DataUnavailableError("model 'x' cannot be had"), 1, "model 'x' cannot be had"),
         (KeyboardInterrupt(), 130, "interrupted."),
         (FloatingPointError("left the range"), 2, "left the range"),
     ],

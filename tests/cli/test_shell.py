@@ -50,6 +50,14 @@ def test_a_reader_that_has_seen_enough(words):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_the_package_runs_as_the_command():
+    as_module, as_script = (
+        run(*words, "predict", "--betta", "1", stdout=-1) for words in (("-m", "rmt_alpha"), ("-c", COMMAND))
+    )
+    assert (as_module.returncode, as_module.stderr) == (as_script.returncode, as_script.stderr)
+    assert (as_module.returncode, as_module.stdout) == (2, "") and "Did you mean --beta?" in as_module.stderr
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_a_full_disk_as_standard_output():
     with open("/dev/full", "w") as full:
