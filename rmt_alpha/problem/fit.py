@@ -65,7 +65,8 @@ class Group(Meaning):
     | `start` | a `Fit`, or weights (p,) or (p, q) |
     | `mask` | (p,) of booleans: the coordinates of the group |
 
-    Groups of one and the same `Fit` object are parts of one training.
+    Groups of one and the same `Fit` object are parts of one training. A group must hold many coordinates, as p is large: the weights of a
+    trained source on a single one scatter from training to training, and theory knows their average alone (theory.md, section 11).
 
     >>> source = Fit(Population.two_classes(np.eye(1, 40)[0], -np.eye(1, 40)[0]), n=100, gamma=1.0)
     >>> len(Group.split(source, np.arange(40) % 4))
