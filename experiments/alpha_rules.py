@@ -32,7 +32,7 @@ PROBLEMS = [
 RULES = {
     "α = 1": lambda loo, m: 1.0,
     "α = 0": lambda loo, m: 0.0,
-    "leave-one-out": lambda loo, m: float(by_leave_one_out(m)[0]),
+    "leave-one-out": lambda loo, m: float(by_leave_one_out(loo, m)[0]),
     "auto": lambda loo, m: float(by_structure(structure(loo, m))[0]),
 }
 FACTORS = np.linspace(0, 1.4, 15)  # of the measured s

@@ -130,7 +130,7 @@ def hindsight(scores: np.ndarray, labels: np.ndarray, per_output: bool) -> np.nd
     """α (1, K) as the classifier would choose it, by scores (2, K, n) of rows that training has not seen."""
     n = len(labels)
     unseen = LeaveOneOut(
-        np.array(GAMMA), scores, leverage=np.zeros(n), noise=np.zeros(()), alignment=np.zeros(0), dim=0
+        np.array(GAMMA), scores, np.zeros(n), np.zeros(()), np.zeros(0), dim=0, starts=np.zeros((1, *scores.shape[1:]))
     )
     return by_likelihood(unseen, labels, np.ones(n), per_output)[0]
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
 from .. import _checks as check
 from .bands import INFLATION
 from .base import AlphaRidgeBase, distinct_rows, moderate, unequal, warn_of_own_scaling
+from .combinations import combinations, determined, inverse
 from .ridge import LeaveOneOut
 from .source import read_starts
 
@@ -111,13 +112,15 @@ def _least_squares(
     for ks in [[k] for k in range(d)] if per_output else [list(range(d))]:
         left = targets.T[ks] - loo.scores[0, ks]  # (k, n)
         slopes = loo.scores[1:, ks]
-        gram = np.linalg.pinv(np.einsum("jkn,ikn,n->ji", slopes, slopes, omega), hermitian=True)
+        span = combinations(loo.starts[:, ks].reshape(J, len(ks) * loo.starts.shape[2]))
+        gram = inverse(np.einsum("jkn,ikn,n->ji", slopes, slopes, omega), span)
         best = gram @ np.einsum("jkn,kn,n->j", slopes, left, omega)
         influence = gram @ (omega * np.einsum("jkn,kn->jn", slopes, left - np.einsum("j,jkn->kn", best, slopes)))
         freedom = n - J - intercept
         reach = np.full(J, np.inf)
         if freedom > 0:
             reach = INFLATION * student.ppf(0.975, freedom) * np.sqrt((influence**2).sum(axis=1) * n / freedom)
+            reach[~determined(span)] = np.inf
         alpha[:, ks] = best[:, None]
         bounds[:, :, ks] = np.stack([best - reach, best + reach])[..., None]
     return alpha, bounds

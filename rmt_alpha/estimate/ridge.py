@@ -26,7 +26,7 @@ class LeaveOneOut:
     scores (1+J, d, n): at α = 0, and the slope in each α_j.  leverage (n,): 1 − B_ii, next to that of an intercept alone.
     noise: mean square over i of the weights −B_ij/B_ii by which row i's score hangs on other targets, their mean taken off.
     alignment (d, J, 1+J): w_jᵀv for v = w_0, u_1 … u_J (the weights' base and slopes).
-    dim: p.
+    dim: p.  starts (J, d, m): what makes the sources differ, their weights, and without an intercept theirs, too.
     """
 
     gamma: np.ndarray
@@ -35,10 +35,12 @@ class LeaveOneOut:
     noise: np.ndarray
     alignment: np.ndarray
     dim: int
+    starts: np.ndarray
 
     def __getitem__(self, g: int) -> LeaveOneOut:
         """At one of several γ."""
-        return LeaveOneOut(self.gamma[g], self.scores[g], self.leverage[g], self.noise[g], self.alignment[g], self.dim)
+        several = self.gamma, self.scores, self.leverage, self.noise, self.alignment
+        return LeaveOneOut(*(values[g] for values in several), dim=self.dim, starts=self.starts)
 
     def at(self, alpha: np.ndarray) -> np.ndarray:
         """Scores (d, n) at alpha (J, d)."""
@@ -125,6 +127,9 @@ class RidgePath:
             noise=np.mean((energy[1 + g :] + rest) / diagonal**2 - 1 / (1 - mean_part), axis=1),
             alignment=alignment,
             dim=self.X.shape[1],
+            starts=self.starts
+            if self.intercept
+            else np.concatenate([self.starts, self.start_intercepts[..., None]], 2),
         )
         return found if np.ndim(gamma) else found[0]
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.special import expit, logit
 
+from .combinations import combinations, determined, inverse, root
 from .ridge import LeaveOneOut
 
 ODDS = 4.0  # prior odds that a source helps rather than hurts
@@ -69,9 +71,9 @@ def margins(scores: np.ndarray, positive: np.ndarray, omega: np.ndarray, centred
     )
 
 
-def by_leave_one_out(m: Margins) -> np.ndarray:
+def by_leave_one_out(loo: LeaveOneOut, m: Margins) -> np.ndarray:
     """α (J,) = (M⁻¹c)_{1:}/(M⁻¹c)_0 with the sample's moments."""
-    beta = np.einsum("...ij,...j->...i", np.linalg.pinv(m.covariance, hermitian=True), m.mean)
+    beta = _times(inverse(m.covariance, block_diag(1.0, combinations(loo.starts[:, 0]))), m.mean)
     deviation = np.sqrt(_diagonal(m.covariance))
     far = (
         np.abs(beta[..., 1:] * deviation[..., 1:]).max(axis=-1, initial=0.0)
@@ -91,6 +93,7 @@ class Structure:
     `trust_v` likewise.
     r (J,): covariance of the two parts as measured; the share `believed` of it is its posterior mean.
     theta (J,): what w_0 already holds of the sources.  q_s: sᵀq⁻¹s/κ.
+    span (J, r): the sources' `combinations`.
     """
 
     s: np.ndarray
@@ -106,13 +109,14 @@ class Structure:
     believed: np.ndarray
     theta: np.ndarray
     q_s: np.ndarray
+    span: np.ndarray
     balance: float
     count: float
 
 
 def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
     """Split what was measured of one output."""
-    alignment, dim = loo.alignment[..., output, :, :], loo.dim
+    alignment, dim, span = loo.alignment[..., output, :, :], loo.dim, combinations(loo.starts[:, output])
     S, n, phi, c, M = loo.leverage, loo.leverage.shape[-1], m.balance, m.mean, m.covariance
     c_0, M_00 = c[..., 0], M[..., 0, 0]
     scale = phi * np.maximum(1 - c_0, 1 / n)  # w_0 = scale·R(μ + noise): 1 − c_0 is what its own penalty leaves
@@ -135,15 +139,15 @@ def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
     measured = v
     trust_v = _trust(_trace(measured), _trace(predicted), m.count)
     v = (1 - trust_v)[..., None, None] * measured + trust_v[..., None, None] * predicted
-    q_inverse = _inverse(q)
+    q_inverse = inverse(q, span)
     theta = _times(q_inverse, s) / kappa[..., None]
     raw = c_0 / scale - (_dot(s, theta) - np.einsum("...jk,...kj->...", q_inverse, v) / m.count / kappa)
     noise, ratio = noise / phi, df2 / df1 / h
     own = M_00 / scale**2 - 2 * _dot(theta, along) / scale + _dot(theta, _times(measured, theta))
     trust_V = _trust(own, noise + ratio * np.maximum(raw, 0), m.count)
     r = along / scale[..., None] - _times(measured, theta)
-    squared = _dot(r, _times(_inverse(measured), r)) / np.maximum(own, 1e-300)
-    believed = _believed(np.minimum(squared, 1.0), m.count, s.shape[-1])
+    squared = _dot(r, _times(inverse(measured, span), r)) / np.maximum(own, 1e-300)
+    believed = _believed(np.minimum(squared, 1.0), m.count, span.shape[1])
     return Structure(
         s=s,
         v=v,
@@ -158,6 +162,7 @@ def structure(loo: LeaveOneOut, m: Margins, output: int = 0) -> Structure:
         believed=believed,
         theta=theta,
         q_s=_dot(s, theta),
+        span=span,
         balance=phi,
         count=m.count,
     )
@@ -171,12 +176,13 @@ def by_structure(x: Structure) -> np.ndarray:
 def by_structure_at(x: Structure, s: np.ndarray) -> np.ndarray:
     """α (J,) at a given mean s (J,) along the sources."""
     nu = _positive_mean(x.raw, x.tau)
-    t = _combination(s, x.v, nu, _own_variance(x, nu), x.believed[..., None] * x.r) - x.theta
+    t = _combination(s, x.v, nu, _own_variance(x, nu), x.believed[..., None] * x.r, x.span) - x.theta
     return t / np.maximum(1 / x.balance + nu + x.q_s + _dot(t, x.s), 1 / x.count)[..., None]
 
 
 def interval(x: Structure, level: float = 0.95, draws: int = 4000, seed: int = 0) -> np.ndarray:
-    """Posterior interval (2, J) of α: draws of s, ν, the log variances and r; infinite where α may pass infinity.
+    """Posterior interval (2, J) of α: draws of s, ν, the log variances and r; infinite where α may pass infinity, and where the source
+    is a mixture of others.
 
     s and r are drawn around what was measured: the odds of a helpful source and of r = 0 make a better guess on average, but would
     move the interval of every source and sample that they do not fit. Ends are quantiles of the angle arctan2(t, 1/m + tᵀs), in
@@ -184,8 +190,7 @@ def interval(x: Structure, level: float = 0.95, draws: int = 4000, seed: int = 0
     """
     rng = np.random.default_rng(seed)
     J = x.s.size
-    root_v = np.linalg.cholesky(x.v + 1e-12 * np.trace(x.v) * np.eye(J))
-    s = x.s + rng.standard_normal((draws, J)) @ root_v.T / np.sqrt(x.count)
+    s = x.s + rng.standard_normal((draws, x.span.shape[1])) @ root(x.v, x.span).T / np.sqrt(x.count)
     grid, density = _positive_posterior(x.raw, x.tau, 2001)
     nu = np.interp(rng.random(draws), np.cumsum(density), grid ** (1 / NU_POWER)) ** NU_POWER
     lv, lV = np.sqrt(2 * (1 - np.array([[x.trust_v], [x.trust_V]])) / x.count) * rng.standard_normal((2, draws))
@@ -193,16 +198,16 @@ def interval(x: Structure, level: float = 0.95, draws: int = 4000, seed: int = 0
     r = x.r + rng.standard_normal((draws, J)) * np.sqrt(
         (np.diag(x.v) * _own_variance(x, nu)[:, None] + x.r**2) / x.count
     )
-    t = _combination(s, v, nu, V, r) - x.theta
+    t = _combination(s, v, nu, V, r, x.span) - x.theta
     denominator = 1 / x.balance + nu + x.q_s + np.einsum("bj,bj->b", t, s)
-    ends = []
+    ends, known = [], determined(x.span)
     for j in range(J):
         unit = np.sqrt(max(x.v[j, j], 1e-300))
         low, high = np.quantile(np.arctan2(t[:, j] * unit, denominator), [(1 - level) / 2, (1 + level) / 2])
         ends.append(
             [
-                -np.inf if low <= -np.pi / 2 else np.tan(low) / unit,
-                np.inf if high >= np.pi / 2 else np.tan(high) / unit,
+                np.tan(low) / unit if known[j] and low > -np.pi / 2 else -np.inf,
+                np.tan(high) / unit if known[j] and high < np.pi / 2 else np.inf,
             ]
         )
     return np.array(ends).reshape(J, 2).T
@@ -214,17 +219,20 @@ def _own_variance(x: Structure, nu: np.ndarray) -> np.ndarray:
     return (1 - x.trust_V) * np.maximum(x.own_data, x.noise) + x.trust_V * theory
 
 
-def _combination(s: np.ndarray, v: np.ndarray, nu: np.ndarray, V: np.ndarray, r: np.ndarray) -> np.ndarray:
+def _combination(
+    s: np.ndarray, v: np.ndarray, nu: np.ndarray, V: np.ndarray, r: np.ndarray, span: np.ndarray
+) -> np.ndarray:
     """Coefficients (B, J) of the sources, where the target's own part has 1: [v r; rᵀ V]⁻¹(s, ν), the last scaled to 1."""
-    v_inverse = _inverse(v)
+    v_inverse = inverse(v, span)
     v_s, v_r = _times(v_inverse, s), _times(v_inverse, r)
     r_v_r = _dot(r, v_r)
     v_r = v_r * np.sqrt(np.minimum(1, 0.81 * V / np.maximum(r_v_r, 1e-300)))[..., None]  # a correlation of .9 at most
     r_v_r = np.minimum(r_v_r, 0.81 * V)
     own = nu - _dot(v_r, s)  # of the target's part, in units of V − rᵀv⁻¹r
     rest = V - r_v_r
-    floor = np.sqrt(np.maximum(_dot(v_s, s) * rest, 0.0)) / FAR
-    return v_s * (rest / np.maximum(own, np.maximum(floor, 1e-300)))[..., None] - v_r
+    floor = np.sqrt(np.maximum(_dot(v_s, s) * rest, 0.0)) / FAR  # 0 where the sources say nothing: s = 0
+    size = np.divide(rest, np.maximum(own, floor), out=np.zeros_like(rest), where=floor > 0)
+    return v_s * size[..., None] - v_r
 
 
 def _trust(measured: Any, predicted: Any, count: float) -> Any:
@@ -260,13 +268,6 @@ def _trace(A: np.ndarray) -> np.ndarray:
 
 def _diagonal(A: np.ndarray) -> np.ndarray:
     return np.einsum("...jj->...j", A)
-
-
-def _inverse(A: np.ndarray) -> np.ndarray:
-    """Pseudo-inverse of symmetric A (…, J, J); most often J = 1, where LAPACK is all overhead."""
-    if A.shape[-1] != 1:
-        return np.linalg.pinv(A, hermitian=True)
-    return np.divide(1.0, A, out=np.zeros_like(A), where=A != 0)
 
 
 def _winsorised(G: np.ndarray, width: float = 3.0) -> np.ndarray:

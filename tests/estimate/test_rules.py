@@ -1,6 +1,7 @@
 """The rule and its interval on problems whose truth is known, and its parts against direct computation."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_accuracy_is_near_the_best_and_the_interval_covers(index, count, bar):
 
 def test_it_beats_leave_one_out_at_small_n_and_rejects_a_useless_source():
     for index in (0, 5):
-        mean = np.mean([[accuracy(c, M, float(a[0])) for a in (by_structure(structure(loo, m)), by_leave_one_out(m))]
+        mean = np.mean([[accuracy(c, M, float(a[0])) for a in (by_structure(structure(loo, m)), by_leave_one_out(loo, m))]
                         for loo, m, c, M in draws(index, 40, 10)], axis=0)  # fmt: skip
         assert mean[0] > mean[1]
 
@@ -57,7 +58,7 @@ def test_both_rules_are_consistent_and_the_interval_shrinks():
     star = float(optimal_alpha(problem).alpha)
     low, high = interval(structure(loo, m))[:, 0]
     assert low < star < high and high - low < 0.5
-    for alpha in (by_structure(structure(loo, m)), by_leave_one_out(m)):
+    for alpha in (by_structure(structure(loo, m)), by_leave_one_out(loo, m)):
         assert abs(alpha[0] - star) < (high - low)
 
 
@@ -80,7 +81,7 @@ def test_consistent_off_the_gaussian_model(noise):
     path = RidgePath(rows(n, y), y[:, None], w[None, None])
     loo = path.leave_one_out(1.0, centred=True)
     m = margins(loo.scores[:, 0], y > 0, path.omega)
-    chosen, sample = by_structure(structure(loo, m))[0], by_leave_one_out(m)[0]
+    chosen, sample = by_structure(structure(loo, m))[0], by_leave_one_out(loo, m)[0]
     labels = np.resize([-1.0, 1.0], 20000)
     fresh = rows(20000, labels)
     weights = [path.fit(1.0, np.array([[a]]))[0][0] for a in (chosen, sample)]
@@ -140,7 +141,7 @@ def test_leave_one_out_maximises_the_separation():
         np.arange(50) % 2 == 1,
         np.ones(50),
     )
-    alpha = by_leave_one_out(m)
+    alpha = by_leave_one_out(SimpleNamespace(starts=np.eye(2)[:, None]), m)
     assert all(separation(m, alpha) >= separation(m, alpha + 0.05 * rng.standard_normal(2)) for _ in range(20))
 
 
