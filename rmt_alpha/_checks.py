@@ -23,6 +23,15 @@ def _show(value: Any) -> str:
     return text if len(text) < 80 else text[:77] + "..."
 
 
+def _show_entry(value: Any, array: np.ndarray) -> str:
+    """What was given where `array`, made of it, has entries that are no numbers: an array by the first of these."""
+    if not isinstance(value, np.ndarray) or array.ndim == 0 or array.size == 0:
+        return _show(value)
+    bad = (entry for entry in array.flat if not isinstance(entry, bool | int | float | np.bool_ | np.number))
+    entry = next(bad, array.flat[0])
+    return f"{_show(entry.item() if isinstance(entry, np.generic) else entry)} in an array of shape {array.shape}"
+
+
 def _first(array: np.ndarray, bad: np.ndarray) -> str:
     """The first offending value, with its place if the parameter is an array."""
     where = np.argwhere(bad)[0]
@@ -65,11 +74,11 @@ def real(name: str, value: Any, low: float = -LARGEST, high: float = LARGEST, re
         )
     try:
         array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError
-        array = array.astype(np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a real number or an array of them, got {_show(value)}.") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be a real number or an array of them, got {_show_entry(value, array)}.")
+    array = array.astype(np.float64)
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}. Leave it out, or give a number.")
     with np.errstate(invalid="ignore"):
@@ -136,13 +145,14 @@ def matrix(name: str, value: Any, rows: int | None = None, columns: int | None =
     return array
 
 
-def vector(name: str, value: Any, dim: int | None = None) -> Any:
-    """A finite vector (dim,)."""
+SHARED = "All means, classifiers and covariances of one problem share one dimension."
+
+
+def vector(name: str, value: Any, length: int | None = None, remedy: str = "Give a list of numbers.") -> Any:
+    """A finite vector (length,); `remedy` says what its length follows from."""
     array = real(name, value)
-    if np.ndim(array) != 1 or (dim is not None and np.shape(array)[-1] != dim):
-        wanted = "must be a vector" if dim is None else f"must be a vector of shape ({dim},)"
-        shared = "All means, classifiers and covariances of one problem share one dimension."
-        remedy = "Give a list of numbers." if dim is None else shared
+    if np.ndim(array) != 1 or (length is not None and np.shape(array)[-1] != length):
+        wanted = "must be a vector" if length is None else f"must be a vector of shape ({length},)"
         raise ValueError(f"{name} {wanted}, got shape {np.shape(array)}. {remedy}")
     return array
 

@@ -133,7 +133,7 @@ def choose_alpha(
     X, y = _pair("target", target)
     names = _columns(X)
     scaling, shared = None, 0
-    if isinstance(source, tuple):
+    if _has_rows(source):
         rows, source_y = _pair("source", source)
         source_X, source_y, y = _numbers("source", rows, names), np.asarray(source_y), np.asarray(y)
         X = _numbers("target", X)
@@ -268,6 +268,16 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
             f"the labels of {name} must be classes, got {kind} values. Cut them into classes; for regression use AlphaRidge."
         )
     return given[0], given[1]
+
+
+def _has_rows(source: Any) -> bool:
+    """Rows and labels, rather than sources: no list of these has a matrix and a vector."""
+    if not isinstance(source, list):
+        return isinstance(source, tuple)
+    try:
+        return [np.ndim(part) for part in source] == [2, 1]
+    except ValueError:  # ragged
+        return False
 
 
 def _order(name: str, columns: list[str], wanted: list[str]) -> list[int]:

@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from .. import _checks as check
-from .base import AlphaRidgeBase, distinct_rows, unequal, warn_of_own_scaling
+from .base import NO_WEIGHT, AlphaRidgeBase, distinct_rows, unequal, warn_of_own_scaling
 from .calibration import calibrate, left_out_logits, log_loss, luck
 from .many_classes import by_likelihood
 from .ridge import LeaveOneOut, RidgePath
@@ -108,12 +108,17 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
         X, transformed = self._rows(X, reset=True)
         y = _labels(y, X.shape[0])
         omega = self._weights(sample_weight, X)
+        if (everyone := np.unique(y)).size < 2:
+            raise ValueError(f"y holds one class, {everyone[0]!r}; at least 2 are needed. Label rows of another.")
         seen = omega > 0
         if not seen.all():
             X, y, omega = X[seen], y[seen], omega[seen]
         self.classes_, codes = np.unique(y, return_inverse=True)
         if self.classes_.size < 2:
-            raise ValueError(f"y holds one class, {self.classes_[0]!r}; at least 2 are needed. Label rows of another.")
+            raise ValueError(
+                f"sample_weight must leave rows of at least 2 classes, got weights that are 0, or less than {NO_WEIGHT:g} of the "
+                f"largest, on all rows but those labelled {self.classes_[0]!r}. Give rows of another class more weight."
+            )
         omega = omega * self._class_weights(y, codes, omega)
         if self.source is not None:
             warn_of_own_scaling(X)
@@ -205,7 +210,7 @@ class AlphaRidgeClassifier(ClassifierMixin, AlphaRidgeBase):
         elif J1 == 1:
             alpha = np.zeros((size, 0))
         elif self.alpha == "loo":
-            alpha = by_leave_one_out(m)
+            alpha = by_leave_one_out(loo, m)
         else:
             alpha = by_structure(structure(loo, m))
         return alpha[..., None], separation(m, alpha)

@@ -119,7 +119,7 @@ def learning_curve(
             f"y must hold two classes, got {model.classes_.size}. Take two of them, or one against the rest."
         )
     of_one_source(model)
-    alpha = curve_of(model).alpha if alpha is None else check.vector("alpha", np.atleast_1d(alpha))
+    alpha = curve_of(model).alpha if alpha is None else check.vector("alpha", np.atleast_1d(check.real("alpha", alpha)))
     sizes = check.vector("sizes", np.atleast_1d(check.size("sizes", sizes, low=2)))
     X, transformed = model._rows(X, reset=False)
     X, positive, omega = distinct_rows(X, np.ravel(y) == model.classes_[1], np.ones(X.shape[0]))

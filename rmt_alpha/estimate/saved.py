@@ -16,6 +16,8 @@ from .scaling import Scaling
 FORMAT = "rmt_alpha linear classifier 3"
 REMEDY = "Choose the file again, or save the classifier again."
 
+TOGETHER = "There is one intercept per row of coef, one offset per class, one deviation per feature."
+
 
 @dataclass(frozen=True)
 class SavedClassifier:
@@ -38,7 +40,7 @@ class SavedClassifier:
         object.__setattr__(self, "coef", check.matrix("coef", self.coef))
         lengths = {"intercept": len(self.coef), "offset": len(self.classes), "deviation": self.coef.shape[1]}
         for name, length in lengths.items():
-            object.__setattr__(self, name, check.vector(name, getattr(self, name), length))
+            object.__setattr__(self, name, check.vector(name, getattr(self, name), length, TOGETHER))
 
     @property
     def coef_(self) -> np.ndarray:

@@ -39,7 +39,7 @@ def norm_strata(X: Any, y: Any, n_strata: int, codes: Any = None) -> Population:
     else:
         targets = np.asarray(check.matrix("codes", codes))
         labels = np.arange(float(len(targets)))
-    y = check.vector("y", y, len(X))
+    y = check.vector("y", y, len(X), "Give one label per row of X.")
     if not np.isin(y, labels).all():
         raise ValueError(
             f"y must hold the labels {_listed(labels)}, got {_listed(np.unique(y)[:12])}. Give codes for others."
@@ -78,7 +78,7 @@ def remove_mean_noise(population: Population, n_rows: int, w_source: Any) -> Pop
         raise TypeError(f"population must be a Population, got {type(population).__name__}. norm_strata makes one.")
     w = check.real("w_source", w_source)
     w = (
-        check.vector("w_source", w, population.dim)[:, None]
+        check.vector("w_source", w, population.dim, check.SHARED)[:, None]
         if np.ndim(w) == 1
         else check.matrix("w_source", w, rows=population.dim)
     )

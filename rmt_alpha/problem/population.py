@@ -100,10 +100,13 @@ class Population(Meaning):
         """
         prior = check.number("prior", prior, low=0, high=1, remedy="It is the probability of class +1.")
         plus = check.vector("mean_plus", mean_plus)
-        minus = check.vector("mean_minus", mean_minus, np.shape(plus)[0])
+        minus = check.vector("mean_minus", mean_minus, np.shape(plus)[0], check.SHARED)
         xp = namespace(plus, minus, prior, flips)
         flips = check.real("flips", flips, low=0, high=1, remedy="It is a rate.")
-        flips = xp.broadcast_to(xp.asarray(flips), (2,)) if np.ndim(flips) == 0 else check.vector("flips", flips, 2)
+        remedy = "Give one share for both classes, or that of +1 and that of −1."
+        flips = (
+            xp.broadcast_to(xp.asarray(flips), (2,)) if np.ndim(flips) == 0 else check.vector("flips", flips, 2, remedy)
+        )
         confusion = xp.stack([xp.stack([1 - flips[0], flips[0]]), xp.stack([flips[1], 1 - flips[1]])])
         priors = xp.stack([xp.asarray(prior, dtype=float), 1 - prior])
         return cls.mixture(
@@ -171,7 +174,7 @@ class Population(Meaning):
         targets = _distinct("targets", check.matrix("targets", targets))
         L = len(targets)
         of = tuple(int(c) for c in check.labels("classes", classes, K, below=L))
-        priors = np.full(K, 1 / K) if priors is None else check.vector("priors", priors, K)
+        priors = np.full(K, 1 / K) if priors is None else check.vector("priors", priors, K, "Give one share per mean.")
         if not is_tracer(priors) and (priors.min() <= 0 or abs(priors.sum() - 1) > _rounding(priors)):
             raise ValueError(
                 f"priors must be positive and sum to 1, got {priors.tolist()} (sum {priors.sum():g}). "

@@ -110,7 +110,7 @@ class TransferProblem(Cells):
         -6.34
         """
         mean_target = check.vector("mean_target", mean_target)
-        mean_source = check.vector("mean_source", mean_source, len(mean_target))
+        mean_source = check.vector("mean_source", mean_source, len(mean_target), check.SHARED)
         target = _opposite(mean_target, cov_target, "cov_target")
         shared = target.covariances[0] if cov_source is cov_target else cov_source
         source = _opposite(mean_source, shared, "cov_source")
@@ -136,7 +136,7 @@ class TransferProblem(Cells):
         0.28
         """
         mean_target = check.vector("mean_target", mean_target)
-        w_source = check.vector("w_source", w_source, len(mean_target))
+        w_source = check.vector("w_source", w_source, len(mean_target), check.SHARED)
         _check_stages(n_target=n_target, gamma_target=gamma_target)
         return Fit(
             _opposite(mean_target, cov_target, "cov_target"), n_target, gamma_target, starts=[w_source], loss=loss

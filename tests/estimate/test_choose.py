@@ -156,6 +156,19 @@ def test_what_does_not_fit_together_is_said(source, target, message):
         choose_alpha(source, target)
 
 
+def test_a_list_of_rows_and_labels_is_a_pair_too():
+    rng, e = np.random.default_rng(0), np.eye(20)[0]
+    y = np.arange(300) % 2
+    X = np.outer(2 * y - 1, e) + rng.standard_normal((300, 20))
+    pair, target = (X[:240], y[:240]), (X[240:], y[240:])
+    assert repr(choose_alpha(list(pair), list(target))) == repr(choose_alpha(pair, target))
+    codes = np.arange(60) % 3
+    two = choose_alpha(
+        [np.eye(3, 20)], (X[240:], codes)
+    )  # a list of one source of three classes stays a list of sources
+    assert two.model.coef_.shape == (3, 20)
+
+
 def test_the_order_of_columns_does_not_matter_nor_whether_rows_are_sparse():
     rng = np.random.default_rng(8)
     (S, s), (X, y), (U, _) = sample(rng, 200), sample(rng, 40), sample(rng, 30)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.metrics import log_loss
@@ -157,6 +158,66 @@ def test_several_sources():
     np.testing.assert_allclose(given.coef_, mixed.coef_, atol=1e-10)
 
 
+@pytest.mark.parametrize("J", [21, 40])
+@pytest.mark.parametrize(
+    "options", [{}, {"gamma": 1e-6}, {"gamma": 1.0, "alpha": "loo"}, {"gamma": 1.0, "fit_intercept": False}]
+)
+def test_more_sources_than_features_bound_no_alpha(J, options):
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat([-1, 1], 30))
+    X = rng.standard_normal((60, 20)) + np.outer(y, np.eye(20)[0])
+    model = AlphaRidgeClassifier(rng.standard_normal((J, 20)), **options).fit(X, y)
+    assert np.isfinite(model.alpha_).all() and np.isfinite(model.coef_).all() and model.score(X, y) > 0.75
+    if model.fit_intercept:  # without, 21 sources with intercepts of 0 are no more than 20 either
+        np.testing.assert_array_equal(model.alpha_interval_, np.repeat([[-np.inf], [np.inf]], J, axis=1))
+    regression = AlphaRidge(model.source, gamma=1.0).fit(X, y)
+    assert np.isfinite(regression.coef_).all() and np.isinf(regression.alpha_interval_).all()
+
+
+@pytest.mark.parametrize("alpha", ["auto", "loo"])
+def test_twins_share_alike_and_their_kin_is_as_it_was(alpha):
+    X, y, W = data(K=2)
+    twins = AlphaRidgeClassifier([W[0], 3 * W[0], W[1]], alpha=alpha, gamma=1.0).fit(X, y)
+    one, three, other = twins.alpha_
+    assert one == pytest.approx(3 * three, rel=1e-9)
+    low, high = twins.alpha_interval_
+    assert np.isinf(low[:2]).all() and np.isinf(high[:2]).all() and low[2] < other < high[2]
+    alone = AlphaRidgeClassifier(W, alpha=alpha, gamma=1.0).fit(X, y)
+    np.testing.assert_allclose([2 * one, other], alone.alpha_, rtol=1e-9 if alpha == "loo" else 0.05)
+
+
+def test_units_of_one_source_among_several_do_not_matter():
+    X, y, W = data(K=2)
+    alpha = AlphaRidgeClassifier(W, gamma=1.0).fit(X, y).alpha_
+    tiny = AlphaRidgeClassifier([W[0], 1e-9 * W[1]], gamma=1.0).fit(X, y).alpha_
+    np.testing.assert_allclose(
+        tiny, [alpha[0], 1e9 * alpha[1]], rtol=0.05
+    )  # the share of theory in variances looks at their sum
+
+
+@pytest.mark.parametrize("per", ["source", "output"])
+def test_the_order_of_classes_and_sources_does_not_matter(per):
+    rng = np.random.default_rng(1)
+    means = 0.4 * rng.standard_normal((3, 40))
+    y = np.arange(60) % 3
+    X = means[y] + rng.standard_normal((60, 40))
+    W = 0.5 * means + 0.1 * rng.standard_normal((3, 3, 40))
+    model = AlphaRidgeClassifier(W, per=per, gamma=0.5).fit(X, y)
+    turned, order = np.array([2, 0, 1]), np.array([2, 1, 0])  # class k is called turned[k]
+    back = np.argsort(turned)
+    other = AlphaRidgeClassifier(W[order][:, back], per=per, gamma=0.5).fit(X, turned[y])
+    same = other.alpha_[order] if per == "source" else other.alpha_[order][:, turned]
+    np.testing.assert_allclose(same, model.alpha_, atol=1e-6)
+    np.testing.assert_allclose(other.predict_proba(X)[:, turned], model.predict_proba(X), atol=1e-6)
+
+
+def test_what_does_not_settle_is_said(monkeypatch):
+    monkeypatch.setattr("rmt_alpha.estimate.many_classes.ROUNDS", 2)
+    X, _, W = data(K=6)
+    with pytest.warns(ConvergenceWarning, match="has not settled in 2 rounds.*Leave out sources"):
+        AlphaRidgeClassifier(W.reshape(2, 3, 90), gamma=1.0).fit(X, np.arange(60) % 3)
+
+
 @pytest.mark.parametrize("per", ["source", "output"])
 def test_many_classes_with_one_alpha_or_one_each(per):
     X, y, X_test, y_test = digits()
@@ -290,6 +351,10 @@ def test_degenerate_samples_are_refused_by_name():
         AlphaRidgeClassifier(W[0]).fit(np.zeros_like(X), y)
     with pytest.raises(ValueError, match="y holds one class"):
         AlphaRidgeClassifier(W[0]).fit(X, np.ones(60))
+    huge = np.where(np.arange(60) == 0, 1e300, 1.0)
+    for weights in (y > 0, huge):
+        with pytest.raises(ValueError, match="^sample_weight must leave rows of at least 2 classes.*more weight"):
+            AlphaRidgeClassifier(W[0]).fit(X, y, sample_weight=weights)
     with pytest.raises(ValueError, match="at least one non-zero"):
         AlphaRidgeClassifier(W[0]).fit(X, y, sample_weight=np.zeros(60))
     with pytest.raises(ValueError, match="classes_.*differ"):

@@ -172,6 +172,8 @@ def test_a_learning_curve_asks_for_what_it_needs():
         learning_curve(X, np.arange(200) % 3, np.ones((3, 6)), [10])
     with pytest.raises(ValueError, match="sizes must"):
         learning_curve(X, y, np.ones(6), [1])
+    with pytest.raises(TypeError, match="alpha must be a real number or an array of them, got 'x'"):
+        learning_curve(X, y, np.ones(6), [10], alpha="x")
 
 
 def test_few_rows_more_than_features_and_hardly_a_penalty():

@@ -74,3 +74,13 @@ def test_one_source_is_a_column():
     np.testing.assert_allclose(one.means, column.means)
     none = remove_mean_noise(population, 3000, 0 * w)  # nothing to keep
     assert np.all(np.sum(none.means**2, axis=1) < np.sum(population.means**2, axis=1))
+
+
+def test_labels_are_blamed_for_what_is_wrong_with_labels():
+    X = np.random.default_rng(0).standard_normal((60, 4))
+    with pytest.raises(
+        ValueError, match=r"y must be a vector of shape \(60,\), got shape \(5,\)\. Give one label per row of X\."
+    ):
+        norm_strata(X, np.ones(5), 2)
+    with pytest.raises(TypeError, match=r"y must be a real number .*, got 'a' in an array of shape \(60,\)"):
+        norm_strata(X, np.array(["a", "b"] * 30), 2)
