@@ -180,7 +180,7 @@ def choose_alpha(
         return Estimate(*map(float, difference(margins[a], margins[b], weight, level)))
 
     gain = {k: over("chosen", k) for k in ("1", "0")}
-    low, high = (float(v) for v in chosen.alpha_interval_)
+    low, high = (float(v) for v in np.ravel(chosen.alpha_interval_))
     n = len(chosen.left_out_.codes)
     take = _take(alpha, low, high, gain)
     model = chosen if take == alpha else models[f"{take:g}"]

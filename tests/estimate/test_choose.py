@@ -163,9 +163,8 @@ def test_a_list_of_rows_and_labels_is_a_pair_too():
     pair, target = (X[:240], y[:240]), (X[240:], y[240:])
     assert repr(choose_alpha(list(pair), list(target))) == repr(choose_alpha(pair, target))
     codes = np.arange(60) % 3
-    two = choose_alpha(
-        [np.eye(3, 20)], (X[240:], codes)
-    )  # a list of one source of three classes stays a list of sources
+    # one source of three classes, in a list, stays a source
+    two = choose_alpha([np.eye(3, 20)], (X[240:], codes))
     assert two.model.coef_.shape == (3, 20)
 
 
