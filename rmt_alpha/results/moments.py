@@ -232,10 +232,11 @@ def optimal_threshold(m_plus: Any, m_minus: Any, V_plus: Any, V_minus: Any, prio
     or ±∞ where no crossing beats calling everything one class (under JAX so far out that all points are of one class: an
     infinite t has no derivative).
     """
-    law = (m_plus, m_minus, V_plus, V_minus, prior)
+    middle = (m_plus + m_minus) / 2  # squares of means counted from elsewhere would hide all else where V is small
+    law = (m_plus - middle, m_minus - middle, V_plus, V_minus, prior)
     xp = namespace(*law)
     if xp is np:
-        return _highest(np, *law)
+        return middle + _highest(np, *law)
     # Found on constants; a step of Newton's method at the crossing then carries its derivatives.
     still = [jax.lax.stop_gradient(x) for x in law]
     t = _highest(xp, *still)
@@ -246,7 +247,7 @@ def optimal_threshold(m_plus: Any, m_minus: Any, V_plus: Any, V_minus: Any, prio
     stays = far | (slope == 0)
     step = xp.where(stays, 0.0, (a * inner + b) * inner + c) / xp.where(stays, 1.0, slope)
     beyond = xp.abs(still[0]) + xp.abs(still[1]) + FAR * xp.sqrt(still[2] + still[3])
-    return xp.where(far, xp.sign(t) * beyond, inner - step)
+    return middle + xp.where(far, xp.sign(t) * beyond, inner - step)
 
 
 def _crossing(xp: Any, m_plus: Any, m_minus: Any, V_plus: Any, V_minus: Any, prior: Any) -> tuple[Any, Any, Any]:
