@@ -103,13 +103,32 @@ class Stage:
             # b = ΣχT − W̄ᵀΣχμ: the test point is centred too, so only the mean code is to be added.
             shift = self.R.chi @ xp.asarray(self.fit.population.codes)
             if xp is np and max(np.abs(self.mean).max(), np.sqrt(np.abs(self.V).max())) < LOST * np.abs(shift).max():
-                raise FloatingPointError(
-                    f"gamma = {np.max(self.fit.gamma):g} leaves so little of the weights that the scores are lost in the rounding of "
-                    f"the intercept. Take a smaller one, or intercept=False."
-                )
+                spread = _label_spread(self.fit.population)
+                if spread > 0:  # else the intercept alone is the exact answer
+                    raise lost_scores(np.max(self.fit.gamma), spread / np.abs(shift).max())
             first = xp.asarray(np.arange(A) == 0, dtype=float)
             c = c + (first[:, None, None] * shift[None, None]).reshape(A, 1, q, *(1,) * (c.ndim - 3))
         return ScoreForm(c, M, self.fit.population, self.fit.per)
+
+
+def _label_spread(population: Population) -> float:
+    """How far the labels that training sees are from the commonest one, root mean square; exactly 0 where they all are that one."""
+    away = population.codes - population.codes[np.argmax(population.priors)]
+    return float(np.sqrt(population.priors @ (np.sum(away**2, 1) + np.einsum("kii->k", population.noise))))
+
+
+def lost_scores(gamma: Any, label_spread: float) -> FloatingPointError:
+    """What to raise where the scores are less than rounding beside an intercept, by whichever made them small."""
+    if label_spread < LOST:
+        return FloatingPointError(
+            f"population must have labels of more than one kind, but those that training sees are all alike but for {label_spread:.2g} "
+            f"of their size (root mean square): the scores are lost in the rounding of the intercept. Take priors and flips farther "
+            f"from 0 and 1, or intercept=False."
+        )
+    return FloatingPointError(
+        f"gamma = {gamma:g} leaves so little of the weights that the scores are lost in the rounding of "
+        f"the intercept. Take a smaller one, or intercept=False."
+    )
 
 
 def train(fit: Fit) -> Stage:
