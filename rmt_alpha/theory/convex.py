@@ -21,7 +21,7 @@ import numpy as np
 from .._arrays import asarray, jax, namespace
 from ..problem import Covariance, Fit, Population, TransferProblem, is_squared
 from . import equivalents, stage
-from .convex_equations import Diagonal, Labels, Matrix, System, residual
+from .convex_equations import Diagonal, Labels, Matrix, System, intercept, labels_alone, residual
 from .convex_newton import LAST_STEP, fixed_point
 from .resolvent import Dense, Law, Spectral, pick
 
@@ -50,6 +50,8 @@ class Training:
         signed = own.is_opposite and not fit.intercept
         population = own.centred(own.priors) if fit.intercept else own.signed if signed else own
         labels = Labels.of(own.signed if signed else own, fit.intercept)
+        if labels.intercept and labels.see_one_kind:
+            labels_alone(labels, fit.loss)  # raises where there is no minimum
         R = pick(population, fit.n - 1 if fit.intercept else fit.n, fit.gamma, stage.anchors(fit))
         xp = R.xp
         mu = asarray(xp, population.means)
@@ -98,8 +100,7 @@ class Training:
         """Mean (B, K) and variance (B, K) of the score, intercept included, in states x."""
         xp, K = namespace(x), self.labels.components
         V = xp.exp(x[:, K : K + self.labels.covariances]) * np.ones(K)
-        m = x[:, :K] * xp.sqrt(V)
-        return m + (x[:, -1:] * xp.sqrt(V[:, :1]) if self.labels.intercept else 0.0), V
+        return x[:, :K] * xp.sqrt(V) + intercept(self.labels, x)[:, None], V
 
 
 def _noise_within(R: Spectral | Dense, covariance: Covariance, K: int) -> Any:

@@ -25,6 +25,7 @@ from . import equivalents
 from .convex_quadrature import expectations
 
 LOST, LOST_ROUNDINGS = 1e-7, 64  # probability that quadrature may lose, and in units of rounding
+FARTHEST_INTERCEPT = 1e25
 
 
 @pytree
@@ -51,6 +52,10 @@ class Labels:
     @property
     def components(self) -> int:
         return len(self.weight)
+
+    @property
+    def see_one_kind(self) -> bool:
+        return any(set(self.absent) >= {(k, j) for k in range(self.components)} for j in (0, 1))
 
     @property
     def covariances(self) -> int:
@@ -237,7 +242,7 @@ System = Diagonal | Matrix
 def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, Any, Any]:
     """How far the update of states x (B, D) is from them, its Jacobian (B, D, D), and (m̂, q̂, χ), (B, K + 2Kc).
 
-    x = (m_k/√V_k, log V_k, log v_k, b/√V_1).
+    x = (m_k/√V_k, log V_k, log v_k, b/√(1 + V_1)), and b's residual is in units of √V_1.
     """
     xp, K, Kc = namespace(x), labels.components, labels.covariances
     B, D = x.shape
@@ -245,10 +250,12 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
     over = (lambda k: k) if Kc == K else (lambda k: xp.broadcast_to(k, (*k.shape[:1], K, *k.shape[2:])))
     V, v = xp.exp(x[:, K : K + Kc]), xp.exp(x[:, K + Kc : K + 2 * Kc])
     s = xp.sqrt(V)
-    b = x[:, -1:] * s[:, :1] if labels.intercept else xp.zeros((B, 1))
+    b = intercept(labels, x)[:, None]
     m = x[:, :K] * over(s)
     at_m, at_V, at_v = m @ of.T, V @ own.T, v @ own.T  # (B, P)
-    e, de, lost = expectations(loss, *(xp.reshape(a, (-1,)) for a in ((at_m + b) * y, at_V, at_v)))
+    e, de, found = expectations(loss, *(xp.reshape(a, (-1,)) for a in ((at_m + b) * y, at_V, at_v)))
+    if labels.intercept:  # their difference is to vanish, however small √V is beside b
+        e, de = e / found[:, None], de / found[:, None, None]
     de, each = xp.reshape(de, (B, -1, 3, 3)), lambda x: x[..., None]
     by_margin = de[..., 0] * y[:, None]
     by_x = [
@@ -257,7 +264,7 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
         de[..., 2] * each(at_v),
     ]
     if labels.intercept:
-        by_x += [by_margin * each(b / 2), by_margin * each(s[:, :1])]
+        by_x += [by_margin * each(b * V[:, :1] / (1 + V[:, :1]) / 2), by_margin * each(xp.sqrt(1 + V[:, :1]))]
     scale = 1 / xp.where(is_square, system.n[:, None], 1.0)
     hats = (xp.reshape(e, (B, -1)) @ sums) * scale
     by_x = xp.concatenate([k[:, :, None] for k in by_x], 2)  # (B, P, 3 or 5, 3)
@@ -275,7 +282,7 @@ def residual(system: System, labels: Labels, loss: Loss, x: Any) -> tuple[Any, A
         parts.append((xp.sum(m_hat, 1) * unit)[:, None])
         jacobian.append(xp.sum(d_hats[:, :K], 1)[:, None, :] * unit[:, None, None])
     allowed = max(LOST, LOST_ROUNDINGS * float(np.finfo(x.dtype).eps))
-    F = xp.where((xp.reshape(lost, (B, -1)) < allowed).all(1)[:, None], xp.concatenate(parts, 1), xp.nan)
+    F = xp.where((xp.abs(xp.reshape(found, (B, -1)) - 1) < allowed).all(1)[:, None], xp.concatenate(parts, 1), xp.nan)
     return F, xp.concatenate(jacobian, 1), hats
 
 
@@ -286,15 +293,46 @@ def states(labels: Labels, found: Any, b: Any = 0.0) -> Any:
     with np.errstate(all="ignore"):
         parts = [m / xp.sqrt(V), xp.log(V), xp.log(v)]
         if labels.intercept:
-            parts.append(xp.broadcast_to(b, (len(found),))[:, None] / xp.sqrt(V[:, :1]))
+            parts.append(xp.broadcast_to(b, (len(found),))[:, None] / xp.sqrt(1 + V[:, :1]))
     return xp.concatenate(parts, 1)
 
 
-def margin_zero(labels: Labels, loss: Loss, n: Any) -> tuple[Any, Any, Any]:
-    """(m̂, q̂, χ) of samples with margin 0."""
+def intercept(labels: Labels, x: Any) -> Any:
+    """b (B,) in states x, 0 where there is none. Its unit is that of the loss where V is small: b stays while √V vanishes."""
+    xp, K = namespace(x), labels.components
+    return x[:, -1] * xp.sqrt(1 + xp.exp(x[:, K])) if labels.intercept else xp.zeros(len(x))
+
+
+def same_score(labels: Labels, loss: Loss, n: Any, b: float = 0.0) -> tuple[Any, Any, Any]:
+    """(m̂, q̂, χ) of samples that all have the score b."""
     xp = namespace(n, labels.weight)
-    pull, curve = -loss.slope(np.zeros(1))[0], loss.curvature(np.zeros(1))[0]
+    margins = np.array([b, -b])
+    pull, curve = -loss.slope(margins), loss.curvature(margins)
     weight, one = labels.weight, xp.ones_like(n)[:, None]
-    prior = xp.sum(weight, 1)
-    prior = xp.sum(prior, keepdims=True) if labels.shared else prior
-    return one * (weight[:, 0] - weight[:, 1]) * pull, one * prior * pull**2 / n[:, None], one * prior * curve
+    gathered = (lambda k: xp.sum(k, keepdims=True)) if labels.shared else (lambda k: k)
+    m_hat, square, chi = weight @ (pull * [1, -1]), gathered(weight @ pull**2), gathered(weight @ curve)
+    return one * m_hat, one * square / n[:, None], one * chi
+
+
+def labels_alone(labels: Labels, loss: Loss) -> float:
+    """The intercept of least loss where the features say nothing, as under an infinite penalty: for logistic loss the log odds.
+
+    Raises ValueError where there is no such number, or where many are as good.
+    """
+    from scipy import optimize  # slow to import, and seldom needed
+
+    plus, minus = np.sum(labels.weight, 0)
+
+    def slope(b: float) -> float:
+        towards, away = loss.slope(np.array([b, -b]))
+        return float(plus * towards - minus * away)
+
+    reach = 1.0
+    while not slope(-reach) < 0 < slope(reach):
+        reach *= 2
+        if reach > FARTHEST_INTERCEPT:
+            raise ValueError(
+                f"population must have labels of two kinds for {loss.name} loss with an intercept, got a share of {plus:g} with +1 and "
+                f"{minus:g} with -1: no single intercept is best. Change prior or flips, or take loss='squared' or intercept=False."
+            )
+    return float(optimize.brentq(slope, -reach, reach))

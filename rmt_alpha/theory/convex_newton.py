@@ -9,9 +9,11 @@ import numpy as np
 
 from .._arrays import compiled, jax, namespace
 from ..problem import Loss
-from .convex_equations import Labels, Matrix, System, margin_zero, residual, states
+from .convex_equations import Labels, Matrix, System, intercept, labels_alone, residual, same_score, states
+from .stage import LOST, lost_scores
 
 TOLERANCE = 1e-10
+NEARLY_LOST = 1e-9  # of the intercept: scores whose fixed point may be lost in its rounding
 LAST_STEP = 2e-5  # in logarithms and ratios: what such a step leaves is of the order of its square
 STEPS = 80
 LONGEST_STEP = 3.0
@@ -41,7 +43,9 @@ def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None, l
     with np.errstate(all="ignore"):
         if len(failed):
             part = system.take(failed)
-            more = [*extremes(part, labels, loss), *(near_squared(part, labels, loss) if start is not None else [])]
+            ends = extremes(part, labels, loss)
+            _require_scores(labels, ends[-1], part.gamma)
+            more = [*ends, *(near_squared(part, labels, loss) if start is not None else [])]
             x[failed], size[failed] = newton(part, labels, loss, more)
         for steps in PENALTY_PATHS:
             failed = np.flatnonzero(~(size < TOLERANCE))
@@ -57,22 +61,39 @@ def fixed_point(system: System, labels: Labels, loss: Loss, start: Any = None, l
                 followed, size[failed] = newton(larger, labels, loss, first)
                 path.append(followed)
             x[failed] = path[-1]
-    failed = np.flatnonzero(~(size < TOLERANCE))
+    settled = size < TOLERANCE
+    _require_scores(labels, x[settled], system.gamma[settled])
+    failed = np.flatnonzero(~settled)
     if len(failed):
+        part = system.take(failed)
+        _require_scores(labels, extremes(part, labels, loss)[-1], part.gamma, NEARLY_LOST)
         alpha = system.alpha[failed[0]]
-        at, smaller = (f" at alpha = {alpha.tolist()}", " or a smaller |alpha|") if len(alpha) else ("", "")
+        at, smaller = (f", alpha = {alpha.tolist()}", " or a smaller |alpha|") if len(alpha) else ("", "")
         raise ArithmeticError(
-            f"the fixed point for the {loss.name} loss did not settle{at} (relative residual {size[failed[0]]:.3g}, "
-            f"wanted {TOLERANCE:g}). Choose a larger penalty{smaller}."
+            f"the fixed point for the {loss.name} loss did not settle at gamma = {system.gamma[failed[0]]:g}{at} (relative residual "
+            f"{size[failed[0]]:.3g}, wanted {TOLERANCE:g}). Choose a larger penalty{smaller}."
         )
     return x
 
 
+def _require_scores(labels: Labels, x: Any, gamma: Any, least: float = LOST) -> None:
+    """FloatingPointError where the scores are less than so much of the intercept."""
+    K = labels.components
+    ratio, V = x[:, :K], np.exp(x[:, K : K + labels.covariances])
+    scores = (np.sqrt(V) * np.fmax(1, np.abs(ratio))).max(1)  # 0/0 where there are no weights at all
+    lost = np.flatnonzero(scores < least * np.abs(intercept(labels, x)))
+    if len(lost):
+        rarest = labels.weight.sum(0).min()
+        raise lost_scores(gamma[lost[0]], 2 * np.sqrt(rarest * (1 - rarest)))
+
+
 def extremes(system: System, labels: Labels, loss: Loss) -> list[Any]:
-    """States to start from: anchors unchanged by training, and samples of margin 0."""
-    pulls = margin_zero(labels, loss, system.n)
+    """States to start from: anchors unchanged by training, and samples that pull as under an infinite penalty."""
+    known = labels.intercept and namespace(system.n, labels.weight) is np
+    b = labels_alone(labels, loss) if known else 0.0
+    pulls = same_score(labels, loss, system.n, b)
     still = [system.xp.zeros_like(x) for x in pulls]
-    return [states(labels, system.update(*hats)[0]) for hats in (still, pulls)]
+    return [states(labels, system.update(*hats)[0], b) for hats in (still, pulls)]
 
 
 def near_squared(system: System, labels: Labels, loss: Loss) -> list[Any]:
@@ -100,7 +121,7 @@ def newton(
         size, scale = _size(F), np.ones(len(x))
         step = _direction(np, F, J)
         for _ in range(STEPS):
-            near = (size > 0) & np.isfinite(size) & (scale == 1) & (np.abs(step).max(1) <= last_step)
+            near = (size > 0) & np.isfinite(size) & (scale == 1) & (_length(labels, x, step) <= last_step)
             x[near] += step[near]
             size[near | (size < TOLERANCE)] = 0.0
             rows = np.flatnonzero((size > 0) & np.isfinite(size))
@@ -117,6 +138,13 @@ def newton(
             scale[stuck] /= 2
             size[stuck[scale[stuck] < SHORTEST_STEP]] = np.inf
     return x, size
+
+
+def _length(labels: Labels, x: Any, step: Any) -> Any:
+    """The longest part of a step, b's in units of √V_1: that is how finely a loss with a kink sees it."""
+    if labels.intercept:
+        step = np.concatenate([step[:, :-1], step[:, -1:] * np.sqrt(1 + np.exp(-x[:, [labels.components]]))], 1)
+    return np.abs(step).max(1)
 
 
 def _size(F: Any) -> Any:

@@ -19,7 +19,7 @@ from ..problem import Fit
 from ..results import Moments, Optimum, describe, moments
 from ..results.search import at_the_end, best
 from .convex import Training
-from .convex_equations import margin_zero
+from .convex_equations import same_score
 from .convex_newton import LAST_STEP
 
 NEAREST, FARTHEST = 1e-3, 1e3
@@ -41,7 +41,7 @@ class Curve:
         """ε and the largest y of each start, (J,); (1, 0) where a start is 0."""
         labels, J = self.training.labels, self.training.fit.n_alpha
         system = self.training.system(np.concatenate([np.eye(J), np.zeros((1, J))]))[0]
-        m_hat, q_hat, chi = margin_zero(labels, self.training.fit.loss, system.n)
+        m_hat, q_hat, chi = same_score(labels, self.training.fit.loss, system.n)
         on = np.array([0.0] * J + [1.0])[:, None]
         V = labels.split(system.update(m_hat * on, q_hat * on, 0 * chi)[0])[1][:, 0]
         sigma, pulled = np.sqrt(V[:-1]), np.sqrt(V[-1])

@@ -739,9 +739,13 @@ def test_arrays_broadcast_and_warm_starts_do_not_matter():
 def test_unsettled_fixed_point_names_its_residual(monkeypatch):
     monkeypatch.setattr(convex_newton, "STEPS", 0)
     monkeypatch.setattr(convex_newton, "PENALTY_PATHS", ())
-    with pytest.raises(ArithmeticError, match=r"logistic loss did not settle at alpha = \[1.0\] \(relative residual"):
+    with pytest.raises(
+        ArithmeticError, match=r"logistic loss did not settle at gamma = .*, alpha = \[1.0\] \(relative residual"
+    ):
         convex.moments(isotropic(loss="logistic"), 1.0)
-    with pytest.raises(ArithmeticError, match=r"did not settle \(relative .* Choose a larger penalty\.$"):
+    with pytest.raises(
+        ArithmeticError, match=r"did not settle at gamma = 0.1 \(relative .* Choose a larger penalty\.$"
+    ):
         convex.moments(Fit(opposite(np.ones(9)), 30, 0.1, loss="logistic"), 0.0)
 
 
