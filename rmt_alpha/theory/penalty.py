@@ -63,8 +63,11 @@ def optimal_penalty(
     n_target = int(over != "source")
     box = (float(np.log(low)), float(np.log(high)))
 
+    def at(x: np.ndarray) -> Problem:  # clipped again, for exp(log(high)) may be more than high
+        return _with_penalties(problem, n_target, np.clip(np.exp(np.clip(x, *box)), low, high))
+
     def ask(x: np.ndarray) -> tuple[Any, float | None, float]:
-        return _best(_with_penalties(problem, n_target, np.exp(np.clip(x, *box))), alpha, threshold)
+        return _best(at(x), alpha, threshold)
 
     def cost(x: np.ndarray) -> float:
         _, accuracy, risk = ask(x)
@@ -95,7 +98,7 @@ def optimal_penalty(
     )
     best_alpha, accuracy, risk = ask(x)
     at_bound = "lower" if np.any(x - box[0] < 1e-3) else "upper" if np.any(box[1] - x < 1e-3) else None
-    return PenaltyOptimum(_with_penalties(problem, n_target, np.exp(x)), best_alpha, accuracy, risk, at_bound)
+    return PenaltyOptimum(at(x), best_alpha, accuracy, risk, at_bound)
 
 
 def _trained(problem: Problem) -> int:

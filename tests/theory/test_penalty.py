@@ -63,6 +63,14 @@ def test_nothing_on_a_fine_grid_is_better(over):
     assert predict(found.problem, found.alpha).accuracy == pytest.approx(found.accuracy, abs=1e-12)
 
 
+@pytest.mark.parametrize("bounds", [(1e-4, 1e4), (1e-3, 0.7), (3.0, 49.0), (1e-12, 5e-12)])
+def test_penalties_keep_within_the_bounds(bounds):
+    """To the last bit, which a logarithm and its exponential may change."""
+    found = optimal_penalty(ISOTROPIC, bounds=bounds).problem
+    for gamma in (found.gamma_source, found.gamma_target):
+        assert bounds[0] <= gamma <= bounds[1]
+
+
 def test_a_given_alpha_is_kept():
     problem = spread_out()
     found = optimal_penalty(problem, "target", alpha=1.0)
