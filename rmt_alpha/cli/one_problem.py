@@ -55,7 +55,11 @@ def optimal_alpha(problem: Problem = EXAMPLE, plot: bool = False, json: bool = F
         ["α*", _signed(best.alpha), best.accuracy, "largest accuracy"],
         ["", "1", one, f"α* gains {100 * gains['gain_over_1']:.3f} points"],
         ["", "0", zero, f"α* gains {100 * gains['gain_over_0']:.3f} points"],
-        ["ᾱ", _signed(best.zero), 0.5, "no better than chance"],
+        [
+            "ᾱ",
+            _signed(best.zero),
+            *([0.5, "no better than chance"] if math.isfinite(best.zero) else ["", "no α gives accuracy ½"]),
+        ],
         ["", *_least_risk(made, best), f"least risk, {best.risk:.6g}"],
     ]
     text = f"{_headline(made)}\n{table(['', 'α', 'accuracy', ''], rows)}"
