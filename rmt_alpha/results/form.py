@@ -70,6 +70,33 @@ class ScoreForm:
         ratio = xp.ravel(xp.sqrt(size[:1] / xp.where(size[1:] > 0, size[1:], xp.inf)))
         return xp.where(ratio > 0, ratio, 1.0)
 
+    @property
+    def least_risk(self) -> Any:
+        r"""The α (n_alpha,) of least risk, a linear system; draws are averaged.
+
+        .. math:: \Big(\sum_k π_k \big(⟨c_s, c_t⟩ + \mathrm{tr} M_{st}\big)_k\Big) α = \sum_k π_k \big(⟨c_s, t - c_0⟩
+                  - \mathrm{tr} M_{s0}\big)_k
+
+        over the starts s, t; per output, one such system for each.
+        """
+        c, M, population = self.c, self.M, self.population
+        xp = namespace(c, M)
+        if population is None:
+            H, g = (c[:, None] * c[None] + M)[:, :, None], c[:, None]
+        else:
+            priors = xp.asarray(population.priors)
+            true = np.zeros((c.shape[1], c.shape[2]))
+            if not population.is_regression:
+                true = np.asarray(population.targets)[np.array(population.classes_of)]
+            H = xp.einsum("k,abki...->abi...", priors, c[:, None] * c[None] + xp.einsum("abkii...->abki...", M))
+            g = xp.einsum("k,aki...->ai...", priors, c * true.reshape(*true.shape, *(1,) * (c.ndim - 3)))
+        H, g = (xp.mean(xp.reshape(x, (*x.shape[:lead], -1)), -1) for x, lead in ((H, 3), (g, 2)))
+        right = g[1:] - H[1:, 0]
+        if self.per == "output":
+            columns = solve_semidefinite(xp, xp.moveaxis(H[1:, 1:], -1, 0), xp.moveaxis(right, -1, 0))
+            return xp.ravel(xp.moveaxis(columns, 0, -1))
+        return solve_semidefinite(xp, xp.sum(H[1:, 1:], -1), xp.sum(right, -1))
+
     def spread(self, rows: Any) -> Any:
         """Entries (1 + n_alpha, …) as the a of `scores`: each start's α for all its outputs, or one for each."""
         xp, J = namespace(rows), self.n_starts
@@ -190,3 +217,13 @@ def checked_alpha(problem: Any, alpha: Any) -> Any:
 def _times(xp: Any, P: np.ndarray, x: Any, axis: int) -> Any:
     """A symmetric matrix times one axis of an array."""
     return xp.moveaxis(xp.tensordot(P, x, axes=(1, axis)), 0, axis)
+
+
+def solve_semidefinite(xp: Any, A: Any, b: Any) -> Any:
+    """A⁻¹b for symmetric positive semi-definite A (..., k, k) and b (..., k), of least length where starts repeat
+    each other.
+    """
+    scale = xp.sqrt(xp.diagonal(A, axis1=-2, axis2=-1))
+    scale = xp.where(scale == 0, 1.0, scale)  # a start that is zero
+    inverse = xp.linalg.pinv(A / (scale[..., :, None] * scale[..., None, :]), hermitian=True)
+    return (inverse @ (b / scale)[..., None])[..., 0] / scale

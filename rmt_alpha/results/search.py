@@ -23,9 +23,11 @@ NEWTON_STEPS = 3
 DISTANCES = np.array([0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 11.0, 14.0, 17.0])
 STARTS = np.concatenate([-DISTANCES[::-1], [0.0], DISTANCES])
 CLIMBS = 2  # from the best of the starts
+SCALES = 2.0 ** np.arange(-4, 5)  # of another α: beside it lies a peak
 FINE = 41  # points of a window with kinks
 STEP = 1e-4  # of a difference quotient in y
 NEARLY = 3.0  # as far from its end y is as good as there
+BEYOND = 1e6  # times farther than the end of a search an accuracy is its limit, which it nears like 1/α
 
 # at(y (Y, J)) says what there is to say there, and a goal what of it is to be large, (Y,).
 At = Callable[[np.ndarray], Any]
@@ -40,15 +42,18 @@ def best(
     root: Goal | None = None,
     infinite: bool = False,
     rough: At | None = None,
+    beside: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Any, Any]:
     """The y (goals, J), |y_s| ≤ ends_s, with the largest value of each goal, at(y, …), and for one α the table at(grid).
 
     With `infinite` at(±inf) can be asked for, too. For one α the last y is the one nearest to 0 at which `root` changes its
     sign, if it does; and `rough` may be a cheaper `at`, for the table and wherever else it is only asked where to look.
+    For several, each goal is also sought beside a known y (J,): that of least risk, `beside` or the first goal's.
     """
     if len(ends) > 1:
-        y = np.array([climb(at, goal, ends) for goal in goals])
-        return y, at(y), None
+        y = [climb(at, goals[0], ends, beside)]
+        y += [climb(at, goal, ends, y[0]) for goal in goals[1:]]
+        return np.array(y), at(np.array(y)), None
     half = int(np.ceil(ends[0] / spacing))
     grid = np.linspace(-ends[0], ends[0], 2 * half + 1)
     grid = np.r_[-np.inf, grid, np.inf] if infinite else grid
@@ -175,18 +180,27 @@ def _crossed(at: At, root: Goal, grid: np.ndarray, otherwise: float) -> float:
     return float(optimize.brentq(lambda y: float(root(at(np.array([y])))[0]), *between, xtol=1e-12))
 
 
-def climb(at: At, goal: Goal, ends: np.ndarray) -> np.ndarray:
-    """`best` for several α: quasi-Newton steps from the best along each axis, all of them together, and 0."""
+def climb(at: At, goal: Goal, ends: np.ndarray, beside: np.ndarray | None) -> np.ndarray:
+    """`best` for several α: quasi-Newton steps from the best along each axis, all of them together, and 0.
+
+    Where nearly all points go to one class accuracy is flat around 0, and its peak narrow and on no axis. It lies on
+    the ray through the α of least risk, or close by: one climb is from the best on the ray through `beside`.
+    """
     from scipy import optimize  # a tenth of a second to import, and only searches need it
 
     J = len(ends)
     rows = np.eye(J)[:, None] * np.minimum(np.abs(STARTS), ends[:, None])[..., None] * np.sign(STARTS)[:, None]
-    along = goal(at(rows.reshape(-1, J))).reshape(J, -1)
+    ray = np.zeros((0, J)) if beside is None else np.clip(np.arcsinh(SCALES[:, None] * np.sinh(beside)), -ends, ends)
+    along, on_ray = np.split(goal(at(np.concatenate([rows.reshape(-1, J), ray]))), [J * len(STARTS)])
+    along = along.reshape(J, -1)
     if is_flat(along):
         return np.zeros(J)
     flat = np.array([is_flat(v) for v in along])  # a start that decides nothing stays out
     singles = rows[np.arange(J), np.where(flat, len(DISTANCES), np.argmax(along, 1))]
     starts = np.array([*singles, singles.sum(0), np.zeros(J)])
+    starts = starts[np.argsort(-goal(at(starts)), kind="stable")[:CLIMBS]]
+    if beside is not None:
+        starts[-1] = np.where(flat, 0.0, ray[np.argmax(on_ray)])
 
     def minus(y: np.ndarray) -> tuple[float, np.ndarray]:
         f = -goal(at(np.concatenate([y[None], y + STEP * np.eye(J), y - STEP * np.eye(J)])))
@@ -195,8 +209,7 @@ def climb(at: At, goal: Goal, ends: np.ndarray) -> np.ndarray:
     options = {"ftol": 1e-15, "gtol": 1e-9}
     bounds = list(zip(-ends, ends, strict=True))
     runs = [
-        optimize.minimize(minus, starts[i], jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-        for i in np.argsort(-goal(at(starts)), kind="stable")[:CLIMBS]
+        optimize.minimize(minus, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for start in starts
     ]
     return min(runs, key=lambda run: run.fun).x
 

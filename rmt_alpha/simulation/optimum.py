@@ -25,7 +25,7 @@ from .simulate import Setting, form_of, need_memory, piece, pieces, prepare
 
 END = float(np.arcsinh(1e4))  # of y: further out no accuracy changes by what a simulation could see
 STEP = 1e-3  # of a difference quotient, in y
-PILOTS = 16  # trials that set the units
+PILOTS = 16  # trials that set the units and say where to look
 
 Values = Callable[[np.ndarray], Iterable[np.ndarray]]
 
@@ -45,7 +45,8 @@ def simulate_optimal_alpha(
     """The α with the largest accuracy (regression: the least risk) averaged over draws; options as for `simulate`.
 
     Returns an `Optimum` with `alpha`, its standard error `alpha_se` (infinite where `alpha` is), `accuracy`, `risk`,
-    `at_infinity`, `direction` and `n_trials`, shaped like the problem.
+    `at_infinity`, `direction` and `n_trials`, shaped like the problem. Where α is infinite, accuracy and risk are those at
+    10⁴ times the α at which a start and the rest of w weigh the same, off the limit by about 10⁻⁴.
     Raises ValueError or TypeError, naming the parameter.
 
     >>> problem = TransferProblem(5000, 40, 1000, mu=0.8, mu_orth=0.8, beta=0.9, gamma_source=5.0, gamma_target=0.1)
@@ -73,7 +74,7 @@ def simulate_optimal_alpha(
 def _one(cell: Any, n_trials: int, setting: Setting, map_: Any, count: int) -> tuple[Any, ...]:
     """α*, its standard error, accuracy and risk there, whether α* is infinite and in which direction, of a scalar problem."""
     is_regression = as_fit(cell).population.is_regression
-    units, drawn = _units(cell, setting), _drawn(cell, n_trials, setting, map_)
+    (units, risky), drawn = _scales(cell, setting), _drawn(cell, n_trials, setting, map_)
     gain = lambda m: -m.risk if is_regression else m.accuracy  # noqa: E731
 
     def at(y: np.ndarray) -> tuple[Any, Any]:
@@ -84,7 +85,8 @@ def _one(cell: Any, n_trials: int, setting: Setting, map_: Any, count: int) -> t
         return total[0] / n_trials, total[1] / n_trials
 
     ends = np.full(len(units), END)
-    y, last, _ = best(at, [lambda found: found[0]], ends)
+    beside = np.clip(np.arcsinh(risky / units), -ends, ends)
+    y, last, _ = best(at, [lambda found: found[0]], ends, beside=beside)
     alpha, infinite, direction = at_the_end(y[0], ends, units)
     error = np.full(len(units), np.inf)
     if not infinite:
@@ -105,11 +107,12 @@ def _drawn(cell: Any, n_trials: int, setting: Setting, map_: Any) -> Callable[[n
     return lambda alphas: (form.moments(own(alphas)[:, None], setting.conditions.threshold) for form in forms)
 
 
-def _units(cell: Any, setting: Setting) -> np.ndarray:
-    """The α (n_alpha,) at which a start and the rest of w weigh the same, under the squared loss."""
+def _scales(cell: Any, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """The α (n_alpha,) at which a start and the rest of w weigh the same, and that of least risk, under the squared loss."""
     fit = dataclasses.replace(as_fit(cell), loss=as_loss("loss", "squared"), rank=None)
     method = setting.method if dense.is_affine(as_fit(cell)) else "dense"
-    return np.asarray(form_of(fit, dataclasses.replace(setting, method=method), range(PILOTS)).units)
+    form = form_of(fit, dataclasses.replace(setting, method=method), range(PILOTS))
+    return form.units, form.least_risk
 
 
 def standard_error(values: Values, y: np.ndarray) -> np.ndarray:

@@ -100,3 +100,16 @@ def test_the_best_alpha_of_codes_of_unequal_length(intercept):
     best = optimal_alpha(several)
     near = best.alpha + 0.02 * RNG.standard_normal((50, 2))
     assert best.accuracy >= predict(several, near).accuracy.max()
+
+
+@pytest.mark.parametrize("per", ["start", "output"])
+def test_the_least_risk_of_draws_is_that_of_their_average(per):
+    population = Population.classes(MEANS[:3], priors=[0.2, 0.3, 0.5])
+    problem = Fit(population, n=30, gamma=0.3, starts=[W[:, :3], MEANS[:3].T], per=per)
+    two = Fit(Population.two_classes(MEANS[0], -MEANS[0]), n=30, gamma=0.3, starts=[MEANS[1], W[:, 0]])
+    for fit_ in (problem, two):
+        form = draw(fit_, n_trials=5)
+        at = lambda alpha: np.mean(form.moments(np.reshape(alpha, (-1, 1, form.least_risk.size))).risk, -1)  # noqa: B023, E731
+        best, steps = form.least_risk, 0.01 * np.eye(form.least_risk.size)
+        np.testing.assert_allclose(at(best + steps), at(best - steps), rtol=1e-9)  # a quadratic form, at its vertex
+        assert np.all(at(best + steps) > at(best))
