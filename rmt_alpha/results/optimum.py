@@ -28,7 +28,7 @@ class Optimum:
     |---|---|
     | `alpha` | α*: the largest accuracy (regression: the least risk); ±inf where it is approached only there |
     | `accuracy` | at α* (the supremum where α* is infinite); None for regression |
-    | `zero` | ᾱ: the score has mean 0, the accuracy of two opposite classes is ½; None where there is no such α |
+    | `zero` | ᾱ: the score of two opposite classes has mean 0, their accuracy is ½; infinite where no α gives that, see below |
     | `at_infinity` | is α* infinite? |
     | `least_risk` | the α of least risk |
     | `risk` | the risk there |
@@ -37,6 +37,11 @@ class Optimum:
 
     With several numbers α, the fields `alpha`, `zero`, `least_risk` and `direction` are (…, n_alpha), and `zero` is
     the shortest α of mean 0.
+
+    Where no α has mean 0, `zero` is ±inf, on the side where the mean is nearer to 0; -inf where both sides are alike, as
+    they are where the mean does not depend on α, and in every entry of several numbers. It is None for other classes than
+    two opposite ones, with an intercept and for regression, and where it is not computed: by a simulation, under another
+    loss with the best threshold, and at low rank.
     """
 
     alpha: Annotated[Any, "*shape *entries"]

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..problem import Fit
 from ..results import Moments, Optimum, describe, moments
-from ..results.search import at_the_end, best
+from ..results.search import BEYOND, at_the_end, best, is_flat
 from .convex import Training
 from .convex_equations import same_score
 from .convex_newton import LAST_STEP
@@ -26,6 +26,7 @@ NEAREST, FARTHEST = 1e-3, 1e3
 ROUGH_STEP = 2e-3  # Newton's last, where moments only say where to look: it leaves the order of its square
 NEIGHBOURS = 8  # known states that a new one is extrapolated from
 CLOSEST = 1e-9  # as near to each other as these may be
+NOWHERE = -np.inf  # the α of mean 0, where no side is nearer to it
 NOTHING = 1e-18  # of m/√V: a mean below it is rounding of 0
 
 
@@ -59,6 +60,14 @@ class Curve:
             order = np.argsort(self.y[:, 0])
             distinct = order[np.diff(self.y[order, 0], prepend=-np.inf) > CLOSEST]
             self.y, self.x = self.y[distinct], self.x[distinct]
+        return self.law(x)
+
+    def limit(self, y: np.ndarray) -> Moments:
+        """The moments at α so much larger than at y (Y, J), an end of the search, that the accuracy is its limit."""
+        return self.law(self.training.solve(BEYOND * self.epsilon * np.sinh(y))[1])
+
+    def law(self, x: np.ndarray) -> Moments:
+        """The moments in states x."""
         m, V = (a.T for a in self.training.scores(x))
         if self.signed:
             return moments(m[0], V[0])
@@ -85,9 +94,8 @@ def optimum(fit: Fit) -> Optimum:
     r"""Where α is best under any losses, of a scalar fit.
 
     α* is good to about 1e-6 relatively. Where the largest accuracy lies at the end of the search, α* is reported as
-    ±inf and `at_infinity`, with the accuracy there. ᾱ is ±inf where no α makes the mean vanish (a squared hinge with
-    a weak penalty can outweigh any source): on the side where the mean is smaller. It is None unless the classes are
-    opposite.
+    ±inf and `at_infinity`, with the limit of the accuracy. ᾱ is ±inf where no α makes the mean vanish (a squared hinge
+    with a weak penalty can outweigh any source), or of several where none was found.
     """
     curve = Curve(Training.of(fit))
     one, signed = fit.n_alpha == 1, curve.signed
@@ -99,7 +107,7 @@ def optimum(fit: Fit) -> Optimum:
         )
     if not curve.ends.any():  # without any start every α is as good: 0, as in the closed form
         nothing, found = np.zeros(fit.n_alpha), curve.at(np.zeros((1, fit.n_alpha)))
-        zero = -np.inf if signed and one else None
+        zero = pick(np.where(found.mean == 0, 0.0, NOWHERE + nothing)) if signed else None
         return Optimum(
             pick(nothing), float(found.accuracy[0]), zero, False, pick(nothing), float(found.risk[0]), pick(nothing)
         )
@@ -107,19 +115,17 @@ def optimum(fit: Fit) -> Optimum:
     gain = _signal if signed else (lambda m: m.accuracy)
     root = (lambda m: m.mean) if signed else None
     rough = lambda y: curve.at(y, ROUGH_STEP)  # noqa: E731
-    y, last, table = best(curve.at, [gain, lambda m: -m.risk], curve.ends, 1.0, root, rough=rough)
-    alpha, infinite, direction = at_the_end(y[0], curve.ends, curve.epsilon)
-    zero = None
+    y, last, table = best(curve.at, [lambda m: -m.risk, gain], curve.ends, 1.0, root, rough=rough)
+    alpha, infinite, direction = at_the_end(y[1], curve.ends, curve.epsilon)
+    accuracy = curve.limit(y[1:2]).accuracy[0] if infinite else last.accuracy[1]
+    zero: Any = None
     if signed and one:
-        ends = np.abs(table.mean[[0, -1]])
-        zero = (
-            float(curve.epsilon[0] * np.sinh(y[2, 0])) if len(y) == 3 else float(np.copysign(np.inf, ends[0] - ends[1]))
-        )
+        zero = float(curve.epsilon[0] * np.sinh(y[2, 0])) if len(y) == 3 else _nearer_side(curve)
         zero = zero if table.mean.any() else 0.0
     elif signed:
         zero = _shortest_zero(curve)
     return Optimum(
-        pick(alpha), float(last.accuracy[0]), zero, infinite, pick(curve.epsilon * np.sinh(y[1])), float(last.risk[1]),
+        pick(alpha), float(accuracy), zero, infinite, pick(curve.epsilon * np.sinh(y[0])), float(last.risk[0]),
         pick(direction),
     )  # fmt: skip
 
@@ -129,8 +135,14 @@ def _signal(m: Moments) -> Any:
     return np.where(np.abs(ratio) > NOTHING, ratio, 0.0)
 
 
-def _shortest_zero(curve: Curve) -> Any:
-    """The shortest α of mean 0, by steps to the shortest zero of the mean's linear approximation; None where that
+def _nearer_side(curve: Curve) -> float:
+    """±∞, on the side where a mean that vanishes nowhere is nearer to 0."""
+    left, right = np.abs(curve.at(np.array([-curve.ends, curve.ends])).mean)
+    return np.inf if right < left and not is_flat(np.array([left, right])) else NOWHERE
+
+
+def _shortest_zero(curve: Curve) -> np.ndarray:
+    """The shortest α of mean 0, by steps to the shortest zero of the mean's linear approximation; −∞ where that
     does not settle.
     """
     training, J = curve.training, len(curve.ends)
@@ -141,14 +153,14 @@ def _shortest_zero(curve: Curve) -> Any:
         try:
             _, x, _ = training.solve(rows, start)
         except ArithmeticError:
-            return None
+            break
         start = np.repeat(x[:1], 2 * J + 1, 0)
         m = training.scores(x)[0][:, 0]
         slope = (m[1 : J + 1] - m[J + 1 :]) / (2 * h)
         if not slope @ slope > 0:
-            return None
+            break
         new = slope * (slope @ alpha - m[0]) / (slope @ slope)
         if np.all(np.abs(new - alpha) <= 1e-9 * np.abs(new).max()):
             return new
         alpha = (new + alpha) / 2 if turn > 5 else new
-    return None
+    return np.full(J, NOWHERE)

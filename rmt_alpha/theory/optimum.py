@@ -14,8 +14,9 @@ from .. import _checks as check
 from .._arrays import has_tracers, in_numpy, is_tracer, namespace, normal_cdf, plain
 from ..problem import Fit, TransferProblem, as_fit, checked_problem, is_squared
 from ..results import Moments, Optimum, ScoreForm
+from ..results.form import solve_semidefinite
 from ..results.moments import THRESHOLDS
-from ..results.search import at_the_end, best, directions
+from ..results.search import BEYOND, at_the_end, best, directions
 from . import convex_search, finite_size, low_rank
 from .predict import Problem, batched, predict, score_form
 
@@ -123,14 +124,6 @@ def _of_cells(problem: Problem, threshold: str) -> Optimum:
     return Optimum(**{name: stacked(name) for name in names})
 
 
-def _ratio(xp: Any, numerator: Any, denominator: Any) -> Any:
-    """numerator/denominator; ±inf over zero, and 0 for 0/0 (every α is as good: take the smallest)."""
-    safe = xp.where(denominator == 0, 1.0, denominator)
-    at_zero = xp.where(numerator == 0, 0.0, xp.copysign(xp.inf, numerator))
-    with np.errstate(over="ignore"):  # beyond the largest double: ±inf
-        return xp.where(denominator == 0, at_zero, numerator / safe)
-
-
 def optimum(form: ScoreForm) -> Optimum:
     r"""The best α of a signed form; the formulas here are for one number α.
 
@@ -168,7 +161,10 @@ def optimum(form: ScoreForm) -> Optimum:
     risk = M[0, 0] + least_risk * (2 * M[0, 1] + least_risk * M[1, 1]) + (1 - c[0] - least_risk * c[1]) ** 2
     accuracy = normal_cdf(xp.where(at_infinity, limit, snr))
     direction = xp.where(at_infinity, xp.sign(c[1]), 0.0)
-    return Optimum(*map(plain, (best, accuracy, -_ratio(xp, c[0], c[1]), at_infinity, least_risk, risk, direction)))
+    nowhere = xp.where(c[0] == 0, 0.0, -xp.inf)  # where the mean does not depend on α: every α has mean 0, or none
+    with np.errstate(over="ignore"):  # beyond the largest double: ±inf
+        zero = xp.where(c[1] == 0, nowhere, -c[0] / xp.where(c[1] == 0, 1.0, c[1]))
+    return Optimum(*map(plain, (best, accuracy, zero, at_infinity, least_risk, risk, direction)))
 
 
 def _optimum_of_several(form: ScoreForm) -> Optimum:
@@ -185,59 +181,28 @@ def _optimum_of_several(form: ScoreForm) -> Optimum:
     c = xp.moveaxis(form.c, 0, -1)
     M = xp.moveaxis(form.M, (0, 1), (-2, -1))
     c0, c1, M10, M11 = c[..., :1], c[..., 1:], M[..., 1:, 0], M[..., 1:, 1:]
-    d = _solve(xp, M, c)
+    d = solve_semidefinite(xp, M, c)
     at_infinity = (d[..., 0] <= 0) & xp.any(c1 != 0, -1)
     best = d[..., 1:] / xp.where(at_infinity, 1.0, xp.where(d[..., 0] == 0, 1.0, d[..., 0]))[..., None]
-    far = _solve(xp, M11, c1)
+    far = solve_semidefinite(xp, M11, c1)
     length = xp.sqrt(xp.sum(far * far, -1, keepdims=True))
     direction = xp.where(at_infinity[..., None], far / xp.where(length == 0, 1.0, length), 0.0)
     snr2 = xp.where(at_infinity, xp.sum(c1 * far, -1), xp.sum(c * d, -1))
     infinite = xp.where(direction == 0, 0.0, xp.copysign(xp.inf, direction))
     best = xp.where(at_infinity[..., None], infinite, best)
     square = xp.sum(c1 * c1, -1, keepdims=True)
-    zero = xp.where(square == 0, -xp.inf, -c0 * c1 / xp.where(square == 0, 1.0, square))
-    least_risk = _solve(xp, M11 + c1[..., :, None] * c1[..., None, :], c1 * (1 - c0) - M10)
+    nowhere = xp.where(c0 == 0, 0.0, -xp.inf)
+    zero = xp.where(square == 0, nowhere, -c0 * c1 / xp.where(square == 0, 1.0, square))
+    least_risk = solve_semidefinite(xp, M11 + c1[..., :, None] * c1[..., None, :], c1 * (1 - c0) - M10)
     # At its minimum a quadratic form is its constant plus half its linear term.
     risk = M[..., 0, 0] + (1 - c[..., 0]) ** 2 + xp.sum(least_risk * (M10 - c1 * (1 - c0)), -1)
     accuracy = normal_cdf(xp.sqrt(xp.maximum(snr2, 0.0)))
     return Optimum(*map(plain, (best, accuracy, zero, at_infinity, least_risk, risk, direction)))
 
 
-def _solve(xp: Any, A: Any, b: Any) -> Any:
-    """A⁻¹b for symmetric positive semi-definite A (..., k, k) and b (..., k), of least length where starts repeat
-    each other.
-    """
-    scale = xp.sqrt(xp.diagonal(A, axis1=-2, axis2=-1))
-    scale = xp.where(scale == 0, 1.0, scale)  # a start that is zero
-    inverse = xp.linalg.pinv(A / (scale[..., :, None] * scale[..., None, :]), hermitian=True)
-    return (inverse @ (b / scale)[..., None])[..., 0] / scale
-
-
-def least_risk(form: ScoreForm) -> Any:
-    r"""The α of least risk of a general form without batch, (n_alpha,), a linear system:
-
-    .. math:: \Big(\sum_k π_k \big(⟨c_s, c_t⟩ + \mathrm{tr} M_{st}\big)_k\Big) α = \sum_k π_k \big(⟨c_s, t - c_0⟩
-              - \mathrm{tr} M_{s0}\big)_k
-
-    over the starts s, t; per output, one such system for each.
-    """
-    population = form.population
-    assert population is not None
-    xp = namespace(form.c, form.M, population.priors)
-    priors = xp.asarray(population.priors)
-    c, M = form.c, xp.einsum("abkii->abki", form.M)
-    true = 0.0 if population.is_regression else np.asarray(population.targets)[np.array(population.classes_of)]
-    H = xp.einsum("k,abki->abi", priors, c[:, None] * c[None] + M)
-    g = xp.einsum("k,aki->ai", priors, c * true)
-    right = g[1:] - H[1:, 0]
-    if form.per == "output":
-        return xp.ravel(xp.moveaxis(_solve(xp, xp.moveaxis(H[1:, 1:], -1, 0), xp.moveaxis(right, -1, 0)), 0, -1))
-    return _solve(xp, xp.sum(H[1:, 1:], -1), xp.sum(right, -1))
-
-
 def search(form: ScoreForm, threshold: str) -> Optimum:
     """`Optimum` of a general form without batch: least risk in closed form, the largest accuracy by a search."""
-    risky = least_risk(form)
+    risky = form.least_risk
     pick = (lambda v: plain(v[0])) if len(risky) == 1 else (lambda v: v)
     risk = form.moments(risky[0] if len(risky) == 1 else risky, threshold).risk
     if form.population is not None and form.population.is_regression:
@@ -250,8 +215,13 @@ def search(form: ScoreForm, threshold: str) -> Optimum:
     ends = np.full(len(units), FARTHEST)
     # A start that no code sees decides nothing at infinity, either.
     infinite = len(units) == 1 and bool(np.any(form.seen.M[1, 1]))
-    y, last, _ = best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=infinite)
+    beside = np.clip(np.arcsinh(risky / units), -ends, ends)
+    y, last, _ = best(at, [lambda m: m.accuracy], ends, FORM_SPACING, infinite=infinite, beside=beside)
     alpha, infinite, direction = at_the_end(y[0], ends, units)
+    if infinite:
+        a = directions(y, units)
+        a[0] = 0.0
+        last = form.along(form.spread(a), threshold)
     return Optimum(pick(alpha), float(last.accuracy[0]), None, infinite, pick(risky), risk, pick(direction))
 
 
@@ -263,11 +233,10 @@ def optimum_by_search(moments: Callable[[Any], Moments], form: ScoreForm, spacin
     units = form.units
     pick = (lambda v: float(v[0])) if len(units) == 1 else (lambda v: v)
     # Least risk lies far beyond the units where training adds next to nothing to a start.
-    risky = optimum(form).least_risk if form.population is None else least_risk(form)
-    ends = np.maximum(FAR, np.arcsinh(10 * np.abs(np.atleast_1d(risky)) / units))
+    ends = np.maximum(FAR, np.arcsinh(10 * np.abs(form.least_risk) / units))
 
-    def at(y: np.ndarray) -> Moments:
-        alpha = units * np.sinh(y)
+    def at(y: np.ndarray, farther: float = 1.0) -> Moments:
+        alpha = farther * units * np.sinh(y)
         return moments(alpha[:, 0] if len(units) == 1 else alpha)
 
     goals: list[Any] = [lambda m: -m.risk, lambda m: m.accuracy]
@@ -277,4 +246,5 @@ def optimum_by_search(moments: Callable[[Any], Moments], form: ScoreForm, spacin
     if is_regression:
         return Optimum(risky, None, None, False, risky, risk, pick(0 * units))
     alpha, infinite, direction = at_the_end(y[1], ends, units)
+    last = at(y, BEYOND) if infinite else last
     return Optimum(pick(alpha), float(last.accuracy[1]), None, infinite, risky, risk, pick(direction))
