@@ -23,7 +23,7 @@ NEWTON_STEPS = 3
 DISTANCES = np.array([0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 11.0, 14.0, 17.0])
 STARTS = np.concatenate([-DISTANCES[::-1], [0.0], DISTANCES])
 CLIMBS = 2  # from the best of the starts
-SCALES = 2.0 ** np.arange(-4, 5)  # of another α: beside it lies a peak
+SCALES = np.outer([1, -1], 2.0 ** np.arange(-4, 5)).ravel()  # of another α: beside one of them lies a peak
 FINE = 41  # points of a window with kinks
 STEP = 1e-4  # of a difference quotient in y
 NEARLY = 3.0  # as far from its end y is as good as there
@@ -184,14 +184,14 @@ def climb(at: At, goal: Goal, ends: np.ndarray, beside: np.ndarray | None) -> np
     """`best` for several α: quasi-Newton steps from the best along each axis, all of them together, and 0.
 
     Where nearly all points go to one class accuracy is flat around 0, and its peak narrow and on no axis. It lies on
-    the ray through the α of least risk, or close by: one climb is from the best on the ray through `beside`.
+    the line through the α of least risk, under a loss on either side of 0: one climb is from the best on that of `beside`.
     """
     from scipy import optimize  # a tenth of a second to import, and only searches need it
 
     J = len(ends)
     rows = np.eye(J)[:, None] * np.minimum(np.abs(STARTS), ends[:, None])[..., None] * np.sign(STARTS)[:, None]
-    ray = np.zeros((0, J)) if beside is None else np.clip(np.arcsinh(SCALES[:, None] * np.sinh(beside)), -ends, ends)
-    along, on_ray = np.split(goal(at(np.concatenate([rows.reshape(-1, J), ray]))), [J * len(STARTS)])
+    line = np.zeros((0, J)) if beside is None else np.clip(np.arcsinh(SCALES[:, None] * np.sinh(beside)), -ends, ends)
+    along, on_line = np.split(goal(at(np.concatenate([rows.reshape(-1, J), line]))), [J * len(STARTS)])
     along = along.reshape(J, -1)
     if is_flat(along):
         return np.zeros(J)
@@ -200,7 +200,7 @@ def climb(at: At, goal: Goal, ends: np.ndarray, beside: np.ndarray | None) -> np
     starts = np.array([*singles, singles.sum(0), np.zeros(J)])
     starts = starts[np.argsort(-goal(at(starts)), kind="stable")[:CLIMBS]]
     if beside is not None:
-        starts[-1] = np.where(flat, 0.0, ray[np.argmax(on_ray)])
+        starts[-1] = np.where(flat, 0.0, line[np.argmax(on_line)])
 
     def minus(y: np.ndarray) -> tuple[float, np.ndarray]:
         f = -goal(at(np.concatenate([y[None], y + STEP * np.eye(J), y - STEP * np.eye(J)])))

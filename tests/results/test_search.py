@@ -74,11 +74,11 @@ def spike(y):
     return np.exp(-1e3 * np.sum((a - 0.4) ** 2, 1)) - (np.abs(y).max(1) > 0.3 + 0.4 * (y > 0).all(1))
 
 
-def test_a_peak_on_the_ray_through_a_known_place():
+def test_a_peak_on_the_line_through_a_known_place():
     """What `beside` says, or the first goal's best."""
     top = np.arcsinh([0.4, 0.4])
     ends = np.array([9.0, 9.0])
-    for factor in (0.5, 1.0, 8.0):
+    for factor in (0.5, 1.0, 8.0, -2.0):
         place = np.arcsinh(factor * np.sinh(top))
         y, _, _ = best(lambda y: y, [spike], ends, beside=place)
         np.testing.assert_allclose(y[0], top, atol=1e-5)
@@ -87,7 +87,7 @@ def test_a_peak_on_the_ray_through_a_known_place():
         np.testing.assert_allclose(y, [place, top], atol=1e-5)
 
 
-def test_what_decides_nothing_stays_out_of_the_ray():
+def test_what_decides_nothing_stays_out_of_the_line():
     goal = lambda y: 1 / np.cosh(y[:, 0] - 1.2)  # noqa: E731
     y, _, _ = best(lambda y: y, [goal], np.array([9.0, 9.0]), beside=np.array([1.0, 2.0]))
     np.testing.assert_allclose(y[0], [1.2, 0.0], atol=1e-5)
