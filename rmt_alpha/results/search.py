@@ -51,9 +51,9 @@ def best(
     For several, each goal is also sought beside a known y (J,): that of least risk, `beside` or the first goal's.
     """
     if len(ends) > 1:
-        y = [climb(at, goals[0], ends, beside)]
-        y += [climb(at, goal, ends, y[0]) for goal in goals[1:]]
-        return np.array(y), at(np.array(y)), None
+        first = climb(at, goals[0], ends, beside)
+        every = np.array([first, *(climb(at, goal, ends, first) for goal in goals[1:])])
+        return every, at(every), None
     half = int(np.ceil(ends[0] / spacing))
     grid = np.linspace(-ends[0], ends[0], 2 * half + 1)
     grid = np.r_[-np.inf, grid, np.inf] if infinite else grid

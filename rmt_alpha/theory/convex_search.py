@@ -118,7 +118,7 @@ def optimum(fit: Fit) -> Optimum:
     y, last, table = best(curve.at, [lambda m: -m.risk, gain], curve.ends, 1.0, root, rough=rough)
     alpha, infinite, direction = at_the_end(y[1], curve.ends, curve.epsilon)
     accuracy = curve.limit(y[1:2]).accuracy[0] if infinite else last.accuracy[1]
-    zero: Any = None
+    zero = None
     if signed and one:
         zero = float(curve.epsilon[0] * np.sinh(y[2, 0])) if len(y) == 3 else _nearer_side(curve)
         zero = zero if table.mean.any() else 0.0
