@@ -10,7 +10,7 @@ targets to residuals, B = I − 11ᵀ/n − X̃QX̃ᵀ/n for centred rows X̃, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,8 +39,8 @@ class LeaveOneOut:
 
     def __getitem__(self, g: int) -> LeaveOneOut:
         """At one of several γ."""
-        several = self.gamma, self.scores, self.leverage, self.noise, self.alignment
-        return LeaveOneOut(*(values[g] for values in several), dim=self.dim, starts=self.starts)
+        several = ("gamma", "scores", "leverage", "noise", "alignment")
+        return replace(self, **{name: getattr(self, name)[g] for name in several})
 
     def at(self, alpha: np.ndarray) -> np.ndarray:
         """Scores (d, n) at alpha (J, d)."""
