@@ -119,10 +119,11 @@ def resources() -> Claim:
     until = stored("time_to_accuracy_ratios.csv").set_index("method").loc["alpha-lora"]
     told = (
         f"a step takes {time:.2f} times full fine-tuning's time and {memory:.2f} times its memory, and {cost.time_ratio['alpha-lora']:.2f} "
-        f"times LoRA's time, with a step on α in ten; SST-2 at {100 * until.target:.0f} %, with one after every second, takes {until.ratio:.2f} times "
-        f"full fine-tuning's time [{until.low:.2f}, {until.high:.2f}] (CPU, MiniLM; on a GPU not measured)"
+        f"times LoRA's time, with a step on α in ten; SST-2 at {100 * until.target:.0f} %, with one after every second, takes "
+        f"{until.ratio:.2f} times full fine-tuning's time [{until.low:.2f}, {until.high:.2f}] (CPU, MiniLM; on a GPU not measured)"
     )
-    claim, source = "less training time and memory than full fine-tuning", "adapter_cost.csv, time_to_accuracy_ratios.csv"
+    claim = "less training time and memory than full fine-tuning"
+    source = "adapter_cost.csv, time_to_accuracy_ratios.csv"
     if max(time, memory) >= 1 or until.low > 1:
         return Claim(claim, NOT_SUPPORTED, told, source)
     return Claim(claim, SUPPORTED if until.high < 1 else UNDECIDED, told, source)
@@ -144,7 +145,9 @@ def robust() -> Claim:
         return Claim(claim, better(found), told, "glue_table_runs.csv")
     verdict = better(list(final.estimate))
     verdict = UNDECIDED if verdict == SUPPORTED and len(final) < len(CELLS) else verdict
-    return Claim(claim, verdict, f"all-mpnet-base-v2: {told_of(final)}. {told}", "glue_comparison.csv, glue_table_runs.csv")
+    return Claim(
+        claim, verdict, f"all-mpnet-base-v2: {told_of(final)}. {told}", "glue_comparison.csv, glue_table_runs.csv"
+    )
 
 
 def by_layer() -> Claim:

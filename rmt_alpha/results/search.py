@@ -51,8 +51,8 @@ def best(
     For several, each goal is also sought beside a known y (J,): that of least risk, `beside` or the first goal's.
     """
     if len(ends) > 1:
-        first = climb(at, goals[0], ends, beside)
-        every = np.array([first, *(climb(at, goal, ends, first) for goal in goals[1:])])
+        known = climb(at, goals[0], ends, beside)
+        every = np.array([known, *(climb(at, goal, ends, known) for goal in goals[1:])])
         return every, at(every), None
     half = int(np.ceil(ends[0] / spacing))
     grid = np.linspace(-ends[0], ends[0], 2 * half + 1)
