@@ -96,6 +96,7 @@ def test_the_final_comparison_speaks_where_it_is_complete(tables, monkeypatch):
 
     full, lora = speaks([0.03] * 8)
     assert full.verdict == lora.verdict == SUPPORTED and full.source == "glue_comparison.csv"
+    assert lora.source == "glue_comparison.csv, glue_table_runs.csv"
     full, lora = speaks([0.03] * 7)  # a task is missing
     assert full.verdict == lora.verdict == UNDECIDED and "sst2, n = 500: +3.00 points" in lora.number
     full, lora = speaks([0.0] * 8)  # equal, and no gain of half a point
