@@ -1,12 +1,9 @@
 """`rmt-alpha sweep`, run in this process; with real signals in tests/sweep/test_survival.py."""
 
-import os
-import signal
 import subprocess
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import xarray
 
@@ -14,7 +11,7 @@ from rmt_alpha import sweep
 from rmt_alpha.cli import main
 from rmt_alpha.cli import sweep as command
 from rmt_alpha.sweep import read_spec
-from tests.sweep.sweep_executors import BASE, SLOW_CHUNKS, SPEC, Inline, slow_spec, start, stored, wait_for
+from tests.sweep.sweep_executors import BASE, SLOW_CHUNKS, SPEC, Inline, pool_of, running, slow_spec, stored, wait_for
 
 
 def test_the_same_from_the_shell(tmp_path, capfd):
@@ -132,10 +129,10 @@ def test_losses_in_a_spec(tmp_path, capfd):
 
 def test_lost_worker_of_our_own_pool(tmp_path):
     """Status 4 from a real process, one line, and the rest is computed later."""
-    process = start("sweep", slow_spec(tmp_path), "--store", tmp_path / "s", "--workers", 2, stderr=subprocess.PIPE)
-    wait_for(lambda: stored(tmp_path / "s") >= 3)
-    workers = [p for p in psutil.Process(process.pid).children(recursive=True) if "popen_loky" in " ".join(p.cmdline())]
-    os.kill(workers[0].pid, signal.SIGKILL)
-    error = process.communicate(timeout=60)[1]
+    words = ("sweep", slow_spec(tmp_path), "--store", tmp_path / "s", "--workers", 2)
+    with running(*words, stderr=subprocess.PIPE) as process:
+        wait_for(lambda: stored(tmp_path / "s") >= 3)
+        pool_of(process)[0].kill()
+        error = process.communicate(timeout=60)[1]
     assert process.returncode == 4 and "executor must stay alive" in error and "Traceback" not in error
     assert f"{stored(tmp_path / 's')} of {SLOW_CHUNKS} chunks are stored" in error

@@ -1,9 +1,11 @@
 """Executors, worker functions and processes for the tests of sweeps; importable by other processes."""
 
+import contextlib
 import multiprocessing
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 BASE = {"n_source": 60, "dim": 40, "mu": 1.0, "mu_orth": 1.0, "gamma_source": 1.0, "gamma_target": 1.0}
 ALPHA = np.linspace(-1, 2, 4)
@@ -89,11 +92,26 @@ def files(store):
     }
 
 
-def start(*arguments, **options):
-    """`rmt-alpha` in a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *map(str, arguments)], start_new_session=True, text=True, **options
-    )
+@contextlib.contextmanager
+def running(*arguments, **options):
+    """`rmt-alpha` in a process group of its own, which ends here at the latest, with its pipes."""
+    command = [sys.executable, "-c", COMMAND, *map(str, arguments)]
+    with subprocess.Popen(command, start_new_session=True, text=True, **options) as process:
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def pool_of(process):
+    """The workers of a command that runs; a short-lived child that has ended meanwhile is none of them."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, which cannot be asked, is one of these
+            if "popen_loky" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def wait_for(condition, seconds=60.0):

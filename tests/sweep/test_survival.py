@@ -35,8 +35,8 @@ from .sweep_executors import (
     files,
     fork_server,
     problems,
+    running,
     slow_spec,
-    start,
     stored,
     sweep_inline,
     wait_for,
@@ -84,13 +84,13 @@ def test_sigkill_at_twenty_random_moments(tmp_path):
 def test_killed_with_its_workers(tmp_path):
     """SIGKILL of the command: its pool ends too, and what was stored is used."""
     spec, store = slow_spec(tmp_path), tmp_path / "store"
-    process = start("sweep", spec, "--store", store)
-    wait_for(lambda: stored(store) >= 5)
-    children = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    process.wait()
-    assert len(children) >= 2
-    assert not psutil.wait_procs(children, timeout=20)[1]
+    with running("sweep", spec, "--store", store) as process:
+        wait_for(lambda: stored(store) >= 5)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait()
+        assert len(children) >= 2
+        assert not psutil.wait_procs(children, timeout=20)[1]
     there = stored(store)
 
     rest = Inline()
@@ -103,25 +103,24 @@ def test_ctrl_c(tmp_path):
     spec, store = slow_spec(tmp_path), tmp_path / "store"
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, 100))
-    process = start("sweep", spec, "--store", store, stdout=subprocess.PIPE, stderr=theirs)
-    os.close(theirs)
-    shown = bytearray()
+    with running("sweep", spec, "--store", store, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        shown = bytearray()
 
-    def read():
-        try:
-            while piece := os.read(ours, 4096):
-                shown.extend(piece)
-        except OSError:  # the terminal is closed
-            pass
+        def read():
+            try:
+                while piece := os.read(ours, 4096):
+                    shown.extend(piece)
+            except OSError:  # the terminal is closed
+                pass
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    wait_for(lambda: stored(store) >= 5)
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(30) == 130
-    reader.join(20)
-    os.close(ours)
-    process.stdout.close()
+        reader = threading.Thread(target=read)
+        reader.start()
+        wait_for(lambda: stored(store) >= 5)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) == 130
+        reader.join(20)
+        os.close(ours)
     text = shown.decode()
     # Progress with rate and time left, on a terminal.
     assert "chunk/s" in text and f"/{SLOW_CHUNKS} [" in text
@@ -136,10 +135,9 @@ def test_two_kinds_of_processor(tmp_path):
         environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": features}
         spec = tmp_path / "spec.toml"
         spec.write_text(SPEC.read_text().replace("gamma_target = 1.0", "gamma_target = { geomspace = [0.01, 100, 7] }"))
-        assert (
-            start("sweep", spec, "--store", tmp_path / "s", "--shard", shard, "--workers", 1, env=environment).wait(60)
-            == 0
-        )
+        words = ("sweep", spec, "--store", tmp_path / "s", "--shard", shard, "--workers", 1)
+        with running(*words, env=environment) as process:
+            assert process.wait(60) == 0
     (result,) = (tmp_path / "s").glob("*.nc")
     here = sweep(**read_spec(spec), store=tmp_path / "here", executor=Inline())
     with xarray.open_dataset(result) as both:
