@@ -17,12 +17,13 @@ KNOWN = {
     "mpnet": ("MPNetLayer", "MPNetSelfAttention"),
     "llama": ("LlamaDecoderLayer", "LlamaAttention"),
 }
+LITTLE = 0.1  # a batch with no greater part of padding stays as it is: to go to and fro would take longer
 
 
 @contextmanager
 def without_padding(model: nn.Module) -> Iterator[None]:
     """In this block the model's layers work on one row of all the batch's tokens; only attention sees texts, padded, and its own linear
-    layers, adapters and all, again the tokens alone.
+    layers, adapters and all, again the tokens alone. A batch of almost nothing but tokens stays as it is.
 
     Without dropout the logits are the same to rounding; dropout draws for tokens only. A model of another kind than KNOWN is left as it is.
     """
@@ -60,6 +61,7 @@ class _Tokens:
         if mask is None:  # all are tokens
             mask = torch.ones_like(args[0] if args else named["input_ids"])
         self.shape, self.places = tuple(mask.shape), mask.flatten().nonzero().squeeze(1)
+        self.idle = len(self.places) >= (1 - LITTLE) * mask.numel()
 
     def pack(self, module: nn.Module, args: Any, named: dict[str, Any]) -> Any:
         return _first(args, named, self._tokens)
@@ -75,10 +77,12 @@ class _Tokens:
 
     def _tokens(self, x: Tensor) -> Tensor:
         """(texts, length, d) → (1, tokens, d)."""
-        return x.flatten(0, 1).index_select(0, self.places).unsqueeze(0)
+        return x if self.idle else x.flatten(0, 1).index_select(0, self.places).unsqueeze(0)
 
     def _texts(self, x: Tensor) -> Tensor:
         """(1, tokens, d) → (texts, length, d), padded with 0."""
+        if self.idle:
+            return x
         padded = x.new_zeros(self.shape[0] * self.shape[1], x.shape[-1])
         return padded.index_copy(0, self.places, x[0]).view(*self.shape, -1)
 

@@ -91,6 +91,23 @@ def test_padding_is_not_computed(name):
         assert rows_seen(model, f"layer.{layer}.{name}") == [all_places]
 
 
+@pytest.mark.parametrize("dropped, idle", [(0, True), (4, True), (5, False)])
+def test_a_batch_with_little_padding_stays_as_it_is(dropped, idle):
+    """Of 40 places up to a tenth may be padding."""
+    model = model_of("mpnet").eval()
+    torch.manual_seed(3)
+    inputs = {"input_ids": torch.randint(5, 60, (4, 10)), "attention_mask": torch.ones(4, 10, dtype=torch.long)}
+    inputs["attention_mask"][1, 10 - dropped :] = 0
+    inputs["input_ids"][inputs["attention_mask"] == 0] = 1
+    plain = model(**inputs).logits
+    shapes = []
+    layer = next(m for n, m in model.named_modules() if n.endswith("layer.1.intermediate"))
+    layer.register_forward_pre_hook(lambda layer, given: shapes.append(tuple(given[0].shape[:-1])))
+    with without_padding(model):
+        torch.testing.assert_close(model(**inputs).logits, plain, rtol=0, atol=1e-6)
+    assert shapes == [(4, 10) if idle else (1, 40 - dropped)]
+
+
 def test_dropout_drops_as_much_as_with_padding():
     model = model_of("bert", dropout=0.3)
 
