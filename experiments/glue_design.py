@@ -171,15 +171,20 @@ def complete(held: pd.DataFrame, cell: Cell) -> Iterator[tuple[int, pd.DataFrame
                 break
 
 
-def pending(held: pd.DataFrame, processor: str) -> tuple[Cell, list[Job]] | None:
-    """What is to be run next on this processor: a round of a search, or what a block lacks. None: all is done."""
+def pending(held: pd.DataFrame, processor: str) -> Iterator[tuple[Cell, list[Job]]]:
+    """What is to be run next on this processor, cell by cell: a round of a search, or what a block lacks. Nothing: all is done."""
     mine = held[held.processor == processor]
+    named: set[Cell] = set()
     for cell, seeds in ORDER:
-        rates = rates_of(held, cell)
-        if rates is None:
-            return cell, searched(first_of_each(held), cell)[0]
-        done = {seed for seed, _ in complete(held, cell)}
-        for seed in range(seeds):
-            if seed not in done:
-                return cell, [one for one in block(cell, seed, rates) if digest(one) not in mine.index]
-    return None
+        if cell not in named and (jobs := _lacking(held, mine, cell, seeds)):
+            named.add(cell)
+            yield cell, jobs
+
+
+def _lacking(held: pd.DataFrame, mine: pd.DataFrame, cell: Cell, seeds: int) -> list[Job]:
+    rates = rates_of(held, cell)
+    if rates is None:
+        return searched(first_of_each(held), cell)[0]
+    done = {seed for seed, _ in complete(held, cell)}
+    seed = next((seed for seed in range(seeds) if seed not in done), None)
+    return [] if seed is None else [one for one in block(cell, seed, rates) if digest(one) not in mine.index]

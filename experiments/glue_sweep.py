@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 from rmt_alpha.adapters import finetune_sweep, load_task
@@ -12,7 +14,7 @@ from rmt_alpha.adapters.measure import processor
 
 from .finetuning import PRECISION, store
 from .glue_comparison import report, work
-from .glue_design import METHODS, pending
+from .glue_design import METHODS, Cell, Job, pending
 from .glue_records import FOLDER, keep, read
 
 
@@ -22,22 +24,25 @@ def sweep(folder: Path, hours: float, workers: int) -> int:
     Killed, what was finished lies in the store of runs or in `folder`, and the next call goes on from there.
     """
     kept, end, here = 0, time.monotonic() + 3600 * hours, processor()
-    while time.monotonic() < end and (step := pending(read(folder), here)) is not None:
-        cell, jobs = step
-        jobs.sort(
-            key=lambda one: -work(cell.name, one["method"], "n_dev" not in one)
-        )  # the longest together: no core waits
-        jobs = jobs[: max(len(METHODS), 2 * workers)]
-        labels = load_task(cell.task).dev.labels
-        for asked, record in zip(
-            jobs, finetune_sweep([one | {"precision": PRECISION} for one in jobs], store(), workers), strict=True
-        ):
-            print(
-                f"{keep(folder, cell, asked, record, labels).relative_to(folder)}: {record['cpu_seconds']:.0f} s",
-                flush=True,
-            )
+    while time.monotonic() < end and (step := _next(folder, here, max(len(METHODS), 2 * workers))):
+        asked = [one | {"precision": PRECISION} for _, one in step]
+        for (cell, one), record in zip(step, finetune_sweep(asked, store(), workers), strict=True):
+            file = keep(folder, cell, one, record, load_task(cell.task).dev.labels)
+            print(f"{file.relative_to(folder)}: {record['cpu_seconds']:.0f} s", flush=True)
             kept += 1
     return kept
+
+
+def _next(folder: Path, here: str, most: int) -> list[tuple[Cell, Job]]:
+    """The first cell's runs and, where they are few, the next cells': the longest together, so that no core waits."""
+    found = (
+        (cell, one) for cell, jobs in pending(read(folder), here) for one in sorted(jobs, key=partial(_work, cell))
+    )
+    return sorted(itertools.islice(found, most), key=lambda pair: _work(*pair))
+
+
+def _work(cell: Cell, one: Job) -> float:
+    return -work(cell.name, one["method"], "n_dev" not in one)
 
 
 def main(argv: list[str] | None = None) -> None:

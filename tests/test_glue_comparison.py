@@ -46,7 +46,7 @@ def world(tmp_path):
     def go(until, processor=HERE, **planting):
         for _ in range(4000):
             held = read(tmp_path)
-            step = pending(held, processor)
+            step = next(pending(held, processor), None)
             if step is None or until(held):
                 return held
             cell, jobs = step
@@ -176,7 +176,7 @@ def test_a_sweep_goes_on_from_wherever_it_stands(world):
     held = world(lambda held: seeds_done(held) == 2)
     file = sorted(world.folder.glob("sst2-500/lora-extra-seed1-*.json"))[0]
     file.unlink()
-    cell, jobs = pending(read(world.folder), HERE)
+    cell, jobs = next(pending(read(world.folder), HERE))
     assert cell == SST2 and [(j["method"], j["seed"]) for j in jobs] == [("lora-extra", 1)]
     assert seeds_done(read(world.folder)) == 1
     again = world(lambda held: seeds_done(held) == 2)
@@ -185,16 +185,24 @@ def test_a_sweep_goes_on_from_wherever_it_stands(world):
 
 def test_sst2_ends_and_the_next_cell_begins(world):
     held = world(lambda held: seeds_done(held) == SEEDS)
-    cell, jobs = pending(held, HERE)
+    cell, jobs = next(pending(held, HERE))
     assert cell == Cell("sst2", 2000) and {j["n_train"] for j in jobs} == {2600}
     assert (held[held.cell == SST2.name].dev_accuracy.notna()).sum() == SEEDS * len(METHODS)
+
+
+def test_the_cells_that_lack_runs_come_once_each_in_their_order(world):
+    held = world(lambda held: seeds_done(held) == 2)
+    found = list(pending(held, HERE))
+    assert [cell for cell, _ in found] == list(dict.fromkeys(cell for cell, _ in ORDER))
+    assert [(j["method"], j["seed"]) for j in found[0][1]] == [(m, 2) for m in METHODS]
+    assert all({j["seed"] for j in jobs} == set(glue_design.SEARCH_SEEDS) for _, jobs in found[1:])
 
 
 def test_everything_ends(world, monkeypatch):
     for module in (glue_design, glue_comparison):
         monkeypatch.setattr(module, "ORDER", ((SST2, 1), (Cell("mrpc", 500), 1)))
     held = world(lambda held: False)
-    assert pending(held, HERE) is None and set(held.cell) == {"sst2-500", "mrpc-500"}
+    assert not list(pending(held, HERE)) and set(held.cell) == {"sst2-500", "mrpc-500"}
 
 
 def test_pairs_never_mix_processors(world):
@@ -207,12 +215,12 @@ def test_pairs_never_mix_processors(world):
     held = read(world.folder)
     assert [seed for seed, _ in complete(held, SST2)] == [0]
     for processor, lacking in ((HERE, METHODS[3:]), (THERE, METHODS[:3])):
-        _, jobs = pending(held, processor)
+        _, jobs = next(pending(held, processor))
         assert [(j["seed"], j["method"]) for j in jobs] == [(1, m) for m in lacking]
     held = world(lambda held: seeds_done(held) == 2, THERE)
     for seed, records in complete(held, SST2):
         assert records.processor.nunique() == 1 and records.processor.iloc[0] == (THERE if seed else HERE)
-    assert pending(held, THERE)[1][0]["seed"] == 2  # what is complete elsewhere is not run again
+    assert next(pending(held, THERE))[1][0]["seed"] == 2  # what is complete elsewhere is not run again
 
 
 def test_a_search_takes_runs_of_any_processor_once(world):
@@ -222,7 +230,7 @@ def test_a_search_takes_runs_of_any_processor_once(world):
     file.unlink()
     assert glue_design.rates_of(read(world.folder), SST2) is None
     for processor in (HERE, THERE):
-        _, jobs = pending(read(world.folder), processor)
+        _, jobs = next(pending(read(world.folder), processor))
         assert [digest(j) for j in jobs] == [one]
     keep(world.folder, SST2, jobs[0], planted(SST2, jobs[0], THERE), np.ones(400, dtype=int))
     assert glue_design.rates_of(read(world.folder), SST2) == rates

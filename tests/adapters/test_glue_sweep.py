@@ -80,6 +80,20 @@ def test_a_cell_from_nothing(small, capsys):
     assert not small.asked and "2 of 2 seeds complete" in capsys.readouterr().out
 
 
+def test_no_core_waits_for_a_round_of_few_runs(small, monkeypatch):
+    other = Cell("sst2", 40)
+    for module in (glue_design, glue_comparison):
+        monkeypatch.setattr(module, "STEPS", {60: 4, 40: 3})
+        monkeypatch.setattr(module, "CELLS", (CELL, other))
+        monkeypatch.setattr(module, "ORDER", ((CELL, 2), (other, 1), (CELL, 2)))
+    small.stop_after = 6
+    with pytest.raises(KeyboardInterrupt):
+        glue_sweep.sweep(small.folder, 1.0, 2)
+    assert len(small.asked) == 6  # four of the first cell's search, and two of the next one's
+    held = glue_records.read(small.folder)
+    assert held.cell.value_counts().to_dict() == {"sst2-60": 4, "sst2-40": 2}
+
+
 def test_no_time_no_runs(small):
     assert glue_sweep.sweep(small.folder, 0.0, 2) == 0 and not small.asked
     assert isinstance(glue_records.read(small.folder), pd.DataFrame)
