@@ -25,7 +25,8 @@ class AlphaCallback(TrainerCallback):
 
     Every `every` steps of Trainer's optimiser (accumulated batches are one step), one step on α on the next batch of `held_out`: rows as
     those of train_dataset, which Trainer must not see. Trainer keeps all of its own: schedule, clipping (of what it trains), mixed
-    precision in bfloat16, logging, checkpoints; those hold α's optimiser too, so that a resumed run goes on as it would have.
+    precision in bfloat16, logging, checkpoints; those hold α's optimiser too, so that a resumed run goes on as it would have. (A loss
+    that calls the model's `disable_adapter()` makes α trainable again until α's next step, and its gradient counts in the clipped norm.)
 
     Parameters: `held_out`, a dataset with a length; `batch_size`, rows per device, None: Trainer's; `seed`, of the order of the rows, None:
     Trainer's; `loss`, from (model, batch), None: the model's own; `row_scale_optimizer` "adamw" pulls α to 1 (torch's decay, .01). Raises
@@ -76,7 +77,8 @@ class AlphaCallback(TrainerCallback):
         if not self.deltas or known & here:
             raise ValueError(
                 "AlphaCallback must be given to Trainer as it is made, callbacks=[AlphaCallback(…)], with a model and not model_init, and "
-                "without an optimiser of α."
+                "without an optimiser of α. model.disable_adapter() and set_adapter() make α trainable again: call them before Trainer is "
+                "made."
             )
         check_reached(state.max_steps, self.every, None)
         self.optimizer = OPTIMIZERS[self.row_scale_optimizer](self.deltas, lr=self.row_scale_lr)
@@ -101,7 +103,7 @@ class AlphaCallback(TrainerCallback):
             p.requires_grad_(True)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.is_world_process_zero and self.optimizer is not None:
+        if state.is_world_process_zero and self.optimizer is not None and not args.save_only_model:
             write_tensors(_checkpoint(args, state) / KEPT, self.optimizer.state_dict())
 
     def _batch(self, k: int, args: Any, train_dataloader: Any) -> Any:
@@ -121,9 +123,12 @@ class AlphaCallback(TrainerCallback):
     def _descend(self, model: nn.Module, batch: Any) -> None:
         """A step on α, past DistributedDataParallel, which does not know of it: `model` is what it wraps."""
         assert self.optimizer is not None
-        still = [p for p in model.parameters() if p.requires_grad]
+        own = {id(p) for p in self.deltas}
+        still = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
+        held = [p.grad for p in still]
         for p in still:
             p.requires_grad_(False)
+            p.grad = None
         for p in self.deltas:
             p.requires_grad_(True)
         try:
@@ -139,7 +144,8 @@ class AlphaCallback(TrainerCallback):
             for p in self.deltas:
                 p.grad = None
                 p.requires_grad_(False)
-            for p in still:
+            for p, grad in zip(still, held, strict=True):
+                p.grad = grad  # a loss that calls disable_adapter() has let gradients into A and B
                 p.requires_grad_(True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,7 +48,8 @@ class AlphaLoraConfig(LoraConfig):
     `task_type`: without one, peft neither trains nor saves the new head of a classifier.
     The rest is LoraConfig's, without its other variants (DoRA, …), `lora_bias` and the initialisations that change the base weight.
     What is trained and saved is δ = α − 1 (`row_deltas`): weight decay pulls it to plain LoRA, and the adapters active together add up.
-    For a constant α: `for p in row_deltas(model).values(): p.requires_grad_(False)`.
+    For a constant α: `for p in row_deltas(model).values(): p.requires_grad_(False)`; again after `disable_adapter`, `set_adapter` and
+    `from_pretrained(is_trainable=True)`, which make all of an adapter trainable.
     """
 
     row_scale: Literal["row", "layer", "shared"] = dataclasses.field(default="row", metadata={"is_lora_variant": True})
@@ -58,11 +60,12 @@ class AlphaLoraConfig(LoraConfig):
         super().__post_init__()
         if self.row_scale not in SHARINGS:
             raise ValueError(f"row_scale must be one of {', '.join(map(repr, SHARINGS))}, got {self.row_scale!r}.")
-        number = isinstance(self.init_row_scale, int | float) and not isinstance(self.init_row_scale, bool)
+        number = isinstance(self.init_row_scale, Real) and not isinstance(self.init_row_scale, bool)
         if not number or not abs(self.init_row_scale) < float("inf"):
             raise ValueError(
                 f"init_row_scale must be a finite number, got {self.init_row_scale!r}. The paper starts at 1."
             )
+        self.init_row_scale = float(self.init_row_scale)
         if self.init_lora_weights not in INITS:
             raise ValueError(
                 f"init_lora_weights must be one of {', '.join(map(repr, INITS))} for α-LoRA, got {self.init_lora_weights!r}: "
@@ -93,9 +96,13 @@ class AlphaLoraConfig(LoraConfig):
         return {**super().to_dict(), "peft_type": SAVED_AS}
 
     def save_pretrained(self, save_directory: str, **kwargs: Any) -> None:
-        """adapter_config.json, and in the card that peft has written beside it what to install and import."""
+        """adapter_config.json, and in the card beside it what to install and import."""
         super().save_pretrained(save_directory, **kwargs)
-        card = Path(save_directory) / "README.md"
+        self.write_card(save_directory)
+
+    def write_card(self, folder: str | Path) -> None:
+        """Add to the card in the folder, or in a new one, what to install and import."""
+        card = Path(folder) / "README.md"
         text = card.read_text(encoding="utf-8") if card.is_file() else ""
         if "rmt_alpha.adapters" not in text:
             kind = KINDS.get(str(getattr(self.task_type, "value", self.task_type)), "")

@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from .layer import AlphaLoraLinear
+from peft.tuners.lora.layer import LoraLayer
 
 
 def export(model: Any, folder: str | Path, **kwargs: Any) -> None:
@@ -21,7 +21,8 @@ def export(model: Any, folder: str | Path, **kwargs: Any) -> None:
         )
     base = model.get_base_model()
     head = base.get_output_embeddings()
-    if isinstance(head, AlphaLoraLinear) and head.get_base_layer().weight is base.get_input_embeddings().weight:
+    adapted = isinstance(head, LoraLayer) and any(name in head.lora_A for name in head.active_adapters)
+    if adapted and head.get_base_layer().weight is base.get_input_embeddings().weight:
         raise ValueError(
             "The output layer is adapted and shares its weight with the input embedding: merged, the adapter would change both. "
             "Load the base model with tie_word_embeddings=False, or leave the output layer out of target_modules."

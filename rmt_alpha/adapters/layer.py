@@ -108,8 +108,11 @@ class AlphaLoraLinear(Linear):
             update = update + self.lora_B[name](narrow * self.scaling[name])
         product = result  # what δ multiplies: W* x, with the bias where it is scaled too
         bias = getattr(self.get_base_layer(), "bias", None)
-        deltas = [delta for name in adapters if (delta := self.row_delta(name)) is not None]
+        every = [self.row_delta(name) for name in adapters]
+        deltas = [delta for delta in every if delta is not None]
         if deltas and bias is not None and not self._scales_bias():
+            if bias.is_meta:  # offloaded by accelerate: it is there only while the base layer is called
+                bias = self.base_layer(x.new_zeros(1, x.shape[-1]))
             product = result - bias
         for delta in deltas:
             update = delta(update, product)
@@ -192,8 +195,14 @@ class AlphaLoraLinear(Linear):
         return total
 
     def _low_rank(self, adapters: list[str], like: Tensor) -> Any:
-        """Σ s·B A, laid out as the weight is."""
-        return sum(self.get_delta_weight(name).detach().to(like.device, like.dtype) for name in adapters)
+        """Σ s·B A, laid out as the weight is, in the type of `like`: peft's get_delta_weight rounds to A's and B's."""
+        total: Any = 0
+        for name in adapters:
+            A: Any = self.lora_A[name]
+            B: Any = self.lora_B[name]
+            A, B = (part.weight.detach().to(like.device, like.dtype) for part in (A, B))
+            total = total + transpose(self.scaling[name] * (B @ A), self.fan_in_fan_out)
+        return total
 
     def _move_adapter_to_device_of_base_layer(self, adapter_name: str, device: torch.device | None = None) -> None:
         """peft also casts to the base layer's type; δ stays in its own."""
@@ -228,11 +237,12 @@ class AlphaLoraVariant(LoraVariant):
     @staticmethod
     def init(module: Any, adapter_name: str, **kwargs: Any) -> None:
         config: AlphaLoraConfig = kwargs["config"]
-        module.scale_bias[adapter_name] = config.scale_bias
-        if len(set(module.scale_bias.values())) > 1:
+        others = {name: scaled for name, scaled in module.scale_bias.items() if name != adapter_name}
+        if set(others.values()) - {config.scale_bias}:
             raise ValueError(
                 "All α-LoRA adapters of one layer need the same scale_bias: active together, they share the layer's bias."
             )
+        module.scale_bias[adapter_name] = config.scale_bias
         rows = 1 if config.row_scale == "layer" else module.out_features
         device = module.lora_B[adapter_name].weight.device
         module.lora_row_delta[adapter_name] = RowDelta(rows, float(config.init_row_scale), device)

@@ -31,12 +31,13 @@ class TwoOptimizers:
     ...     chosen = rows[(8 * i) % len(rows) :][:8]
     ...     return {"input_ids": tokens[chosen], "labels": labels[chosen]}
     >>> data, held_out = split_held_out(100, 0.2, seed=0)
-    >>> trainer = TwoOptimizers(model, n_steps=20, lr=2e-4)
+    >>> trainer = TwoOptimizers(model.train(), n_steps=20, lr=2e-4)
     >>> for i in range(20):
     ...     loss = trainer.step(batch_of(data, i), lambda k: batch_of(held_out, k))
     >>> float(loss) > 0
     True
 
+    A loaded model is in eval mode, its dropout off: hence `model.train()`.
     `step` gives `held_out` the number of the α step, 0, 1, …, and wants a fresh batch back, so that a run resumed from `state_dict` can
     go on with the same data. A batch is a mapping of keyword arguments for the model; `loss` takes (model, batch), default: the model's
     own `loss`. Each step asks gradients of its own parameters only: between α steps α costs no memory. (In DistributedDataParallel, which

@@ -2,16 +2,17 @@
 
 Importing this puts it in LoraModel's place in peft's registry. Two things have no other way: α on a layer that has plain LoRA already, and
 `add_weighted_adapter`, which knows A and B only and would drop α in silence. Nor has the check before a hot swap, which would put one kind
-of α in another's place. For configs without α nothing changes.
+of α in another's place, nor the model's card, which is to say how α is loaded. For configs without α nothing changes.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any
 
 import torch
-from peft import LoraModel, PeftType
+from peft import LoraModel, PeftModel, PeftType
 from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 from peft.tuners.lora.layer import Linear, LoraLayer
 from peft.utils import hotswap, merge_utils
@@ -56,7 +57,7 @@ class AlphaLoraModel(LoraModel):
         if not isinstance(lora_config, AlphaLoraConfig):
             return LoraModel._create_new_module(lora_config, adapter_name, target, **kwargs)
         if not isinstance(target, nn.Linear | Conv1D):
-            _refuse(target, kwargs["target_name"])
+            _refuse(target, kwargs["target_name"], lora_config.ensure_weight_tying)
         kwargs.pop("device_map", None)
         return AlphaLoraLinear(target, adapter_name, config=lora_config, **kwargs)
 
@@ -71,37 +72,32 @@ class AlphaLoraModel(LoraModel):
         return super()._remap_adapter_state_dict_for_load(model, config, adapter_name, state_dict)
 
     def add_weighted_adapter(  # type: ignore[override]
-        self,
-        adapters: list[str],
-        weights: list[float],
-        adapter_name: str,
-        combination_type: str = "svd",
-        density: float | None = None,
-        majority_sign_method: str = "total",
-        **kwargs: Any,
+        self, adapters: list[str], weights: list[float], adapter_name: str, *args: Any, **kwargs: Any
     ) -> None:
         """As peft's, and δ: Σ weight·δ; for "ties", "dare_…" and "magnitude_prune" what peft makes of A and B by that name."""
+        mix: Any = super().add_weighted_adapter
         known = [name for name in adapters if name in self.peft_config]
         alphas = [name for name in known if isinstance(self.peft_config[name], AlphaLoraConfig)]
         if not alphas or adapter_name in self.peft_config:
-            mix: Any = super().add_weighted_adapter
-            return mix(
-                adapters, weights, adapter_name, combination_type, density=density,
-                majority_sign_method=majority_sign_method, **kwargs,
-            )  # fmt: skip
+            return mix(adapters, weights, adapter_name, *args, **kwargs)
         sharings = {self.peft_config[name].row_scale for name in alphas}  # type: ignore[attr-defined]
         if len(sharings) > 1:
             raise ValueError(
                 f"add_weighted_adapter mixes α-LoRA adapters of one kind of row_scale, got {', '.join(sorted(sharings))}."
             )
+        if sharings == {"shared"}:
+            self._check_same_layers(known)
         # The mixture gets the first one's config, so that has to be one with α.
         order = sorted(range(len(adapters)), key=lambda i: adapters[i] not in alphas)
         adapters, weights = [adapters[i] for i in order], [weights[i] for i in order]
-        mix = super().add_weighted_adapter
-        mix(
-            adapters, weights, adapter_name, combination_type, density=density,
-            majority_sign_method=majority_sign_method, **kwargs,
-        )  # fmt: skip
+        mix(adapters, weights, adapter_name, *args, **kwargs)
+        asked = inspect.signature(mix).bind(adapters, weights, adapter_name, *args, **kwargs)
+        asked.apply_defaults()
+        kind, density, majority = (
+            asked.arguments[name] for name in ("combination_type", "density", "majority_sign_method")
+        )
+        if len(adapters) == 1:  # which peft copies, whatever the kind
+            kind = "linear"
         for layer in self.model.modules():
             if isinstance(layer, AlphaLoraLinear) and adapter_name in layer.lora_row_delta:
                 mixed: Any = layer.lora_row_delta[adapter_name].weight
@@ -109,11 +105,21 @@ class AlphaLoraModel(LoraModel):
                 deltas = [delta.to(mixed.device) for delta, _ in held]
                 amounts = torch.tensor([w for _, w in held], device=mixed.device)
                 if held:
-                    mixed.data = _mixture(deltas, amounts, combination_type, density, majority_sign_method).to(
-                        mixed.dtype
-                    )
+                    mixed.data = _mixture(deltas, amounts, kind, density, majority).to(mixed.dtype)
                 else:  # plain LoRA alone
                     mixed.data.zero_()
+
+    def _check_same_layers(self, adapters: list[str]) -> None:
+        """A δ that several layers share would be laid over layers that its adapter does not adapt."""
+        layers = [(name, layer) for name, layer in self.model.named_modules() if isinstance(layer, LoraLayer)]
+        adapted = {adapter: {name for name, layer in layers if adapter in layer.lora_A} for adapter in adapters}
+        one, *others = adapters
+        for other in others:
+            if apart := sorted(adapted[one] ^ adapted[other]):
+                raise ValueError(
+                    f"add_weighted_adapter mixes adapters with row_scale='shared' only where all adapt the same layers, got {one!r} and "
+                    f"{other!r}, of which one alone adapts {apart[0]}. Have both active instead: model.base_model.set_adapter([…])."
+                )
 
 
 def _mixture(deltas: list[Tensor], weights: Tensor, kind: str, density: float | None, majority: Any) -> Tensor:
@@ -152,9 +158,10 @@ def _share(parent: nn.Module, layer: Any, adapter: str, name: str) -> None:
             return
 
 
-def _refuse(target: nn.Module, name: str) -> None:
+def _refuse(target: nn.Module, name: str, tying: bool = False) -> None:
     raise ValueError(
-        f"target_modules must name linear layers for α-LoRA, got {name} ({type(target).__name__}). Leave it out."
+        f"target_modules must name linear layers for α-LoRA, got {name} ({type(target).__name__}). Leave it out"
+        f"{', or ensure_weight_tying=True, which adds the layers tied to those named' if tying else ''}."
     )
 
 
@@ -173,5 +180,20 @@ def _same_kind(check: Any) -> Any:
     return checked
 
 
+def _with_alphas_words(write: Any) -> Any:
+    """peft's writer of the card, which Trainer calls, too."""
+
+    @functools.wraps(write)
+    def written(model: Any, output_dir: Any) -> None:
+        write(model, output_dir)
+        for config in model.peft_config.values():
+            if isinstance(config, AlphaLoraConfig):
+                config.write_card(output_dir)
+
+    return written
+
+
 PEFT_TYPE_TO_TUNER_MAPPING[PeftType.LORA] = AlphaLoraModel
 hotswap.check_hotswap_configs_compatible = _same_kind(hotswap.check_hotswap_configs_compatible)
+_model: Any = PeftModel
+_model.create_or_update_model_card = _with_alphas_words(PeftModel.create_or_update_model_card)

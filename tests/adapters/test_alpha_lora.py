@@ -1,12 +1,14 @@
 """The adapter against its formula, computed from the weights, and through all that peft does with one."""
 
 import copy
+import itertools
 import json
 import pickle
 import subprocess
 import sys
 import warnings
 
+import numpy as np
 import pytest
 
 REASON = "needs the extra: pip install -e '.[lm]'"
@@ -334,6 +336,54 @@ def test_adapters_with_alpha_here_and_plain_lora_there_are_mixed(kind):
     assert torch.isfinite(logits(model)).all()
 
 
+@pytest.mark.parametrize("kind", ["svd", "linear", "ties", "magnitude_prune"])
+def test_a_mixture_of_one_adapter_is_that_adapter(kind):
+    model = adapted()
+    before = logits(model)
+    model.add_weighted_adapter(["default"], [1.0], "mixed", kind, density=0.2)
+    model.set_adapter("mixed")
+    torch.testing.assert_close(logits(model), before, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("config", [peft.LoraConfig(**PLAIN | dict(r=4)), alpha_config(task_type=None)])
+def test_arguments_of_a_mixture_by_place_are_pefts(config):
+    model = peft.get_peft_model(tiny("roberta"), config)
+    model.add_adapter("second", copy.deepcopy(config))
+    model.add_weighted_adapter(["default", "second"], [0.5, 0.5], "mixed", "svd", 2)
+    assert model.peft_config["mixed"].r == 2
+
+
+def test_a_shared_alpha_is_mixed_where_all_adapt_the_same_layers():
+    shared = lambda *names: alpha_config(task_type=None, row_scale="shared", target_modules=[*names])  # noqa: E731
+    model = peft.get_peft_model(tiny("roberta"), shared("query", "value"))
+    for name, config in {
+        "same": shared("query", "value"), "fewer": shared("value"),
+        "plain": peft.LoraConfig(r=4, target_modules=["value"]), "plain too": peft.LoraConfig(r=4, target_modules=["query", "value"]),
+    }.items():  # fmt: skip
+        model.add_adapter(name, config)
+    model = randomised(model).eval()
+    for i, other in enumerate(("same", "plain too")):
+        model.base_model.set_adapter(["default", other])
+        both = logits(model)
+        model.add_weighted_adapter(["default", other], [1.0, 1.0], f"mixed{i}", "cat")
+        model.set_adapter(f"mixed{i}")
+        torch.testing.assert_close(logits(model), both, atol=1e-5, rtol=1e-5)
+    for other in ("fewer", "plain"):
+        with pytest.raises(
+            ValueError, match=f"all adapt the same layers, got 'default' and '{other}'.*encoder.layer.0.*query"
+        ):
+            model.add_weighted_adapter(["default", other], [1.0, 1.0], "mixed", "cat")
+        assert "mixed" not in model.peft_config
+
+
+def test_a_refused_adapter_leaves_no_trace():
+    model = adapted(task_type=None)
+    before = logits(model)
+    with pytest.raises(ValueError, match="need the same scale_bias"):
+        model.add_adapter("second", alpha_config(task_type=None, scale_bias=True))
+    assert torch.equal(logits(model), before)
+
+
 def test_what_cannot_be_mixed_is_refused():
     model = three_adapters()
     model.add_adapter("layer", alpha_config(task_type=None, row_scale="layer"))
@@ -529,6 +579,21 @@ def test_without_this_package_peft_says_what_to_install_and_import(tmp_path, mon
     assert "library_name: peft" in card
 
 
+def test_every_card_says_how_to_load(tmp_path):
+    """That of the top folder, too, with adapters below it, and after peft has written it anew, as Trainer has it do."""
+    model = adapted(task_type=None)
+    model.add_adapter("second", alpha_config(task_type=None))
+    model.save_pretrained(tmp_path, selected_adapters=["second"])
+    (tmp_path / "card").mkdir()
+    for _ in range(2):
+        model.create_or_update_model_card(str(tmp_path / "card"))
+    for folder in (tmp_path, tmp_path / "second", tmp_path / "card"):
+        assert (folder / "README.md").read_text().count("import rmt_alpha.adapters") == 1
+    plain = peft.get_peft_model(tiny("roberta"), peft.LoraConfig(**PLAIN))
+    plain.save_pretrained(tmp_path / "plain")
+    assert "rmt_alpha" not in (tmp_path / "plain" / "README.md").read_text()
+
+
 def first_version(folder):
     """The adapter in `folder` as the first version would have saved it: α itself, as a vector."""
     from safetensors.torch import load_file, save_file
@@ -623,6 +688,37 @@ def test_bfloat16(family, autocast_adapter_dtype):
     assert (logits(model) - before).abs().max() < 0.1 * exact.abs().max()
     model.unmerge_adapter()
     assert (logits(model) - before).abs().max() < 0.1 * exact.abs().max()
+
+
+def test_merging_rounds_a_half_type_once():
+    model = peft.get_peft_model(tiny("roberta", "bfloat16"), alpha_config(), autocast_adapter_dtype=False)
+    model = randomised(model)
+    layer = next(m for m in model.modules() if isinstance(m, AlphaLoraLinear))
+    W, A, B = (
+        p.detach().double() for p in (layer.weight, layer.lora_A["default"].weight, layer.lora_B["default"].weight)
+    )
+    wanted = layer.row_scale("default").detach().double()[:, None] * W + 2 * B @ A
+    layer.merge()
+    assert (layer.weight == wanted.to(torch.bfloat16)).float().mean() > 0.999
+
+
+def test_compiled_in_one_graph():
+    model = adapted(task_type=None)
+    before = logits(model)
+    torch._dynamo.reset()
+    layer = model.base_model.model.roberta.encoder.layer[0].attention.self.query
+    layer.forward = torch.compile(layer.forward, fullgraph=True, backend="eager")
+    torch.testing.assert_close(logits(model), before, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale_bias", [False, True])
+@pytest.mark.parametrize("family", ["roberta", "gpt2"])
+def test_an_offloaded_base_model(family, scale_bias):
+    accelerate = pytest.importorskip("accelerate")
+    model = adapted(family, scale_bias=scale_bias)
+    before = logits(model)
+    accelerate.cpu_offload(model, execution_device=torch.device("cpu"))
+    torch.testing.assert_close(logits(model), before, atol=1e-6, rtol=1e-6)
 
 
 def test_autocast():
@@ -737,6 +833,7 @@ def test_real_weights(tmp_path):
         ({"use_dora": True}, "cannot be combined with another LoRA variant, got use_dora"),
         ({"target_parameters": ["mlp.up_proj.weight"]}, "target_parameters cannot be combined"),
         ({"layer_replication": [[0, 2]]}, "layer_replication cannot be combined with α-LoRA"),
+        ({"init_row_scale": True}, "init_row_scale must be a finite number, got True"),
         ({"lora_bias": True}, "lora_bias=True cannot be combined"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights must be one of .* got 'pissa'"),
     ],
@@ -746,25 +843,39 @@ def test_bad_options(options, message):
         alpha_config(**options)
 
 
+def test_a_number_of_numpys_is_a_number():
+    assert alpha_config(init_row_scale=np.float32(1.5)).to_dict()["init_row_scale"] == 1.5
+
+
 def test_modules_that_have_no_rows_are_refused():
     with pytest.raises(ValueError, match=r"linear layers .* got roberta.embeddings.word_embeddings \(Embedding\)"):
         peft.get_peft_model(tiny("roberta"), alpha_config(target_modules=["word_embeddings"]))
+
+
+def test_a_tied_embedding_is_refused_by_what_added_it():
+    sizes = dict(vocab_size=60, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=48)
+    base = transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes, tie_word_embeddings=True))
+    with pytest.raises(ValueError, match=r"\(Embedding\). Leave it out, or ensure_weight_tying=True, which adds"):
+        peft.get_peft_model(base, alpha_config(task_type=None, target_modules=["lm_head"], ensure_weight_tying=True))
+    kept = alpha_config("llama", task_type=None, modules_to_save=["lm_head"], ensure_weight_tying=True)
+    assert row_scales(peft.get_peft_model(base, kept))  # without layers of its own it changes nothing here
 
 
 def test_an_adapted_output_layer_that_is_the_input_embedding_too_is_not_exported(tmp_path):
     sizes = dict(vocab_size=60, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=48)
     sizes |= dict(num_key_value_heads=2)
     ids = torch.arange(2, 12).view(2, 5)
-    for tied in (False, True):
+    options = dict(r=4, target_modules=["q_proj", "lm_head"], task_type="CAUSAL_LM")
+    for tied, config in itertools.product((False, True), (AlphaLoraConfig(**options), peft.LoraConfig(**options))):
         base = transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**sizes, tie_word_embeddings=tied))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # peft warns of the same
-            config = AlphaLoraConfig(r=4, target_modules=["q_proj", "lm_head"], task_type="CAUSAL_LM")
             model = randomised(peft.get_peft_model(base, config)).eval()
+            model.add_adapter("inner", AlphaLoraConfig(**options | dict(target_modules=["q_proj"])))
         if tied:
             with pytest.raises(ValueError, match="tie_word_embeddings=False"):
                 export(model, tmp_path / "tied")
-            continue
+            model.set_adapter("inner")  # which leaves the output layer alone
         export(model, tmp_path / "free")
         loaded = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "free").eval()
         torch.testing.assert_close(loaded(ids).logits, model(ids).logits, atol=1e-6, rtol=1e-6)

@@ -167,6 +167,44 @@ def test_what_would_train_alpha_twice_is_refused(tmp_path):
         trainer(tmp_path, tiny("roberta"))
 
 
+def test_alpha_made_trainable_again_before_the_training_is_refused(tmp_path):
+    run = trainer(tmp_path)
+    with run.model.disable_adapter():
+        pass
+    with pytest.raises(ValueError, match=r"disable_adapter\(\) and set_adapter\(\) make α trainable again"):
+        run.train()
+
+
+def test_a_loss_that_looks_at_the_base_model(tmp_path):
+    """disable_adapter() makes α trainable again, in the middle of a step: it moves by its own steps only, and is frozen after each."""
+
+    def loss(made, batch):
+        with torch.no_grad(), made.disable_adapter():
+            made(**batch)
+        return made(**batch).loss
+
+    class Looking(InOrder):
+        def compute_loss(self, made, inputs, *given, **named):
+            with torch.no_grad(), made.disable_adapter():
+                made(**inputs)
+            return super().compute_loss(made, inputs, *given, **named)
+
+    found = []
+    for kind, own in ((InOrder, None), (Looking, loss)):
+        callback = AlphaCallback(rows(10, seed=2), every=EVERY, row_scale_lr=0.02, loss=own)
+        options = arguments(tmp_path / kind.__name__, max_grad_norm=0.0)
+        run = kind(model(), options, train_dataset=rows(ROWS, seed=1), callbacks=[callback])
+        run.train()
+        found.append(run.model)
+    close(*found)
+
+
+def test_a_checkpoint_of_the_model_alone(tmp_path):
+    trainer(tmp_path, save_only_model=True).train()
+    names = {file.name for file in (tmp_path / "checkpoint-6").iterdir()}
+    assert "adapter_model.safetensors" in names and not {"optimizer.pt", "row_scale_optimizer.pt"} & names
+
+
 def test_a_model_made_by_trainer_is_refused(tmp_path):
     """It makes another one when training begins, whose α it would train itself."""
     run = InOrder(
