@@ -104,10 +104,11 @@ def contrasts(held: pd.DataFrame) -> pd.DataFrame:
                 row |= {"p_holm": p_holm, "p_equivalent_holm": p_equivalent_holm, "seeds_needed": needed}
                 found.append({**row, "verdict": verdict(row, margin)})
             if len(estimates) > 1:
-                row = asked | {"task": f"mean of {len(estimates)}", "seeds": min(len(t[0]) for t in family.values())}
+                row = asked | {"task": f"mean of {len(estimates)}", "seeds": min(len(family[c][0]) for c in estimates)}
                 row |= _numbers(averaged(estimates.values()), margin)
                 row |= {"p_holm": row["p"], "p_equivalent_holm": row["p_equivalent"], "seeds_needed": None}
-                found.append({**row, "verdict": verdict(row, margin)})
+                said = f"open: {len(estimates)} of {len(family)} tasks" if unknown else verdict(row, margin)
+                found.append({**row, "verdict": said})
     return pd.DataFrame(found)
 
 
