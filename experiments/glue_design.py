@@ -182,6 +182,7 @@ def pending(held: pd.DataFrame, processor: str) -> Iterator[tuple[Cell, list[Job
 
 
 def _lacking(held: pd.DataFrame, mine: pd.DataFrame, cell: Cell, seeds: int) -> list[Job]:
+    """What the cell wants next until it has so many seeds; `mine` of `held` are this processor's."""
     rates = rates_of(held, cell)
     if rates is None:
         return searched(first_of_each(held), cell)[0]

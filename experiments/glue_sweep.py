@@ -6,7 +6,7 @@ import argparse
 import itertools
 import os
 import time
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
 
 from rmt_alpha.adapters import finetune_sweep, load_task
@@ -26,8 +26,9 @@ def sweep(folder: Path, hours: float, workers: int) -> int:
     kept, end, here = 0, time.monotonic() + 3600 * hours, processor()
     while time.monotonic() < end and (step := _next(folder, here, max(len(METHODS), 2 * workers))):
         asked = [one | {"precision": PRECISION} for _, one in step]
+        labels = {task: load_task(task).dev.labels for task in {cell.task for cell, _ in step}}
         for (cell, one), record in zip(step, finetune_sweep(asked, store(), workers), strict=True):
-            file = keep(folder, cell, one, record, load_task(cell.task).dev.labels)
+            file = keep(folder, cell, one, record, labels[cell.task])
             print(f"{file.relative_to(folder)}: {record['cpu_seconds']:.0f} s", flush=True)
             kept += 1
     return kept
@@ -36,13 +37,13 @@ def sweep(folder: Path, hours: float, workers: int) -> int:
 def _next(folder: Path, here: str, most: int) -> list[tuple[Cell, Job]]:
     """The first cell's runs and, where they are few, the next cells': the longest together, so that no core waits."""
     found = (
-        (cell, one) for cell, jobs in pending(read(folder), here) for one in sorted(jobs, key=partial(_work, cell))
+        pair for cell, jobs in pending(read(folder), here) for pair in _longest_first([(cell, one) for one in jobs])
     )
-    return sorted(itertools.islice(found, most), key=lambda pair: _work(*pair))
+    return _longest_first(itertools.islice(found, most))
 
 
-def _work(cell: Cell, one: Job) -> float:
-    return -work(cell.name, one["method"], "n_dev" not in one)
+def _longest_first(pairs: Iterable[tuple[Cell, Job]]) -> list[tuple[Cell, Job]]:
+    return sorted(pairs, key=lambda pair: -work(pair[0].name, pair[1]["method"], "n_dev" not in pair[1]))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -125,10 +125,8 @@ class AlphaCallback(TrainerCallback):
         assert self.optimizer is not None
         own = {id(p) for p in self.deltas}
         still = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
-        held = [p.grad for p in still]
         for p in still:
             p.requires_grad_(False)
-            p.grad = None
         for p in self.deltas:
             p.requires_grad_(True)
         try:
@@ -144,8 +142,8 @@ class AlphaCallback(TrainerCallback):
             for p in self.deltas:
                 p.grad = None
                 p.requires_grad_(False)
-            for p, grad in zip(still, held, strict=True):
-                p.grad = grad  # a loss that calls disable_adapter() has let gradients into A and B
+            for p in still:
+                p.grad = None  # Trainer has used its own; a loss that calls disable_adapter() lets others in
                 p.requires_grad_(True)
 
 

@@ -23,9 +23,10 @@ LITTLE = 0.1  # a batch with no greater part of padding stays as it is: to go to
 @contextmanager
 def without_padding(model: nn.Module) -> Iterator[None]:
     """In this block the model's layers work on one row of all the batch's tokens; only attention sees texts, padded, and its own linear
-    layers, adapters and all, again the tokens alone. A batch of almost nothing but tokens stays as it is.
+    layers, adapters and all, again the tokens alone.
 
-    Without dropout the logits are the same to rounding; dropout draws for tokens only. A model of another kind than KNOWN is left as it is.
+    Without dropout the logits are the same to rounding; dropout draws for tokens only. A model of another kind than KNOWN is left as it is,
+    and so is a batch of almost nothing but tokens.
     """
     config: Any = getattr(model, "config", None)
     layers, attentions = (

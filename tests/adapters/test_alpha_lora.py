@@ -858,7 +858,7 @@ def test_a_tied_embedding_is_refused_by_what_added_it():
     with pytest.raises(ValueError, match=r"\(Embedding\). Leave it out, or ensure_weight_tying=True, which adds"):
         peft.get_peft_model(base, alpha_config(task_type=None, target_modules=["lm_head"], ensure_weight_tying=True))
     kept = alpha_config("llama", task_type=None, modules_to_save=["lm_head"], ensure_weight_tying=True)
-    assert row_scales(peft.get_peft_model(base, kept))  # without layers of its own it changes nothing here
+    assert row_scales(peft.get_peft_model(base, kept))
 
 
 def test_an_adapted_output_layer_that_is_the_input_embedding_too_is_not_exported(tmp_path):
