@@ -199,7 +199,7 @@ def draw(lab: Lab, table: pd.DataFrame) -> None:
         ax.xaxis.set_major_locator(MaxNLocator(3))
     fig.suptitle(
         "difference of accuracies in points, 95 % intervals over seeds and rows\n"
-        f"all-mpnet-base-v2; {table.seeds.min()} of {SEEDS} seeds at least, decided with all"
+        f"all-mpnet-base-v2; {table.seeds.min()} to {table.seeds.max()} of the {SEEDS} planned seeds, and those with all decide"
     )
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     lab.picture(fig)
