@@ -87,12 +87,12 @@ def draw(lab: Lab, data: pd.DataFrame, small: pd.DataFrame, best: pd.DataFrame, 
     term = np.abs(predict_term(easy, data.dim))
     plotting.theory_line(left, data.dim, term, 0)
     guide(left, data.dim, data.accuracy_sd, -0.5, 1)
-    left.set(ylim=(distance.min() / 300, None), title=r"$N=5p,\ n=p,\ \gamma=0.1$", ylabel="accuracy")
-    for i, (name, power, label) in enumerate((("difference", -1, "limit"), ("rest", -2, "with 1/p term"))):
+    left.set(ylim=(distance.min() / 30, 3), title=r"$N=5p,\ n=p,\ \gamma=0.1$", ylabel="distance or s.d. of accuracy")
+    for i, (name, power, label) in enumerate((("difference", -1, "|mean − limit|"), ("rest", -2, "with 1/p term"))):
         value = np.abs(small[name])
         plotting.simulation_points(middle, small.dim, value, small.difference_se, i, label=label)
         guide(middle, small.dim, value, power, i)
-    middle.set(ylim=(small.difference_se.min() / 100, None), title=r"$N=n=p,\ \gamma=0.02$")
+    middle.set(ylim=(small.difference_se.min() / 30, 3), title=r"$N=n=p,\ \gamma=0.02$")
     for i, (name, label) in enumerate((("limit", "limit"), ("corrected", "with 1/p term"))):
         plotting.theory_line(right, best.dim, best[name], i, label=label)
     plotting.simulation_points(right, best.dim, best.simulated, best.simulated_se, 2, label="simulation")
@@ -102,9 +102,8 @@ def draw(lab: Lab, data: pd.DataFrame, small: pd.DataFrame, best: pd.DataFrame, 
     for ax in (middle, right):
         ax.minorticks_off()
         ax.set(**ticks)
-    left.legend(loc="lower left")
-    middle.set_ylim(bottom=3e-8)  # room for the legend
-    middle.legend(loc="lower left", title=f"slopes {slopes['difference']:.2f}, {slopes['rest']:.2f}".replace("-", "−"))
+    left.legend(loc="upper right")  # above, where no error bar goes
+    middle.legend(loc="upper right", title=f"slopes {slopes['difference']:.2f}, {slopes['rest']:.2f}".replace("-", "−"))
     right.legend()
     lab.picture(fig)
 
