@@ -1,6 +1,9 @@
 """The comparison with a base that learns: its design, its search, its pairs and its verdicts, on planted records."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from experiments import glue_comparison, glue_design, glue_records
@@ -391,3 +394,30 @@ def test_the_kept_records_are_those_of_the_design():
             assert rates is not None
             wanted = {digest(job) for seed in range(SEEDS) for job in block(cell, seed, rates)}
             assert set(tested.index) <= wanted
+
+
+def test_the_page_on_language_models_gives_the_numbers_of_the_table():
+    root = Path(glue_records.FOLDER).parent
+    page = (root.parent / "docs/language_models.md").read_text(encoding="utf-8").splitlines()
+    named = {"lora": "LoRA", "alpha-lora": "α-LoRA", "full": "full fine-tuning"}
+
+    def points(x):
+        return f"{100 * x:+.2f}".replace("-", "−").replace("+0.", "+.").replace("−0.", "−.")
+
+    table = pd.read_csv(root / "glue_comparison.csv")
+    singly = table[table.task.isin(list(LENGTHS))]
+    assert len(singly) >= 20
+    for row in singly.itertuples():
+        first, second = (named.get(name, f"`{name}`") for name in (row.method, row.against))
+        (line,) = (line for line in page if line.startswith(f"| {first} − {second} |"))
+        p = f"{row.p:.2f}".removeprefix("0")
+        assert f"{points(row.difference)} [{points(row.low)}, {points(row.high)}], p = {p}" in line
+    (line,) = (
+        line
+        for line in page
+        if line.startswith("| accuracy of LoRA, α-LoRA, `lora-extra`, `alpha-joint`, full, the head")
+    )
+    for _, rows in pd.read_csv(root / "glue_comparison_accuracy.csv").groupby(["task", "n"]):
+        accuracy = rows.set_index("method").accuracy
+        order = ("lora", "alpha-lora", "lora-extra", "alpha-joint", "full", "head")
+        assert ", ".join(f"{100 * accuracy[name]:.1f}" for name in order) in line
